@@ -1,0 +1,1 @@
+//! Advisory records, every source's parser, identities and statements, the compiled index; pure.

@@ -1,0 +1,127 @@
+//! What an audit answers: findings by target, where the feed came from, and one verdict.
+
+use std::collections::BTreeMap;
+
+use aux_core::{Finding, FlakeInput, Problem, Severity, State, TargetKind};
+use jiff::Timestamp;
+
+/// The whole answer. Targets stand in the order they were given, findings worst first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    pub targets: Vec<TargetReport>,
+    pub feed: FeedFacts,
+    pub verdict: Verdict,
+    /// The gate words in force, as typed: `class:critical,severity:high+fixable`.
+    pub fail_on: String,
+    /// Waivers that expired, match nothing or ended because a fix exists.
+    pub waiver_notes: Vec<WaiverNote>,
+    /// The day expiry and age were judged at.
+    pub as_of: Timestamp,
+}
+
+/// One target and everything found in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetReport {
+    pub name: String,
+    pub kind: TargetKind,
+    /// How many components were judged.
+    pub components: usize,
+    pub inputs: Vec<FlakeInput>,
+    pub problems: Vec<Problem>,
+    /// Sorted: alarms first, then by class, severity and id.
+    pub findings: Vec<Finding>,
+}
+
+/// Which feed the report rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedFacts {
+    /// The serial a publisher gave it; 0 for a feed that was never published.
+    pub serial: u64,
+    /// When it was compiled, or the day it was compiled as of.
+    pub built: Timestamp,
+    /// Age at [`Report::as_of`], never negative.
+    pub age_seconds: u64,
+    /// How many advisories it holds.
+    pub advisories: usize,
+}
+
+/// The one word a job acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Everything was read and nothing is at or above the gate.
+    Pass,
+    /// Something is at or above the gate.
+    Fail,
+    /// Part of a target could not be read, so nobody can say.
+    Unknown,
+}
+
+impl Verdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A local waiver that needs its owner.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WaiverNote {
+    /// File and line, or file and entry number.
+    pub subject: String,
+    pub message: String,
+}
+
+/// Counts of a report, for its summary line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub targets: usize,
+    pub components: usize,
+    /// By state, every state present, waived ones counted apart.
+    pub states: BTreeMap<&'static str, usize>,
+    pub waived: usize,
+    /// Alarms by severity, every severity present.
+    pub alarms: BTreeMap<&'static str, usize>,
+    pub kev: usize,
+    pub fixable: usize,
+    pub problems: usize,
+}
+
+impl Report {
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary { targets: self.targets.len(), ..Summary::default() };
+        for state in [State::Affected, State::Unreviewed, State::FixedByPatch, State::NotAffected, State::Unknown] {
+            summary.states.insert(state.as_str(), 0);
+        }
+        for severity in
+            [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::None, Severity::Unknown]
+        {
+            summary.alarms.insert(severity.as_str(), 0);
+        }
+        for target in &self.targets {
+            summary.components += target.components;
+            summary.problems += target.problems.len();
+            for finding in &target.findings {
+                summary.count(finding);
+            }
+        }
+        summary
+    }
+}
+
+impl Summary {
+    fn count(&mut self, finding: &Finding) {
+        if finding.waived.is_some() {
+            self.waived += 1;
+            return;
+        }
+        *self.states.entry(finding.state.as_str()).or_default() += 1;
+        if finding.is_alarm() {
+            *self.alarms.entry(finding.severity.as_str()).or_default() += 1;
+            self.kev += usize::from(finding.kev);
+            self.fixable += usize::from(finding.is_fixable());
+        }
+    }
+}

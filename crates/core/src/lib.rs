@@ -1,0 +1,18 @@
+//! The words every room uses: components, versions and their orderings, severity, findings, limits.
+//!
+//! Nothing here reads a file, a clock or the environment; everything is data and total functions on it.
+
+pub mod component;
+pub mod ecosystem;
+pub mod finding;
+pub mod inventory;
+pub mod limits;
+pub mod naming;
+pub mod severity;
+pub mod version;
+
+pub use component::{Component, Patch, Scope};
+pub use ecosystem::Ecosystem;
+pub use finding::{Evidence, Finding, Fix, Package, State};
+pub use inventory::{FlakeInput, Inventory, Node, Problem, TargetKind};
+pub use severity::{Class, Score, Severity};

@@ -1,0 +1,30 @@
+//! Every bound on foreign input, named, with its unit. A room that meets more refuses and says which bound.
+
+/// A single JSON or TOML document, unpacked, bytes. Line-based input streams without this bound.
+pub const DOCUMENT_BYTES_MAX: u64 = 1 << 30;
+/// A single derivation (`.drv`), bytes.
+pub const DERIVATION_BYTES_MAX: u64 = 64 << 20;
+/// A single line of a list, bytes.
+pub const LINE_BYTES_MAX: usize = 64 << 10;
+/// Bytes unpacked from one compressed file or archive in total.
+pub const UNPACKED_BYTES_MAX: u64 = 8 << 30;
+/// How often larger than its packed form a compressed file may be before it is taken for a bomb.
+pub const UNPACK_RATIO_MAX: u64 = 2_000;
+/// Unpacked bytes below which the ratio is not looked at.
+pub const UNPACK_RATIO_FREE_BYTES: u64 = 64 << 20;
+/// Entries in one archive or folder.
+pub const ENTRIES_MAX: usize = 1_000_000;
+/// Nodes of one dependency graph.
+pub const GRAPH_NODES_MAX: usize = 4_000_000;
+/// Nesting of a JSON document; serde_json's own bound.
+pub const JSON_DEPTH_MAX: usize = 128;
+/// Depth of folders followed below a target.
+pub const FOLDER_DEPTH_MAX: usize = 32;
+/// Bytes of one patch looked at for CVE ids.
+pub const PATCH_BYTES_MAX: u64 = 16 << 20;
+/// Characters of a package name or version; longer ones are not names.
+pub const NAME_BYTES_MAX: usize = 1_024;
+/// A compiled index, bytes.
+pub const INDEX_BYTES_MAX: u64 = 1 << 30;
+/// Output of a child process, bytes.
+pub const PROCESS_OUTPUT_BYTES_MAX: u64 = 1 << 30;
