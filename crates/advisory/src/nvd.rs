@@ -279,7 +279,16 @@ impl Match<'_> {
         if elsewhere || (node.operator == "AND" && node.is_bound_to_foreign(&self.criteria)) {
             platform = Platform::Foreign;
         }
-        let product = Product::cpe(cpe.part, unescape(cpe.vendor), unescape(cpe.product));
+        let mut name = unescape(cpe.product).into_owned();
+        match cpe.software_edition {
+            // An extended support release is a product of its own elsewhere in NVD, with its own version line.
+            "esr" if !name.ends_with("_esr") => name.push_str("_esr"),
+            "enterprise" | "premium" | "pro" | "professional" | "ultimate" | "commercial" => {
+                platform = platform.max(Platform::PaidEdition)
+            }
+            _ => {}
+        }
+        let product = Product::cpe(cpe.part, unescape(cpe.vendor), name);
         let ranges = products.entry((product, platform, needed.to_vec())).or_default();
         if let Some(range) = self.range(&cpe) {
             ranges.push(range);

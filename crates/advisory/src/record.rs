@@ -134,6 +134,8 @@ pub enum Platform {
     Language(Language),
     /// A plugin of another program (WordPress, Jenkins, a browser): only a package named as its plugin can be meant.
     Plugin,
+    /// A paid edition beside a free one of the same name; package sets carry the free one.
+    PaidEdition,
 }
 
 /// Languages that CPE's `target_sw` names.
@@ -153,24 +155,24 @@ pub enum Language {
 
 /// A set of versions in one piece; both bounds open means every version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct VersionRange {
-    pub low: Bound,
-    pub high: Bound,
+pub struct VersionRange<S = String> {
+    pub low: Bound<S>,
+    pub high: Bound<S>,
 }
 
 /// One end of a range.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Bound {
+pub enum Bound<S = String> {
     Open,
-    Including(String),
-    Excluding(String),
+    Including(S),
+    Excluding(S),
 }
 
-impl Bound {
+impl<S: AsRef<str>> Bound<S> {
     pub fn version(&self) -> Option<&str> {
         match self {
             Self::Open => None,
-            Self::Including(version) | Self::Excluding(version) => Some(version),
+            Self::Including(version) | Self::Excluding(version) => Some(version.as_ref()),
         }
     }
 }
@@ -189,8 +191,35 @@ impl VersionRange {
         Self { low: Bound::Open, high: Bound::Excluding(version.into()) }
     }
 
+    /// Reads `>=1.0,<2.0`, `=1.2`, `<3` or `*`.
+    pub fn read(text: &str) -> Option<Self> {
+        if text.trim() == "*" {
+            return Some(Self::ALL);
+        }
+        let mut range = Self::ALL;
+        for piece in text.split(',').map(str::trim) {
+            let operator = piece.find(|c: char| !matches!(c, '<' | '>' | '=')).unwrap_or(piece.len());
+            let (operator, version) = piece.split_at(operator);
+            let version = version.trim().to_owned();
+            if !version::is_orderable(&version) {
+                return None;
+            }
+            match operator {
+                "<" => range.high = Bound::Excluding(version),
+                "<=" => range.high = Bound::Including(version),
+                ">" => range.low = Bound::Excluding(version),
+                ">=" => range.low = Bound::Including(version),
+                "=" | "==" | "" => range = Self::exactly(version),
+                _ => return None,
+            }
+        }
+        Some(range)
+    }
+}
+
+impl<S: AsRef<str>> VersionRange<S> {
     pub fn is_exact(&self) -> bool {
-        matches!((&self.low, &self.high), (Bound::Including(low), Bound::Including(high)) if low == high)
+        matches!((&self.low, &self.high), (Bound::Including(low), Bound::Including(high)) if low.as_ref() == high.as_ref())
     }
 
     /// Whether it holds `version`; `None` where the order does not say.
@@ -198,23 +227,25 @@ impl VersionRange {
         let ordering = |bound: &str| version::compare(scheme, version, bound);
         let above = match &self.low {
             Bound::Open => true,
-            Bound::Including(low) => ordering(low)?.is_ge(),
-            Bound::Excluding(low) => ordering(low)?.is_gt(),
+            Bound::Including(low) => ordering(low.as_ref())?.is_ge(),
+            Bound::Excluding(low) => ordering(low.as_ref())?.is_gt(),
         };
         let below = match &self.high {
             Bound::Open => true,
-            Bound::Including(high) => ordering(high)?.is_le(),
-            Bound::Excluding(high) => ordering(high)?.is_lt(),
+            Bound::Including(high) => ordering(high.as_ref())?.is_le(),
+            Bound::Excluding(high) => ordering(high.as_ref())?.is_lt(),
         };
         Some(above && below)
     }
 }
 
-impl fmt::Display for VersionRange {
+impl<S: AsRef<str> + fmt::Display> fmt::Display for VersionRange<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.low, &self.high) {
             (Bound::Open, Bound::Open) => formatter.write_str("every version"),
-            (Bound::Including(low), Bound::Including(high)) if low == high => write!(formatter, "= {low}"),
+            (Bound::Including(low), Bound::Including(high)) if low.as_ref() == high.as_ref() => {
+                write!(formatter, "= {low}")
+            }
             (low, high) => {
                 match low {
                     Bound::Open => {}
@@ -250,7 +281,8 @@ mod tests {
 
     #[test]
     fn a_range_holds_what_it_says_and_admits_what_it_cannot_order() {
-        let range = VersionRange { low: Bound::Including("1.0".into()), high: Bound::Excluding("1.2".into()) };
+        let range: VersionRange =
+            VersionRange { low: Bound::Including("1.0".into()), high: Bound::Excluding("1.2".into()) };
         assert_eq!(range.to_string(), ">= 1.0, < 1.2");
         let holds = |version| range.holds(Scheme::Generic, version);
         assert_eq!(
