@@ -16,7 +16,7 @@ pub const UNPACK_RATIO_FREE_BYTES: u64 = 64 << 20;
 pub const ENTRIES_MAX: usize = 1_000_000;
 /// Nodes of one dependency graph.
 pub const GRAPH_NODES_MAX: usize = 4_000_000;
-/// Nesting of a JSON document; serde_json's own bound.
+/// Nesting of a JSON document; `serde_json`'s own bound.
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Depth of folders followed below a target.
 pub const FOLDER_DEPTH_MAX: usize = 32;
