@@ -125,3 +125,52 @@ fn map_file(file: &File) -> io::Result<memmap2::Mmap> {
     // file truncated by somebody else ends the process with SIGBUS; it cannot make it misread.
     unsafe { memmap2::Mmap::map(file) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        replace(&path, b"one").unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_permissions_stay() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        replace(&real, b"one").unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        replace(&link, b"two").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&real).unwrap(), b"two");
+        assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_folder_is_never_replaced_and_a_missing_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(replace(folder.path(), b""), Err(FileError::Irregular { .. })));
+        let error = replace(folder.path().join("none/file"), b"").unwrap_err().to_string();
+        assert!(error.contains("none/file: cannot be written"), "{error}");
+    }
+
+    #[test]
+    fn a_mapped_file_gives_its_bytes_and_an_empty_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        replace(&path, b"bytes").unwrap();
+        assert_eq!(&*map(&path).unwrap(), b"bytes");
+        replace(&path, b"").unwrap();
+        assert!(matches!(map(&path), Err(FileError::Empty { .. })));
+        assert!(matches!(map(folder.path()), Err(FileError::Irregular { .. })));
+        assert!(matches!(map(folder.path().join("none")), Err(FileError::Missing { .. })));
+    }
+}

@@ -170,6 +170,22 @@ fn a_truncated_tar_gives_what_it_has_and_an_error() {
 }
 
 #[test]
+fn an_entry_name_of_megabytes_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut builder = tar::Builder::new(Vec::new());
+    let name = vec![b'n'; 4 << 20];
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::GNULongName);
+    header.set_size(name.len() as u64);
+    header.set_cksum();
+    builder.append(&header, name.as_slice()).unwrap();
+    let path = folder.path().join("long.tar");
+    fs::File::create(&path).unwrap().write_all(&builder.into_inner().unwrap()).unwrap();
+    let seen = collect(&path);
+    assert!(seen[0].as_ref().unwrap_err().contains("1048576 bytes"), "{seen:?}");
+}
+
+#[test]
 fn a_folder_is_walked_in_order_and_links_never_lead_in_circles() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
