@@ -2,6 +2,7 @@
 
 mod audit;
 mod explain;
+pub mod formats;
 pub mod gate;
 mod identify;
 mod matching;

@@ -26,7 +26,12 @@ pub(crate) struct Gathered {
 }
 
 /// Reads every document of every path. Their order does not matter to what is built from them.
-pub(crate) fn gather(paths: &[(Source, PathBuf)], threads: usize, keeps_prose: bool, progress: &(dyn Fn(usize, usize) + Sync)) -> Gathered {
+pub(crate) fn gather(
+    paths: &[(Source, PathBuf)],
+    threads: usize,
+    keeps_prose: bool,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Gathered {
     let files = files(paths);
     let gathered = Mutex::new(Gathered::default());
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -54,7 +59,8 @@ pub(crate) fn gather(paths: &[(Source, PathBuf)], threads: usize, keeps_prose: b
 fn files(paths: &[(Source, PathBuf)]) -> Vec<(Source, PathBuf)> {
     let mut files = Vec::new();
     for (source, path) in paths {
-        let inside: Vec<PathBuf> = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        let inside: Vec<PathBuf> =
+            std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         if inside.is_empty() || inside.iter().any(|path| path.is_dir()) || inside.len() > 256 {
             files.push((*source, path.clone()));
         } else {

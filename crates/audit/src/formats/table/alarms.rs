@@ -1,0 +1,133 @@
+//! The alarms of the table: a header for each package, and below it one row for each advisory, worst first.
+
+use aux_core::{Finding, Package, Scope};
+
+use crate::Report;
+use crate::formats::group::{self, Group, Place, Row};
+use crate::formats::page::{Page, Paint, shortened, width_of};
+use crate::formats::words;
+
+/// Rows shown of one package; what is critical or exploited is shown beyond it.
+const ROWS_SHOWN: usize = 8;
+/// Targets named under one package before the rest is counted.
+const PLACES_SHOWN: usize = 4;
+/// Columns an id may take, more than any id of a known database needs.
+const ID_WIDTH_MAX: usize = 24;
+/// Columns of a package name or version, and of one label of a path.
+const NAME_WIDTH_MAX: usize = 36;
+const LABEL_WIDTH_MAX: usize = 28;
+const ARROW: &str = " › ";
+
+pub(super) fn write(page: &mut Page, report: &Report) {
+    for group in group::by_package(report, Finding::is_alarm) {
+        page.blank();
+        header(page, &group);
+        let (shown, hidden) = group::shown_and_hidden(&group.rows, ROWS_SHOWN);
+        for place in group.places.iter().take(PLACES_SHOWN) {
+            self::place(page, place, report.targets.len() > 1);
+        }
+        let more = group.places.len().saturating_sub(PLACES_SHOWN);
+        if more > 0 {
+            page.line(Paint::Plain, &format!("  in {} more", words::count(more, "target")));
+        }
+        let width = shown.iter().map(|row| width_of(&row.finding.id)).max().unwrap_or_default().min(ID_WIDTH_MAX);
+        for row in shown {
+            self::row(page, row, &group, width);
+        }
+        if let Some(first) = hidden.first() {
+            let number = hidden.len();
+            let severities = words::severities(hidden.iter().map(|row| row.finding));
+            let how = format!("and {number} more ({severities}): --json or --explain {}", first.finding.id);
+            page.hanging(Paint::Plain, "  ", &how);
+        }
+    }
+}
+
+/// `openssl 3.0.13`, each part cut where it is absurdly long.
+pub(super) fn package(package: &Package) -> String {
+    let name = shortened(&package.name, NAME_WIDTH_MAX);
+    if package.version.is_empty() {
+        return format!("{name} (no version)");
+    }
+    format!("{name} {}", shortened(&package.version, NAME_WIDTH_MAX))
+}
+
+fn header(page: &mut Page, group: &Group<'_>) {
+    let alarms = words::count(group.rows.len(), "alarm");
+    let severities = words::severities(group.rows.iter().map(|row| row.finding));
+    page.hanging(Paint::Bold, &format!("{}  ", package(group.package)), &format!("{alarms}: {severities}"));
+}
+
+/// Where it stands: `runtime: system › nginx › openssl`, after the target where there are several.
+fn place(page: &mut Page, place: &Place<'_>, several: bool) {
+    let mut facts = Vec::new();
+    if several {
+        facts.push(format!("in {}", shortened(&place.target.name, super::NAME_WIDTH_MAX)));
+    }
+    match place.finding.scope {
+        Scope::Runtime => facts.push("runtime".to_owned()),
+        Scope::Build => facts.push("build only".to_owned()),
+        Scope::Unknown => {}
+    }
+    let facts = facts.join(", ");
+    let labels = &place.finding.path;
+    if labels.len() < 2 {
+        if !facts.is_empty() {
+            page.hanging(Paint::Plain, "  ", &facts);
+        }
+        return;
+    }
+    let lead = if facts.is_empty() { "  ".to_owned() } else { format!("  {facts}: ") };
+    let whole = path(labels, usize::MAX);
+    if width_of(&lead) + width_of(&whole) <= page.width() {
+        page.hanging(Paint::Plain, &lead, &whole);
+        return;
+    }
+    if !facts.is_empty() {
+        page.hanging(Paint::Plain, "  ", &facts);
+    }
+    page.hanging(Paint::Plain, "    ", &path(labels, page.width() - 4));
+}
+
+/// A path cut in its middle: the root stays, and as much of the end as fits.
+fn path(labels: &[String], room: usize) -> String {
+    let labels: Vec<String> = labels.iter().map(|label| shortened(label, LABEL_WIDTH_MAX)).collect();
+    let whole = labels.join(ARROW);
+    if width_of(&whole) <= room {
+        return whole;
+    }
+    let Some((root, rest)) = labels.split_first() else { return whole };
+    let mut left = room.saturating_sub(width_of(root) + width_of("…") + 2 * width_of(ARROW));
+    let mut tail: Vec<&str> = Vec::new();
+    for label in rest.iter().rev() {
+        let needed = width_of(label) + width_of(ARROW);
+        // The component itself is always named; its line wraps if it must.
+        if needed > left && !tail.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(needed);
+        tail.push(label);
+    }
+    tail.reverse();
+    format!("{root}{ARROW}…{ARROW}{}", tail.join(ARROW))
+}
+
+fn row(page: &mut Page, row: &Row<'_>, group: &Group<'_>, id_width: usize) {
+    let finding = row.finding;
+    let score = finding.score.map_or_else(|| "-".to_owned(), |score| score.to_string());
+    let id = shortened(&finding.id, ID_WIDTH_MAX);
+    let lead = format!("  {:<8} {score:>4}  {id:<id_width$}  ", finding.severity.as_str());
+    let mut remarks = words::marks(finding);
+    remarks.push(words::fix(finding));
+    if row.targets.len() < group.places.len() {
+        remarks.push(format!("in {} of {} targets", row.targets.len(), group.places.len()));
+    }
+    let paint = if group::is_never_hidden(finding) {
+        Paint::Red
+    } else if finding.severity == aux_core::Severity::High {
+        Paint::Yellow
+    } else {
+        Paint::Plain
+    };
+    page.hanging(paint, &lead, &remarks.join(", "));
+}
