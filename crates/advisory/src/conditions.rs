@@ -85,6 +85,8 @@ pub fn condition<'a>(alternatives: impl Iterator<Item = Cpe<'a>>) -> Condition {
     for cpe in alternatives {
         any = true;
         match cpe.part {
+            // Processors are everywhere; any other hardware is some maker's appliance with its own build.
+            Part::Hardware if !is_processor_maker(cpe.vendor) => {}
             Part::Hardware => return Condition::Holds,
             Part::OperatingSystem if is_foreign_vendor(cpe.vendor, cpe.product) => {}
             Part::OperatingSystem => return Condition::Holds,
@@ -102,6 +104,13 @@ pub fn condition<'a>(alternatives: impl Iterator<Item = Cpe<'a>>) -> Condition {
         needed.dedup();
         Condition::Needs(needed)
     }
+}
+
+fn is_processor_maker(vendor: &str) -> bool {
+    matches!(
+        vendor,
+        "intel" | "amd" | "arm" | "ibm" | "nvidia" | "apple" | "qualcomm" | "broadcom" | "mediatek" | "risc-v" | "*"
+    )
 }
 
 /// Makers of operating systems that are not Unix-like package hosts, and appliances' firmware.

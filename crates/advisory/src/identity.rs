@@ -7,6 +7,7 @@ use aux_core::{Component, Ecosystem};
 
 use crate::cpe::Part;
 use crate::record::{Language, Product};
+use crate::triage::{Standing, Vendor};
 
 /// Whether a package is what an advisory's product means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,9 +34,11 @@ impl Stance {
 
 /// The stance of every CPE product towards a package of the same folded name, by rule.
 ///
-/// Affirmed when one vendor claims the name, or exactly one of several bears the product's name. A vendor in `set_aside`
-/// (its products are not what package sets carry) never counts as plausible and is at best unreviewed.
-pub fn by_rule(products: &BTreeSet<Product>, set_aside: &BTreeSet<String>) -> BTreeMap<Product, Stance> {
+/// Affirmed when one vendor claims the name. Where several do, those that bear the product's name or are known to
+/// publish many programs (`Standing::Plausible`) are; the rest is unreviewed. A vendor that is set aside never counts.
+pub fn by_rule(products: &BTreeSet<Product>, vendors: &[Vendor]) -> BTreeMap<Product, Stance> {
+    let standing: BTreeMap<&str, Standing> =
+        vendors.iter().map(|vendor| (vendor.vendor.as_str(), vendor.standing)).collect();
     let mut claims: BTreeMap<String, Vec<&Product>> = BTreeMap::new();
     for product in products {
         if let Product::Cpe { part: Part::Application | Part::OperatingSystem, product: name, .. } = product {
@@ -44,17 +47,15 @@ pub fn by_rule(products: &BTreeSet<Product>, set_aside: &BTreeSet<String>) -> BT
     }
     let mut stances = BTreeMap::new();
     for (folded, claimants) in claims {
-        let vendors: BTreeSet<&str> = claimants.iter().map(|product| vendor(product)).collect();
-        let kept: BTreeSet<&str> = vendors.iter().copied().filter(|vendor| !set_aside.contains(*vendor)).collect();
-        let bearers: BTreeSet<&str> = kept.iter().copied().filter(|vendor| bears(vendor, &folded)).collect();
+        let mut kept: BTreeSet<&str> = claimants.iter().map(|product| vendor(product)).collect();
+        kept.retain(|vendor| standing.get(vendor) != Some(&Standing::SetAside));
+        let mut chosen = kept.clone();
+        if kept.len() > 1 {
+            chosen.retain(|vendor| standing.contains_key(vendor) || bears(vendor, &folded));
+        }
         for product in claimants {
-            let vendor = vendor(product);
-            let chosen = match (kept.len(), bearers.len()) {
-                (1, _) => kept.contains(vendor),
-                (_, 1..) => bearers.contains(vendor),
-                _ => false,
-            };
-            stances.insert(product.clone(), if chosen { Stance::Affirmed } else { Stance::Unreviewed });
+            let is_chosen = chosen.contains(vendor(product));
+            stances.insert(product.clone(), if is_chosen { Stance::Affirmed } else { Stance::Unreviewed });
         }
     }
     stances
@@ -87,7 +88,7 @@ fn bears(vendor: &str, folded_product: &str) -> bool {
     if vendor == folded_product {
         return true;
     }
-    let base = SUFFIXES.iter().find_map(|suffix| vendor.strip_suffix(suffix)).map(|base| base.trim_end_matches('-'));
+    let base = SUFFIXES.iter().find_map(|suffix| vendor.strip_suffix(suffix));
     base == Some(folded_product)
         || (folded_product.len() >= 4 && vendor.contains(folded_product))
         || (vendor.len() >= 4 && folded_product.contains(&vendor))
@@ -112,16 +113,16 @@ pub fn lookup_names(component: &Component) -> Vec<LookupName> {
         return names;
     }
     // An extended support release is a product of its own.
-    if component.version.ends_with("esr") && !whole.ends_with("-esr") {
-        names.push(LookupName { folded: format!("{whole}-esr"), language: None });
+    if component.version.ends_with("esr") && !whole.ends_with("esr") {
+        names.push(LookupName { folded: format!("{whole}esr"), language: None });
     } else {
-        names.push(LookupName { folded: whole.clone(), language: None });
+        names.push(LookupName { folded: whole, language: None });
     }
     if let Some((language, rest)) = without_language(&component.name) {
         names.push(LookupName { folded: fold(rest), language: Some(language) });
     }
-    if let Some(base) = without_version_digits(&whole) {
-        names.push(LookupName { folded: base.to_owned(), language: None });
+    for base in [without_variant(&component.name), without_version_digits(&component.name)].into_iter().flatten() {
+        names.push(LookupName { folded: fold(base), language: None });
     }
     names
 }
@@ -162,19 +163,54 @@ fn without_language(name: &str) -> Option<(Language, &str)> {
     (!rest.is_empty()).then_some((*language, rest))
 }
 
-/// `mysql55` → `mysql`, `linux-4-9` → `linux`; nothing when no name would be left.
-fn without_version_digits(folded: &str) -> Option<&str> {
-    let base = folded.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
-    (base.len() >= 2 && base.len() < folded.len()).then_some(base)
+/// `thunderbird-bin` → `thunderbird`: nixpkgs' words for how a package was built, not for what it is.
+fn without_variant(name: &str) -> Option<&str> {
+    const VARIANTS: [&str; 22] = [
+        "-bin",
+        "-unwrapped",
+        "-wrapped",
+        "-wrapper",
+        "-unstable",
+        "Unstable",
+        "-git",
+        "-minimal",
+        "Minimal",
+        "-full",
+        "Full",
+        "-headless",
+        "-static",
+        "-nox",
+        "-gtk2",
+        "-gtk3",
+        "-qt4",
+        "-qt5",
+        "-qt6",
+        "-hardened",
+        "_hardened",
+        "-lts",
+    ];
+    let base = VARIANTS.iter().find_map(|variant| name.strip_suffix(variant))?;
+    (base.len() >= 2).then_some(base)
+}
+
+/// `mysql55` → `mysql`, `linux_4_9` → `linux`; nothing when no name would be left.
+fn without_version_digits(name: &str) -> Option<&str> {
+    let base = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.'));
+    (base.len() >= 2 && base.len() < name.len()).then_some(base)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::triage::Place;
 
     fn stance(claims: &[&str], product: &str) -> Stance {
         let products = claims.iter().map(|text| Product::read(text).unwrap()).collect();
-        by_rule(&products, &BTreeSet::from(["adobe".to_owned()]))[&Product::read(product).unwrap()]
+        let place = Place { file: "v.toml".into(), line: 1 };
+        let vendor =
+            |name: &str, standing| Vendor { place: place.clone(), vendor: name.into(), standing, reason: "r".into() };
+        by_rule(&products, &[vendor("adobe", Standing::SetAside), vendor("gnome", Standing::Plausible)])
+            [&Product::read(product).unwrap()]
     }
 
     #[test]
@@ -183,6 +219,7 @@ mod tests {
         assert_eq!(stance(&["a:one:bolt", "a:two:bolt"], "a:one:bolt"), Stance::Unreviewed);
         assert_eq!(stance(&["a:samba:samba", "a:redhat:samba"], "a:samba:samba"), Stance::Affirmed);
         assert_eq!(stance(&["a:samba:samba", "a:redhat:samba"], "a:redhat:samba"), Stance::Unreviewed);
+        assert_eq!(stance(&["a:gnome:gupnp", "a:gupnp:gupnp", "a:x:gupnp"], "a:gnome:gupnp"), Stance::Affirmed);
         assert_eq!(stance(&["a:adobe:air"], "a:adobe:air"), Stance::Unreviewed);
         assert_eq!(stance(&["a:adobe:thing", "a:other:thing"], "a:other:thing"), Stance::Affirmed);
     }
@@ -194,9 +231,10 @@ mod tests {
 
     #[test]
     fn names_are_tried_whole_first() {
-        assert_eq!(names("firefox", "78.10.1esr"), ["firefox-esr"]);
-        assert_eq!(names("python3.11-PyYAML", "6"), ["python3-11-pyyaml", "pyyaml"]);
-        assert_eq!(names("linux_4_9", "4.9.1"), ["linux-4-9", "linux"]);
+        assert_eq!(names("firefox", "78.10.1esr"), ["firefoxesr"]);
+        assert_eq!(names("python3.11-PyYAML", "6"), ["python311pyyaml", "pyyaml"]);
+        assert_eq!(names("linux_4_9", "4.9.1"), ["linux49", "linux"]);
+        assert_eq!(names("thunderbird-bin", "4"), ["thunderbirdbin", "thunderbird"]);
         assert_eq!(names("7", "1"), ["7"]);
     }
 }

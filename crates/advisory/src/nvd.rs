@@ -303,6 +303,10 @@ impl Match<'_> {
             (None, None) => Bound::Open,
         };
         let high = match (&self.version_end_including, &self.version_end_excluding) {
+            // `*` with an update beside the end is that update of the last version: `<= 5.6.0` + `beta4`.
+            (Some(version), _) if !matches!(cpe.update, "*" | "-" | "") => {
+                Bound::Including(format!("{version}-{}", unescape(cpe.update)))
+            }
             (Some(version), _) => Bound::Including(version.clone()),
             (None, Some(version)) => Bound::Excluding(version.clone()),
             (None, None) => Bound::Open,
@@ -332,7 +336,11 @@ fn affected(products: BTreeMap<Key, Vec<VersionRange>>, description: &str) -> Ve
         .map(|((product, platform, together_with), versions)| {
             let mut entry = Affected::new(product, Scheme::Generic);
             entry.versions = prose::complete(versions, stated.get(&entry.product).map_or(&[][..], Vec::as_slice));
-            entry.platform = platform;
+            entry.platform = if prose::is_about_extension(description, entry.product.name()) {
+                platform.max(Platform::Plugin)
+            } else {
+                platform
+            };
             entry.together_with = together_with;
             entry.fixed = entry
                 .versions

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use aux_core::version::{self, Scheme};
+
 use crate::cpe::Part;
 use crate::record::{Bound, Product, VersionRange};
 
@@ -28,8 +30,13 @@ pub fn bounds(description: &str) -> Vec<Stated> {
         if let Some((length, excluding, version)) = upper_bound(rest) {
             let previous = index.checked_sub(1).and_then(|before| words.get(before));
             let low = previous.and_then(|word| low_of(word)).unwrap_or(Bound::Open);
-            push(&mut stated, rest.first().map_or(0, |word| word.offset), low, version, excluding);
+            let offset = rest.first().map_or(0, |word| word.offset);
+            push(&mut stated, offset, low, version, excluding);
             index += length;
+            for version in more_bounds(words.get(index..).unwrap_or_default()) {
+                push(&mut stated, offset, Bound::Open, version, excluding);
+                index += 1;
+            }
         } else if let Some((length, version)) = and_earlier(rest) {
             push(&mut stated, rest.first().map_or(0, |word| word.offset), Bound::Open, version, false);
             index += length;
@@ -45,17 +52,22 @@ fn push(stated: &mut Vec<Stated>, offset: usize, low: Bound, version: &str, excl
     stated.push(Stated { offset, range: VersionRange { low, high } });
 }
 
-/// Gives each later open-ended range of one product its branch as a lower bound.
+/// Gives every open-ended range but the lowest its branch as a lower bound.
 pub fn by_branch(mut ranges: Vec<VersionRange>) -> Vec<VersionRange> {
-    let mut seen_open = false;
+    let open =
+        |range: &VersionRange| (range.low == Bound::Open).then(|| range.high.version().map(str::to_owned)).flatten();
+    let lowest = ranges
+        .iter()
+        .filter_map(open)
+        .min_by(|left, right| version::compare(Scheme::Generic, left, right).unwrap_or_else(|| left.cmp(right)));
     for range in &mut ranges {
-        if range.low != Bound::Open {
-            continue;
-        }
-        if seen_open && let Some(branch) = range.high.version().and_then(branch_of) {
+        let end = open(range);
+        if end.is_some()
+            && end != lowest
+            && let Some(branch) = end.as_deref().and_then(branch_of)
+        {
             range.low = Bound::Including(branch.to_owned());
         }
-        seen_open = true;
     }
     ranges
 }
@@ -92,6 +104,15 @@ pub fn for_products<'p>(
         }
     }
     meant.into_iter().map(|(product, ranges)| (product, by_branch(ranges))).collect()
+}
+
+/// Whether the sentence is about an extension of the product and not the product: "the Foo extension for Bar".
+pub fn is_about_extension(description: &str, product: &str) -> bool {
+    const KINDS: [&str; 9] = ["extension", "plugin", "plug-in", "add-on", "addon", "skin", "theme", "module", "gadget"];
+    let text = description.to_ascii_lowercase();
+    let name = product.to_ascii_lowercase().replace('_', " ");
+    let kinds = KINDS.iter().flat_map(|kind| [format!("{kind} for {name}"), format!("{kind}s for {name}")]);
+    kinds.into_iter().any(|phrase| text.contains(&phrase))
 }
 
 /// Where the product's name stands in the lower-case text, as a word of its own.
@@ -132,6 +153,34 @@ fn branch_of(version: &str) -> Option<&str> {
     version.rfind('.').and_then(|dot| version.get(..dot))
 }
 
+/// The rest of a list: `before 2.4.2, 2.3.5, and 2.2.8` states three bounds. A version that begins a range of its own
+/// (`1.3 before 1.3.4`) is not part of the list.
+fn more_bounds<'a>(words: &[Word<'a>]) -> Vec<&'a str> {
+    let mut bounds = Vec::new();
+    let mut rest = words;
+    loop {
+        let joint = rest.first().is_some_and(|word| matches!(word.text, "and" | "or"));
+        let after = rest.get(usize::from(joint)..).unwrap_or_default();
+        let Some(version) =
+            after.first().and_then(|word| version_in(word.text)).filter(|version| version.contains('.'))
+        else {
+            break;
+        };
+        let next = after.get(1).map_or("", |word| word.text);
+        if matches!(next, "before" | "through" | "prior" | "and" | "to" | "up")
+            && after.get(2).is_none_or(|word| version_in(word.text).is_none())
+        {
+            break;
+        }
+        if matches!(next, "before" | "through" | "prior" | "up") {
+            break;
+        }
+        bounds.push(version);
+        rest = after.get(1..).unwrap_or_default();
+    }
+    bounds
+}
+
 struct Word<'a> {
     offset: usize,
     text: &'a str,
@@ -156,6 +205,13 @@ fn words(text: &str) -> Vec<Word<'_>> {
 /// bound itself is safe, the bound.
 fn upper_bound<'a>(words: &[Word<'a>]) -> Option<(usize, bool, &'a str)> {
     let text = |index: usize| words.get(index).map_or("", |word| word.text);
+    // `<=4.3`, written in one piece.
+    if let Some(glued) = text(0).strip_prefix('<') {
+        let version = version_in(glued.strip_prefix('=').unwrap_or(glued));
+        if let Some(version) = version {
+            return Some((1, !glued.starts_with('='), version));
+        }
+    }
     let lower = text(0).to_ascii_lowercase();
     let (mut next, mut excluding) = match lower.as_str() {
         "before" | "<" => (1, true),
@@ -237,6 +293,12 @@ mod tests {
             shown("Server 5.5.45 and earlier, and 5.6.26 and earlier, allows"),
             ["<= 5.5.45", ">= 5.6, <= 5.6.26"]
         );
+        assert_eq!(
+            shown("Ruby before 2.4.2, 2.3.5, and 2.2.8 is vulnerable"),
+            [">= 2.4, < 2.4.2", ">= 2.3, < 2.3.5", "< 2.2.8"]
+        );
+        assert_eq!(shown("foo before 1.2.9 and 1.3.x before 1.3.4"), ["< 1.2.9", ">= 1.3, < 1.3.4"]);
+        assert_eq!(shown("FFmpeg <=4.3 contains"), ["<= 4.3"]);
         assert_eq!(shown("in foo 1.0 through 1.5.2 and"), [">= 1.0, <= 1.5.2"]);
         assert_eq!(shown("An issue was discovered in foo prior to version 2.0-rc1."), ["< 2.0-rc1"]);
         assert_eq!(shown("foo up to and including 3.1 is"), ["<= 3.1"]);

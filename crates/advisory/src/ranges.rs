@@ -36,15 +36,25 @@ fn known_versions(records: &[Record]) -> Known {
         .into_iter()
         .map(|(product, mut versions)| {
             versions.retain(|version| version::is_orderable(version));
-            versions.sort_unstable_by(|left, right| order(left, right).then_with(|| left.cmp(right)));
-            versions.dedup_by(|left, right| order(left, right) == Ordering::Equal);
+            versions.sort_unstable_by(|left, right| version::sort(Scheme::Generic, left, right));
+            versions.dedup_by(|left, right| is_same(left, right));
             (product.clone(), versions.into_iter().map(str::to_owned).collect())
         })
         .collect()
 }
 
-fn order(left: &str, right: &str) -> Ordering {
-    version::compare(Scheme::Generic, left, right).unwrap_or(Ordering::Equal)
+/// Two spellings of one version: `1.0` and `1.0.0`.
+fn is_same(left: &str, right: &str) -> bool {
+    version::compare(Scheme::Generic, left, right) == Some(Ordering::Equal)
+}
+
+/// Where a version stands among the known ones, whichever spelling was kept there.
+fn position(known: &[String], version: &str) -> Option<usize> {
+    let at = known.partition_point(|known| version::sort(Scheme::Generic, known, version).is_lt());
+    [Some(at), at.checked_sub(1)]
+        .into_iter()
+        .flatten()
+        .find(|at| known.get(*at).is_some_and(|known| is_same(known, version)))
 }
 
 fn fold_entry(entry: &mut Affected, known: &[String]) {
@@ -57,11 +67,8 @@ fn fold_entry(entry: &mut Affected, known: &[String]) {
         std::mem::take(&mut entry.versions).into_iter().partition(|range| range.is_exact() && is_orderable(range));
     ranges.sort();
     ranges.dedup();
-    let mut positions: Vec<usize> = points
-        .iter()
-        .filter_map(|range| range.low.version())
-        .filter_map(|version| known.binary_search_by(|known| order(known, version)).ok())
-        .collect();
+    let mut positions: Vec<usize> =
+        points.iter().filter_map(|range| range.low.version()).filter_map(|version| position(known, version)).collect();
     positions.sort_unstable();
     positions.dedup();
     let mut intervals: Vec<(usize, usize)> = Vec::new();

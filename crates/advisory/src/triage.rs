@@ -61,12 +61,23 @@ pub struct Denial {
     pub name: String,
 }
 
-/// A vendor whose products are not what package sets carry under the same name, unless an identity affirms one.
+/// How far a vendor's name alone makes its product the package of the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vendor {
     pub place: Place,
     pub vendor: String,
+    pub standing: Standing,
     pub reason: String,
+}
+
+/// What the team holds of a vendor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Its products are not what package sets carry under the same name, unless an identity affirms one.
+    SetAside,
+    /// It publishes many free programs under their own names.
+    Plausible,
 }
 
 /// A VEX statement of the team.
@@ -210,6 +221,7 @@ fn nix() -> String {
 #[serde(deny_unknown_fields)]
 struct VendorEntry {
     name: String,
+    stance: Standing,
     reason: String,
 }
 
@@ -278,7 +290,7 @@ fn identity(entry: IdentityEntry, place: &Place) -> Result<Identity, String> {
 fn vendor(entry: VendorEntry, place: &Place) -> Result<Vendor, String> {
     said(&entry.name, "name")?;
     said(&entry.reason, "reason")?;
-    Ok(Vendor { place: place.clone(), vendor: entry.name, reason: entry.reason })
+    Ok(Vendor { place: place.clone(), vendor: entry.name, standing: entry.stance, reason: entry.reason })
 }
 
 fn statement(entry: StatementEntry, place: &Place) -> Result<Statement, String> {

@@ -14,8 +14,10 @@ pub(crate) struct Candidate<'a> {
     pub(crate) stance: Stance,
     /// A sentence: the team's reason, or the rule that applied.
     pub(crate) reason: String,
-    /// Someone named this very product (the team, or the SBOM): plugins and other languages' libraries are meant too.
+    /// The team named this very product: other languages' libraries are meant too.
     pub(crate) is_named: bool,
+    /// The inventory or the advisory names this very thing: plugins are meant too.
+    pub(crate) is_exact: bool,
     pub(crate) language: Option<Language>,
 }
 
@@ -30,6 +32,7 @@ pub(crate) fn candidates<'a>(index: &Index<'a>, component: &Component) -> Vec<Ca
             block,
             stance: Stance::Affirmed,
             is_named: true,
+            is_exact: true,
             language: None,
         }));
         if !found.is_empty() {
@@ -42,6 +45,7 @@ pub(crate) fn candidates<'a>(index: &Index<'a>, component: &Component) -> Vec<Ca
             block,
             stance: Stance::Affirmed,
             is_named: true,
+            is_exact: true,
             language: name.language,
         }));
         if follows_upstream {
@@ -67,6 +71,7 @@ fn by_name<'a>(index: &Index<'a>, component: &Component, name: &LookupName) -> V
             stance: Stance::Affirmed,
             reason: decision.reason.to_owned(),
             is_named: true,
+            is_exact: false,
             language: name.language,
         }));
     }
@@ -83,7 +88,7 @@ fn by_name<'a>(index: &Index<'a>, component: &Component, name: &LookupName) -> V
             Some(decision) => (Stance::Denied, decision.reason.to_owned()),
             None => by_rule(&block, name),
         };
-        found.push(Candidate { block, stance, reason, is_named: false, language: name.language });
+        found.push(Candidate { block, stance, reason, is_named: false, is_exact: false, language: name.language });
     }
     found
 }

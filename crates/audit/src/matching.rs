@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aux_advisory::identity::Stance;
 use aux_advisory::index::{AdvisoryKey, Entry, Index};
-use aux_advisory::record::{Bound, Platform, VersionRange};
+use aux_advisory::record::{Bound, Language, Platform, VersionRange};
 use aux_core::naming::fold;
 use aux_core::version::{self, Scheme};
 use aux_core::{Component, Ecosystem};
@@ -105,12 +105,14 @@ fn weigh(candidate: &Candidate<'_>, entry: &Entry<'_>, component: &Component, pr
 fn place(candidate: &Candidate<'_>, entry: &Entry<'_>, present: &Present, stance: &mut Stance) -> Option<String> {
     match entry.platform {
         Platform::Foreign => return Some("it applies on other operating systems only".to_owned()),
-        Platform::Plugin if !candidate.is_named => return Some("it is about a plugin of that name".to_owned()),
+        Platform::Plugin if !candidate.is_exact => return Some("it is about a plugin of that name".to_owned()),
         Platform::PaidEdition => return Some("it is about a paid edition".to_owned()),
         Platform::Language(language) if !candidate.is_named => match candidate.language {
             Some(own) if own == language => {}
             Some(_) => return Some("it is about a library of another language".to_owned()),
-            None => *stance = (*stance).max(Stance::Unreviewed),
+            // A program of its own that happens to be written in that language; only npm's names are too short to trust.
+            None if language == Language::Node => *stance = (*stance).max(Stance::Unreviewed),
+            None => {}
         },
         Platform::Any | Platform::Unix if candidate.language.is_some() && !candidate.is_named => {
             *stance = (*stance).max(Stance::Unreviewed);
@@ -172,7 +174,7 @@ fn fixed_versions(entry: &Entry<'_>, version: &str) -> Vec<String> {
     });
     let above = |fixed: &&str| version::compare(entry.scheme, fixed, version).is_some_and(std::cmp::Ordering::is_gt);
     let mut fixed: Vec<&str> = ends.chain(entry.fixed.iter().copied()).filter(above).collect();
-    fixed.sort_by(|left, right| version::compare(entry.scheme, left, right).unwrap_or(left.cmp(right)));
+    fixed.sort_by(|left, right| version::sort(entry.scheme, left, right));
     fixed.dedup();
     fixed.into_iter().map(str::to_owned).collect()
 }

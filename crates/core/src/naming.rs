@@ -13,23 +13,12 @@ pub fn split_nix_name(name: &str) -> (&str, &str) {
     }
 }
 
-/// One spelling for names that differ in case and separators only: `Foo_Bar` and `foo-bar`, `node.js` and `node-js`.
+/// One spelling for names that differ in case and separators only: `Foo_Bar`, `foo-bar` and `fooBar`, `node.js` and
+/// `nodejs`. A name of nothing but separators stays as it is.
 pub fn fold(name: &str) -> String {
-    let mut folded = String::with_capacity(name.len());
-    for character in name.chars() {
-        match character {
-            '_' | '.' | ' ' | '-' | '+' | ':' | '\\' => {
-                if !folded.is_empty() && !folded.ends_with('-') {
-                    folded.push('-');
-                }
-            }
-            _ => folded.extend(character.to_lowercase()),
-        }
-    }
-    while folded.ends_with('-') {
-        folded.pop();
-    }
-    folded
+    let is_separator = |c: char| matches!(c, '_' | '.' | ' ' | '-' | '+' | ':' | '\\');
+    let folded: String = name.chars().filter(|c| !is_separator(*c)).flat_map(char::to_lowercase).collect();
+    if folded.is_empty() { name.to_owned() } else { folded }
 }
 
 #[cfg(test)]
@@ -52,9 +41,9 @@ mod tests {
 
     #[test]
     fn folding_forgets_case_and_separators() {
-        assert_eq!(fold("Node.js"), "node-js");
+        assert_eq!(fold("Node.js"), "nodejs");
         assert_eq!(fold("webkitgtk\\+"), "webkitgtk");
-        assert_eq!(fold("__x__Y"), "x-y");
-        assert_eq!(fold("++"), "");
+        assert_eq!(fold("__x__Y"), "xy");
+        assert_eq!(fold("++"), "++");
     }
 }

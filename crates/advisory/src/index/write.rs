@@ -131,9 +131,8 @@ fn block(entries: &[(AdvisoryKey, &Affected)], bytes: &mut Vec<u8>) {
 }
 
 fn products(blocks: &Blocks<'_>, triage: &Triage) -> Vec<u8> {
-    let set_aside: BTreeSet<String> = triage.vendors.iter().map(|vendor| vendor.vendor.clone()).collect();
     let named: BTreeSet<Product> = blocks.keys().map(|product| (*product).clone()).collect();
-    let stances = identity::by_rule(&named, &set_aside);
+    let stances = identity::by_rule(&named, &triage.vendors);
     let mut entries = BTreeMap::new();
     for (product, affected) in blocks {
         let Some(stance) = stances.get(*product) else { continue };

@@ -9,7 +9,14 @@ use std::cmp::Ordering;
 
 /// Orders two versions; `None` when one has no digit at all or is a snapshot between releases.
 pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
-    (is_orderable(left) && is_orderable(right)).then(|| order(left, right))
+    let comparable = is_orderable(left) && is_orderable(right) && is_date(left) == is_date(right);
+    comparable.then(|| order(left, right))
+}
+
+/// Orders any two strings: releases, then dates, then what has no place among either.
+pub(super) fn sort(left: &str, right: &str) -> Ordering {
+    let group = |version: &str| (!is_orderable(version), is_date(version));
+    group(left).cmp(&group(right)).then_with(|| order(left, right))
 }
 
 pub(super) fn is_orderable(version: &str) -> bool {
@@ -20,6 +27,17 @@ pub(super) fn is_orderable(version: &str) -> bool {
     // `v1.2`, `r182`, `release-3` and `pre-4` open with a word; a word that is the whole version orders nothing.
     let has_digit = start.iter().any(u8::is_ascii_digit);
     has_digit && !is_commit(start) && !is_snapshot(version, start.get(..word_length).unwrap_or_default())
+}
+
+/// Eight digits that are a day, `20170502`: an upstream that numbers by date. Not comparable with `1.6.7`.
+fn is_date(version: &str) -> bool {
+    let digits: &[u8] = version.as_bytes();
+    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let two = |at: usize| digits.get(at..at + 2).and_then(|two| std::str::from_utf8(two).ok()?.parse::<u8>().ok());
+    length == 8
+        && matches!(two(0), Some(19 | 20))
+        && two(4).is_some_and(|month| (1..=12).contains(&month))
+        && two(6).is_some_and(|day| (1..=31).contains(&day))
 }
 
 /// A snapshot says when it was taken and nothing of which releases it contains.

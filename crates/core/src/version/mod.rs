@@ -47,6 +47,15 @@ pub fn compare(scheme: Scheme, left: &str, right: &str) -> Option<Ordering> {
     }
 }
 
+/// A total order for sorting: what cannot be compared stands in groups, and ties are broken by the text.
+pub fn sort(scheme: Scheme, left: &str, right: &str) -> Ordering {
+    let ordering = match scheme {
+        Scheme::Generic | Scheme::Semver => generic::sort(left, right),
+        Scheme::Nix | Scheme::Dewey => compare(scheme, left, right).unwrap_or(Ordering::Equal),
+    };
+    ordering.then_with(|| left.cmp(right))
+}
+
 /// pkgsrc's crate speaks in patterns, so the question is asked as one.
 fn dewey(left: &str, right: &str) -> Option<Ordering> {
     let package = format!("x-{left}");
