@@ -60,7 +60,7 @@ fn alarms(report: &Report) -> Option<String> {
     let mut sentence = format!("{} in {}", count(found.len(), "alarm"), count(packages.len(), "package"));
     if summary.targets > 1 {
         let struck = report.targets.iter().filter(|target| target.findings.iter().any(Finding::is_alarm)).count();
-        sentence.push_str(&format!(" of {struck} out of {} targets", summary.targets));
+        sentence.push_str(&format!(", in {struck} of {} targets", summary.targets));
     }
     if summary.kev > 0 {
         sentence.push_str(&format!(", {} known exploited (KEV)", summary.kev));

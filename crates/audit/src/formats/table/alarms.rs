@@ -53,9 +53,12 @@ pub(super) fn package(package: &Package) -> String {
 }
 
 fn header(page: &mut Page, group: &Group<'_>) {
-    let alarms = words::count(group.rows.len(), "alarm");
-    let severities = words::severities(group.rows.iter().map(|row| row.finding));
-    page.hanging(Paint::Bold, &format!("{}  ", package(group.package)), &format!("{alarms}: {severities}"));
+    let mut alarms = words::count(group.rows.len(), "alarm");
+    // Rows that are all in sight count themselves.
+    if group.rows.len() > ROWS_SHOWN {
+        alarms = format!("{alarms}: {}", words::severities(group.rows.iter().map(|row| row.finding)));
+    }
+    page.hanging(Paint::Bold, &format!("{}  ", package(group.package)), &alarms);
 }
 
 /// Where it stands: `runtime: system › nginx › openssl`, after the target where there are several.
