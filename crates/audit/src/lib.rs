@@ -1,6 +1,16 @@
 //! `audit(&Index, &Inventory, &Policy, now) -> Report`, and every way to write a report down. Pure: same input, same bytes.
 
+mod audit;
+mod explain;
 pub mod formats;
+pub mod gate;
+mod identify;
+mod matching;
 pub mod report;
+mod waiver;
 
+pub use audit::{Policy, audit};
+pub use explain::explain;
+pub use gate::{DEFAULT_GATE, Gate, GateError};
 pub use report::{FeedFacts, Report, Summary, TargetReport, Verdict, WaiverNote};
+pub use waiver::{WaiverError, Waivers};

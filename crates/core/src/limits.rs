@@ -14,9 +14,11 @@ pub const UNPACK_RATIO_MAX: u64 = 2_000;
 pub const UNPACK_RATIO_FREE_BYTES: u64 = 64 << 20;
 /// Entries in one archive or folder.
 pub const ENTRIES_MAX: usize = 1_000_000;
+/// Header blocks, long names and extended attributes in front of one archive entry, bytes.
+pub const ENTRY_HEADER_BYTES_MAX: u64 = 1 << 20;
 /// Nodes of one dependency graph.
 pub const GRAPH_NODES_MAX: usize = 4_000_000;
-/// Nesting of a JSON document; serde_json's own bound.
+/// Nesting of a JSON document; `serde_json`'s own bound.
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Depth of folders followed below a target.
 pub const FOLDER_DEPTH_MAX: usize = 32;
@@ -26,5 +28,7 @@ pub const PATCH_BYTES_MAX: u64 = 16 << 20;
 pub const NAME_BYTES_MAX: usize = 1_024;
 /// A compiled index, bytes.
 pub const INDEX_BYTES_MAX: u64 = 1 << 30;
+/// Last bytes kept of what a child process complains.
+pub const PROCESS_ERROR_BYTES_MAX: usize = 64 << 10;
 /// Output of a child process, bytes.
 pub const PROCESS_OUTPUT_BYTES_MAX: u64 = 1 << 30;

@@ -1,1 +1,8 @@
 //! The only door outside: bounded input, child processes, atomic files, the store database.
+//!
+//! Every error names the file or program it is about, and every bound comes from [`aux_core::limits`].
+
+pub mod file;
+pub mod input;
+pub mod process;
+pub mod sqlite;

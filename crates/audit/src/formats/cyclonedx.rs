@@ -1,4 +1,4 @@
-//! CycloneDX 1.6 with VEX: the packages something was found in, the vulnerabilities, and what the analysis says.
+//! `CycloneDX` 1.6 with VEX: the packages something was found in, the vulnerabilities, and what the analysis says.
 //!
 //! The report knows how many components were judged but names only those with findings, so the list of components is
 //! declared incomplete.
@@ -16,10 +16,10 @@ use self::model::{
 use super::{Options, TOOL, document, escape, words};
 use crate::Report;
 
-/// Characters of a version string (CycloneDX 1.6, `version`).
+/// Characters of a version string (`CycloneDX` 1.6, `version`).
 const VERSION_LENGTH_MAX: usize = 1_024;
 
-/// Writes the report as one CycloneDX BOM; its serial number is made from its content.
+/// Writes the report as one `CycloneDX` BOM; its serial number is made from its content.
 pub fn render(report: &Report, options: Options<'_>) -> String {
     let mut packages: BTreeMap<&Package, Scope> = BTreeMap::new();
     let mut vulnerabilities: BTreeMap<_, (&Finding, Vec<&str>)> = BTreeMap::new();
@@ -68,7 +68,8 @@ fn metadata<'a>(report: &'a Report, options: Options<'a>) -> Metadata<'a> {
         Property::new("aux:feed:built", report.feed.built.to_string()),
     ];
     for target in &report.targets {
-        let judged = format!("{} ({}, {} components)", target.name, target.kind.as_str(), target.components);
+        let judged = words::count(target.components, "component");
+        let judged = format!("{} ({}, {judged})", target.name, target.kind.as_str());
         properties.push(Property::new("aux:target", judged));
         for problem in &target.problems {
             let text = format!("{}: {}: {}", target.name, problem.subject, problem.message);
@@ -96,7 +97,7 @@ fn component(package: &Package, scope: Scope) -> Component<'_> {
         bom_ref: Some(reference(package)),
         name: &package.name,
         version: version(package).unwrap_or_default(),
-        purl: Some(package.purl.as_str()).filter(|purl| purl.starts_with("pkg:")),
+        purl: Some(escape::identifier(&package.purl)).filter(|purl| purl.starts_with("pkg:")),
         scope: match scope {
             Scope::Runtime => Some("required"),
             Scope::Build => Some("excluded"),

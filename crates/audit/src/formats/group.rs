@@ -33,12 +33,12 @@ pub(super) struct Place<'a> {
 }
 
 /// The findings of all targets that are `wanted`, grouped by package, the worst package first.
-pub(super) fn by_package<'a>(report: &'a Report, wanted: impl Fn(&Finding) -> bool) -> Vec<Group<'a>> {
+pub(super) fn by_package(report: &Report, wanted: impl Fn(&Finding) -> bool) -> Vec<Group<'_>> {
     grouped(report.targets.iter().enumerate(), wanted)
 }
 
 /// The findings of one target that are `wanted`, grouped by package, the worst package first.
-pub(super) fn in_target<'a>(target: &'a TargetReport, wanted: impl Fn(&Finding) -> bool) -> Vec<Group<'a>> {
+pub(super) fn in_target(target: &TargetReport, wanted: impl Fn(&Finding) -> bool) -> Vec<Group<'_>> {
     grouped(std::iter::once((0, target)), wanted)
 }
 

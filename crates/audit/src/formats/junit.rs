@@ -1,4 +1,4 @@
-//! JUnit XML, for servers that know tests: a suite for each target, a test case for each package something was found in.
+//! `JUnit` XML, for servers that know tests: a suite for each target, a test case for each package something was found in.
 //!
 //! An alarm fails its package; what nobody can decide is skipped, not passed; what could not be read is an error.
 

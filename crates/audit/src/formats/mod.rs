@@ -19,6 +19,8 @@ mod words;
 mod golden;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod schemas;
 
 use crate::Report;
 

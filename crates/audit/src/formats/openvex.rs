@@ -1,4 +1,4 @@
-//! OpenVEX 0.2.0: what the audit concluded, as statements about packages.
+//! `OpenVEX` 0.2.0: what the audit concluded, as statements about packages.
 //!
 //! An accepted risk is still a risk: a waived finding stays `affected`, with the waiver as its action. A report without
 //! findings has no statement to make, and its list is empty.
@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use aux_core::{Finding, State};
 use serde::Serialize;
 
-use super::{Options, TOOL, TOOL_PAGE, document, words};
+use super::{Options, TOOL, TOOL_PAGE, document, escape, words};
 use crate::Report;
 
 const CONTEXT: &str = "https://openvex.dev/ns/v0.2.0";
 
-/// Writes the report as one OpenVEX document; its id is made from its content.
+/// Writes the report as one `OpenVEX` document; its id is made from its content.
 pub fn render(report: &Report, options: Options<'_>) -> String {
     // The same package in several targets is one product: one statement for each thing said of it.
     let mut statements: BTreeMap<_, Statement<'_>> = BTreeMap::new();
@@ -50,9 +50,10 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "these are the names in the format")]
 struct Statement<'a> {
     vulnerability: Vulnerability<'a>,
-    products: [Product<'a>; 1],
+    products: [Product; 1],
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     status_notes: Option<String>,
@@ -74,25 +75,30 @@ struct Vulnerability<'a> {
 }
 
 #[derive(Serialize)]
-struct Product<'a> {
+struct Product {
     #[serde(rename = "@id")]
-    id: &'a str,
-    identifiers: Identifiers<'a>,
+    id: String,
+    identifiers: Identifiers,
 }
 
 #[derive(Serialize)]
-struct Identifiers<'a> {
-    purl: &'a str,
+struct Identifiers {
+    purl: String,
 }
 
 impl<'a> Statement<'a> {
     fn new(finding: &'a Finding) -> Self {
         let reason = words::reason(finding);
+        let purl = escape::identifier(&finding.package.purl);
         let (status, notes, impact, action) = match finding.state {
             State::NotAffected => ("not_affected", None, Some(reason), None),
             State::FixedByPatch => ("fixed", Some(reason), None, None),
             State::Unreviewed | State::Unknown => ("under_investigation", Some(reason), None, None),
-            State::Affected => ("affected", Some(reason), None, Some(action(finding))),
+            State::Affected => {
+                // Without evidence the reason would only repeat the status.
+                let notes = Some(reason).filter(|_| !finding.evidence.is_empty());
+                ("affected", notes, None, Some(action(finding)))
+            }
         };
         Self {
             vulnerability: Vulnerability {
@@ -101,7 +107,7 @@ impl<'a> Statement<'a> {
                 description: finding.title.as_deref(),
                 aliases: &finding.aliases,
             },
-            products: [Product { id: &finding.package.purl, identifiers: Identifiers { purl: &finding.package.purl } }],
+            products: [Product { id: purl.clone(), identifiers: Identifiers { purl } }],
             status,
             status_notes: notes,
             impact_statement: impact,
@@ -110,7 +116,7 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// What to do about an affected package (OpenVEX 0.2.0, "Statement Fields": affected must say so).
+/// What to do about an affected package (`OpenVEX` 0.2.0, "Statement Fields": affected must say so).
 fn action(finding: &Finding) -> String {
     match &finding.waived {
         Some(reason) => format!("accepted by a local waiver: {reason}"),

@@ -199,7 +199,7 @@ fn properties(finding: &Finding) -> Value {
         "severity": finding.severity.as_str(),
         "kev": finding.kev,
         "scope": finding.scope.as_str(),
-        "purl": finding.package.purl,
+        "purl": escape::identifier(&finding.package.purl),
         "fixedVersions": finding.fixed_versions,
         "evidence": finding.evidence.iter().map(|evidence| evidence.text.as_str()).collect::<Vec<_>>(),
     })

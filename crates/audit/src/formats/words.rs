@@ -57,16 +57,16 @@ fn alarms(report: &Report) -> Option<String> {
     }
     let packages: BTreeSet<_> = found.iter().map(|finding| &finding.package).collect();
     let summary = report.summary();
-    let mut sentence = format!("{} in {}", count(found.len(), "alarm"), count(packages.len(), "package"));
+    let mut facts = vec![format!("{} in {}", count(found.len(), "alarm"), count(packages.len(), "package"))];
     if summary.targets > 1 {
         let struck = report.targets.iter().filter(|target| target.findings.iter().any(Finding::is_alarm)).count();
-        sentence.push_str(&format!(", in {struck} of {} targets", summary.targets));
+        facts.push(format!("in {struck} of {} targets", summary.targets));
     }
     if summary.kev > 0 {
-        sentence.push_str(&format!(", {} known exploited (KEV)", summary.kev));
+        facts.push(format!("{} known exploited (KEV)", summary.kev));
     }
-    sentence.push_str(&format!(", {} fixable", summary.fixable));
-    Some(sentence)
+    facts.push(format!("{} fixable", summary.fixable));
+    Some(facts.join(", "))
 }
 
 /// `2 critical, 1 high, 1 of unknown severity`, worst first.

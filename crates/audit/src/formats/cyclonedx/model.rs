@@ -1,9 +1,10 @@
-//! The parts of CycloneDX 1.6 that an audit fills, in the order they are written.
+//! The parts of `CycloneDX` 1.6 that an audit fills, in the order they are written.
 
 use serde::Serialize;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "`bomFormat` is the name in the format")]
 pub(super) struct Bom<'a> {
     pub(super) bom_format: &'static str,
     pub(super) spec_version: &'static str,
@@ -38,7 +39,7 @@ pub(super) struct Component<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     pub(super) version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) purl: Option<&'a str>,
+    pub(super) purl: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) scope: Option<&'static str>,
 }

@@ -64,18 +64,13 @@ fn help(finding: &Finding, title: &str, page: Option<&str>) -> Value {
         facts.push(format!("also known as {}", finding.aliases.join(", ")));
     }
     let facts = facts.join(", ");
-    let how = format!("`aux audit --explain {}` says why it matched.", finding.id);
+    let how = format!("aux audit --explain {} says why it matched.", finding.id);
     let text = format!("{title}. {facts}. {how}");
-    let mut markdown =
-        format!("**{}**\n\n{}.\n\n{}", escape::markdown(title), escape::markdown(&facts), how_link(finding));
+    let mut markdown = [title, &facts, &how].map(escape::markdown).join("\n\n");
     if let Some(page) = page {
         markdown = format!("{markdown}\n\n<{page}>");
     }
     json!({ "text": escape::sarif(&text), "markdown": markdown })
-}
-
-fn how_link(finding: &Finding) -> String {
-    format!("aux audit --explain {} says why it matched.", escape::markdown(&finding.id))
 }
 
 /// `security-severity` is what code hosts sort by; it is a string there.

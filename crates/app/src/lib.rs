@@ -1,0 +1,3 @@
+//! What each program does at start: configuration, log, exit codes.
+
+pub mod exit;

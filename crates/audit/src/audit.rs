@@ -1,0 +1,294 @@
+//! The audit itself: every component of every inventory against the index, under a policy, as on a day.
+
+use aux_advisory::identity::{Stance, lookup_names};
+use aux_advisory::index::{Advisory, AdvisoryKey, Index};
+use aux_advisory::triage::Status;
+use aux_core::component::PatchEvidence;
+use aux_core::finding::EvidenceKind;
+use aux_core::naming::fold;
+use aux_core::{Component, Evidence, Finding, Fix, Inventory, Package, Problem, Scope, Severity, State, TargetKind};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::gate::Gate;
+use crate::matching::{Match, Outcome, Present, matches};
+use crate::report::{FeedFacts, Report, TargetReport, Verdict};
+use crate::waiver::Waivers;
+
+/// What is asked of an audit.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub gate: Gate,
+    pub waivers: Waivers,
+    /// Leave build-only components out.
+    pub runtime_only: bool,
+    /// Unread parts of a target do not make the verdict unknown.
+    pub allow_incomplete: bool,
+}
+
+/// Judges every inventory. Expiry and age are judged as on `now`.
+pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now: Timestamp) -> Report {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let targets: Vec<TargetReport> =
+        inventories.iter().map(|inventory| target(index, inventory, policy, today)).collect();
+    let mut report = Report {
+        feed: feed_facts(index, now),
+        verdict: Verdict::Pass,
+        fail_on: policy.gate.as_str().to_owned(),
+        waiver_notes: Vec::new(),
+        as_of: now,
+        targets,
+    };
+    let findings = report.targets.iter_mut().flat_map(|target| &mut target.findings);
+    report.waiver_notes = policy.waivers.apply(findings, today);
+    for target in &mut report.targets {
+        target.findings.sort_by_cached_key(order);
+    }
+    report.verdict = verdict(&report, policy);
+    report
+}
+
+fn verdict(report: &Report, policy: &Policy) -> Verdict {
+    let findings = || report.targets.iter().flat_map(|target| &target.findings);
+    if !policy.allow_incomplete && report.targets.iter().any(|target| !target.problems.is_empty()) {
+        Verdict::Unknown
+    } else if findings().any(|finding| policy.gate.fails(finding)) {
+        Verdict::Fail
+    } else {
+        Verdict::Pass
+    }
+}
+
+fn feed_facts(index: &Index<'_>, now: Timestamp) -> FeedFacts {
+    let built = index.facts().built;
+    let age = now.as_second().saturating_sub(built.as_second());
+    FeedFacts {
+        serial: index.facts().serial,
+        built,
+        age_seconds: u64::try_from(age).unwrap_or_default(),
+        advisories: index.advisories_count(),
+    }
+}
+
+fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date) -> TargetReport {
+    let present = present(inventory);
+    let judged =
+        || inventory.components.iter().filter(|component| !policy.runtime_only || component.scope != Scope::Build);
+    let mut problems = inventory.problems.clone();
+    if inventory.components.is_empty() && problems.is_empty() && inventory.kind != TargetKind::FlakeLock {
+        problems.push(Problem::new(&inventory.name, "no component was found in it, so nothing was judged"));
+    }
+    TargetReport {
+        name: inventory.name.clone(),
+        kind: inventory.kind,
+        components: judged().count(),
+        inputs: inventory.inputs.clone(),
+        problems,
+        findings: judged().flat_map(|component| findings(index, inventory, component, &present, today)).collect(),
+    }
+}
+
+/// The folded names of everything in the inventory.
+pub(crate) fn present(inventory: &Inventory) -> Present {
+    inventory.components.iter().flat_map(lookup_names).map(|name| name.folded).collect()
+}
+
+fn findings(
+    index: &Index<'_>,
+    inventory: &Inventory,
+    component: &Component,
+    present: &Present,
+    today: Date,
+) -> Vec<Finding> {
+    let matches = matches(index, component, present);
+    let mut findings: Vec<Finding> = matches
+        .into_values()
+        .filter_map(|found| {
+            let advisory = index.advisory(found.advisory)?;
+            Some(finding(index, inventory, component, (found, advisory), today))
+        })
+        .collect();
+    findings.extend(component.known_vulnerabilities.iter().map(|text| known_vulnerability(inventory, component, text)));
+    findings
+}
+
+fn finding(
+    index: &Index<'_>,
+    inventory: &Inventory,
+    component: &Component,
+    (found, advisory): (Match, Advisory<'_>),
+    today: Date,
+) -> Finding {
+    let mut finding = blank(inventory, component, advisory.id.clone());
+    finding.aliases = advisory.aliases.iter().map(|alias| (*alias).to_owned()).collect();
+    finding.class = advisory.class;
+    finding.severity = Severity::of(advisory.score);
+    finding.score = advisory.score;
+    finding.kev = advisory.kev;
+    finding.evidence.push(Evidence::new(EvidenceKind::Identity, format!("{}: {}", found.product, found.identity)));
+    match &found.outcome {
+        Outcome::Affected(why) => finding.evidence.push(Evidence::new(EvidenceKind::Range, why)),
+        Outcome::Unknown(why) | Outcome::OutOfRange(why) | Outcome::Elsewhere(why) => {
+            finding.state = State::Unknown;
+            finding.evidence.push(Evidence::new(EvidenceKind::Range, why));
+        }
+    }
+    if found.stance == Stance::Unreviewed {
+        finding.state = State::Unreviewed;
+    }
+    finding.fixed_versions.clone_from(&found.fixed);
+    finding.fixes = fixes(index, component, found.advisory);
+    patched(component, &mut finding);
+    stated(index, component, found.advisory, &mut finding, today);
+    finding
+}
+
+fn blank(inventory: &Inventory, component: &Component, id: String) -> Finding {
+    Finding {
+        id,
+        aliases: Vec::new(),
+        package: Package { name: component.name.clone(), version: component.version.clone(), purl: purl(component) },
+        state: State::Affected,
+        class: aux_core::Class::Unclassified,
+        severity: Severity::Unknown,
+        score: None,
+        kev: false,
+        scope: component.scope,
+        path: inventory.path_to(component).into_iter().map(str::to_owned).collect(),
+        fixed_versions: Vec::new(),
+        fixes: Vec::new(),
+        evidence: Vec::new(),
+        outputs: component.outputs.clone(),
+        waived: None,
+        title: None,
+        references: Vec::new(),
+    }
+}
+
+/// The component's own purl, or one made from its ecosystem, name and version.
+fn purl(component: &Component) -> String {
+    if let Some(purl) = &component.purl {
+        return purl.clone();
+    }
+    let quoted = |text: &str| {
+        text.bytes().fold(String::new(), |mut quoted, byte| {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~') {
+                quoted.push(char::from(byte));
+            } else {
+                quoted.push_str(&format!("%{byte:02X}"));
+            }
+            quoted
+        })
+    };
+    let version = if component.version.is_empty() { String::new() } else { format!("@{}", quoted(&component.version)) };
+    format!("pkg:{}/{}{version}", component.ecosystem, quoted(&component.name))
+}
+
+/// What the package's own metadata says needs no index.
+fn known_vulnerability(inventory: &Inventory, component: &Component, text: &str) -> Finding {
+    let id = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').find(|word| word.starts_with("CVE-"));
+    let mut finding = blank(
+        inventory,
+        component,
+        id.map_or_else(|| format!("known-vulnerability:{}", component.name), str::to_owned),
+    );
+    finding.evidence.push(Evidence::new(EvidenceKind::Metadata, format!("the package's own metadata says: {text}")));
+    finding
+}
+
+fn fixes(index: &Index<'_>, component: &Component, advisory: AdvisoryKey) -> Vec<Fix> {
+    let scheme = crate::matching::scheme_of(component);
+    let mut fixes: Vec<Fix> = lookup_names(component)
+        .iter()
+        .flat_map(|name| index.fixes(&component.ecosystem, &name.folded))
+        .filter(|fix| fix.advisory == advisory)
+        .filter(|fix| {
+            aux_core::version::compare(scheme, fix.version, &component.version).is_none_or(std::cmp::Ordering::is_gt)
+        })
+        .map(|fix| Fix {
+            channel: fix.channel.to_owned(),
+            version: fix.version.to_owned(),
+            revision: fix.revision.map(str::to_owned),
+        })
+        .collect();
+    fixes.sort();
+    fixes.dedup();
+    fixes
+}
+
+/// A patch that names the advisory, on every derivation of the version, fixes it.
+fn patched(component: &Component, finding: &mut Finding) {
+    for patch in &component.patches {
+        let named = patch.cves.iter().find(|(cve, _)| *cve == finding.id || finding.aliases.contains(cve));
+        let Some((cve, seen)) = named else { continue };
+        let place = match seen {
+            PatchEvidence::Name => "file name",
+            PatchEvidence::Url => "URL",
+            PatchEvidence::Text => "text",
+        };
+        let from = patch.urls.first().map(|url| format!(" ({url})")).unwrap_or_default();
+        finding.state = State::FixedByPatch;
+        finding
+            .evidence
+            .push(Evidence::new(EvidenceKind::Patch, format!("{}{from} names {cve} in its {place}", patch.path)));
+    }
+}
+
+/// The team's statements: the last word.
+fn stated(index: &Index<'_>, component: &Component, advisory: AdvisoryKey, finding: &mut Finding, today: Date) {
+    let scheme = crate::matching::scheme_of(component);
+    for name in lookup_names(component) {
+        for said in index.statements(&component.ecosystem, &name.folded) {
+            let applies = said.advisory == advisory && said.versions.holds(scheme, &component.version) == Some(true);
+            if !applies {
+                continue;
+            }
+            if said.expires.is_some_and(|expires| expires < today) {
+                finding.evidence.push(Evidence::new(
+                    EvidenceKind::Statement,
+                    format!("a statement by {} expired and no longer counts: {}", said.author, said.reason),
+                ));
+                continue;
+            }
+            let word = match said.status {
+                Status::NotAffected | Status::Fixed => {
+                    finding.state = State::NotAffected;
+                    if said.status == Status::Fixed { "fixed" } else { "not affected" }
+                }
+                Status::Affected => {
+                    finding.state =
+                        if finding.state == State::FixedByPatch { State::FixedByPatch } else { State::Affected };
+                    "affected"
+                }
+                Status::UnderInvestigation => "under investigation",
+            };
+            finding.evidence.push(Evidence::new(
+                EvidenceKind::Statement,
+                format!("{} says {word} ({}): {}", said.author, said.date, said.reason),
+            ));
+        }
+    }
+}
+
+/// Alarms first, then the team's class, exploited ones, severity, name and id.
+fn order(finding: &Finding) -> impl Ord + use<> {
+    let state = match finding.state {
+        State::Affected => 0,
+        State::Unknown => 1,
+        State::Unreviewed => 2,
+        State::FixedByPatch => 3,
+        State::NotAffected => 4,
+    };
+    let worst_first =
+        (std::cmp::Reverse(finding.class), std::cmp::Reverse(finding.kev), std::cmp::Reverse(finding.score));
+    (
+        finding.waived.is_some(),
+        state,
+        worst_first,
+        fold(&finding.package.name),
+        finding.package.version.clone(),
+        AdvisoryKey::of(&finding.id),
+        finding.id.clone(),
+    )
+}

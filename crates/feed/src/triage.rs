@@ -1,0 +1,34 @@
+//! Reads a triage folder from disk.
+
+use std::path::Path;
+
+use aux_advisory::triage::{self, Place, Triage, TriageError};
+use aux_core::limits::DOCUMENT_BYTES_MAX;
+use aux_io::input;
+
+/// A folder's decisions, and everything wrong with its files.
+#[derive(Debug, Clone, Default)]
+pub struct TriageFolder {
+    pub triage: Triage,
+    pub errors: Vec<TriageError>,
+}
+
+/// Reads every `.toml` file below `folder`, in the order of their names.
+pub fn read_triage(folder: &Path) -> TriageFolder {
+    let mut read = TriageFolder::default();
+    let mut errors = Vec::new();
+    input::entries(folder, DOCUMENT_BYTES_MAX, &mut |entry| match entry {
+        Err(error) => errors.push(at_top(error.name(), error.message())),
+        Ok(entry) if !entry.name.ends_with(".toml") => {}
+        Ok(entry) => match std::str::from_utf8(entry.bytes) {
+            Ok(text) => errors.extend(triage::read(entry.name, text, &mut read.triage)),
+            Err(_) => errors.push(at_top(entry.name, "it is not UTF-8 text".to_owned())),
+        },
+    });
+    read.errors = errors;
+    read
+}
+
+fn at_top(file: &str, message: String) -> TriageError {
+    TriageError { place: Place { file: file.to_owned(), line: 1 }, message }
+}

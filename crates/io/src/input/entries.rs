@@ -1,0 +1,77 @@
+//! Every document below a path: the file itself, the files of a folder, the entries of a tar.
+//!
+//! One bad entry never hides the others: its error is handed to the visitor in its place.
+
+use super::archive::{TAR_BLOCK_BYTES, archive, looks_like_tar};
+use super::{Input, InputError, Packing, folder, open, read_bounded, unpack};
+use std::io::Read;
+use std::path::Path;
+
+/// One document.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// What to call it: a path, or `archive.tar.zst!folder/file.json`.
+    pub name: &'a str,
+    /// Unpacked.
+    pub bytes: &'a [u8],
+}
+
+/// What is handed each entry, or the reason why one could not be read.
+pub type Visit<'v> = dyn FnMut(Result<Entry<'_>, InputError>) + 'v;
+
+/// Hands every document below `path` to `visit`; `-` is standard input.
+///
+/// A folder is walked in the order of its names; names that begin with a dot are passed over. A tar, packed or not, is
+/// told by its content or its name, also inside a folder; links and devices in it are passed over.
+pub fn entries(path: impl AsRef<Path>, limit_bytes: u64, visit: &mut Visit<'_>) {
+    let path = path.as_ref();
+    if path.as_os_str() != "-" && path.is_dir() {
+        folder::walk(path, limit_bytes, visit);
+    } else {
+        match open(path) {
+            Ok(input) => of_input(input, limit_bytes, visit),
+            Err(error) => visit(Err(error)),
+        }
+    }
+}
+
+/// Hands the one document, or the entries of the tar, that an open input is.
+pub(super) fn of_input(mut input: Input<'_>, limit_bytes: u64, visit: &mut Visit<'_>) {
+    let mut start = Vec::with_capacity(TAR_BLOCK_BYTES);
+    if let Err(error) = read_bounded(&mut input.by_ref().take(TAR_BLOCK_BYTES as u64), &mut start, u64::MAX) {
+        return visit(Err(InputError::from_io(input.name(), error)));
+    }
+    let name = input.name().to_owned();
+    if looks_like_tar(&name, &start) {
+        return archive(&name, &mut start.as_slice().chain(input), limit_bytes, visit);
+    }
+    let left_bytes = limit_bytes.saturating_sub(start.len() as u64);
+    match input.read_into(&mut start, left_bytes) {
+        Ok(()) => visit(Ok(Entry { name: &name, bytes: &start })),
+        Err(InputError::TooLarge { name, .. }) => visit(Err(InputError::TooLarge { name, limit_bytes })),
+        Err(error) => visit(Err(error)),
+    }
+}
+
+/// Visits bytes that are a whole file, unpacking them first where they are packed.
+pub(super) fn hand_over(name: &str, bytes: &[u8], limit_bytes: u64, visit: &mut Visit<'_>) {
+    match unpack(name, bytes, limit_bytes) {
+        Ok(None) => visit(Ok(Entry { name, bytes })),
+        Ok(Some(unpacked)) => visit(Ok(Entry { name, bytes: &unpacked })),
+        Err(error) => visit(Err(error)),
+    }
+}
+
+/// Like [`hand_over`], for a file of a folder, which may be a tar itself.
+pub(super) fn hand_over_file(name: &str, bytes: &[u8], limit_bytes: u64, visit: &mut Visit<'_>) {
+    if Packing::of(bytes) == Packing::Plain {
+        if looks_like_tar(name, bytes) {
+            return archive(name, &mut &*bytes, limit_bytes, visit);
+        }
+        return visit(Ok(Entry { name, bytes }));
+    }
+    match super::source::reader(name.to_owned(), bytes) {
+        Ok(input) => of_input(input, limit_bytes, visit),
+        Err(error) => visit(Err(error)),
+    }
+}
