@@ -35,12 +35,13 @@ impl<'a> Rules<'a> {
 }
 
 fn rule(finding: &Finding) -> Value {
-    let title = finding.title.as_deref().unwrap_or("Known vulnerability");
+    // Without prose the first package found in says what it is about.
+    let title = finding.title.clone().unwrap_or_else(|| format!("{} in {}", finding.id, finding.package.name));
     let page = page(finding);
     let mut rule = json!({
         "id": finding.id,
-        "shortDescription": { "text": escape::sarif(title) },
-        "help": help(finding, title, page.as_deref()),
+        "shortDescription": { "text": escape::sarif(&title) },
+        "help": help(finding, &title, page.as_deref()),
         "defaultConfiguration": { "level": super::level(finding.severity) },
         "properties": properties(finding),
     });
