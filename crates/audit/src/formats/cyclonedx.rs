@@ -47,7 +47,7 @@ pub fn render(report: &Report, options: Options<'_>) -> String {
             .map(|(finding, targets)| vulnerability(finding, &targets))
             .collect(),
     };
-    bom.serial_number = Some(document::uuid(&[&document::print(&bom)]));
+    bom.serial_number = Some(document::uuid(&bom));
     document::print(&bom)
 }
 

@@ -123,6 +123,22 @@ fn what_is_critical_or_exploited_is_never_cut_from_a_package() {
 }
 
 #[test]
+fn a_browser_of_last_year_is_still_a_page_and_names_every_critical() {
+    let mut report = failing();
+    report.targets[0].findings = (0..625)
+        .map(|number| {
+            let tenths = if number < 150 { 98 } else { 60 };
+            sample::finding(&format!("CVE-2020-{number:04}"), "firefox", "51.0.1", Some(tenths))
+        })
+        .collect();
+    for format in [Format::Table, Format::Markdown] {
+        let text = render(format, &report, OPTIONS);
+        assert!((0..150).all(|number| text.contains(&format!("CVE-2020-{number:04}"))), "{text}");
+        assert!(text.lines().count() < 80, "{text}");
+    }
+}
+
+#[test]
 fn a_format_has_one_word() {
     for format in Format::ALL {
         assert_eq!(Format::from_word(format.as_str()), Some(format));

@@ -8,12 +8,12 @@ use super::group::{self, Group, Row};
 use super::{escape, words};
 use crate::Report;
 
-/// Rows of the table of alarms; what is critical or exploited is shown beyond it.
-///
-/// Code hosts refuse comments of more than 65 536 characters.
-const ROWS_SHOWN: usize = 100;
-/// Lines of one folded list.
-const LINES_SHOWN: usize = 50;
+/// Rows of the table of alarms; what is exploited or called critical by the team is shown beyond it.
+const ROWS_SHOWN: usize = 60;
+/// Lines of one list.
+const LINES_SHOWN: usize = 25;
+/// Bytes after which a folded list is only counted: code hosts refuse comments of more than 65 536 characters.
+const COMMENT_BYTES: usize = 50_000;
 
 /// Writes the report as GitHub-flavoured Markdown.
 pub fn render(report: &Report) -> String {
@@ -76,18 +76,25 @@ fn alarms(text: &mut String, report: &Report) {
         return;
     }
     text.push_str("| Severity | Advisory | Package | Fix | Where |\n|---|---|---|---|---|\n");
-    let (mut room, mut hidden) = (ROWS_SHOWN, Vec::new());
+    let (mut room, mut named, mut counted) = (ROWS_SHOWN, String::new(), Vec::new());
     for group in &groups {
-        let (shown, rest) = group::shown_and_hidden(&group.rows, room);
-        room = room.saturating_sub(shown.len());
-        hidden.extend(rest);
-        for row in shown {
+        let shown = group::shown(&group.rows, room);
+        room = room.saturating_sub(shown.rows.len());
+        for row in shown.rows {
             alarm(text, group, row);
         }
+        if let Some(first) = shown.named.first() {
+            let (package, ids) = (package(first.finding), escape::markdown(&group::ids(&shown.named)));
+            let _ = writeln!(named, "- also critical in {package}: {ids}");
+        }
+        counted.extend(shown.counted);
     }
-    if !hidden.is_empty() {
-        let severities = words::severities(hidden.iter().map(|row| row.finding));
-        let _ = writeln!(text, "\nand {} more ({severities}): see the JSON report", hidden.len());
+    if !named.is_empty() {
+        let _ = write!(text, "\n{named}");
+    }
+    if !counted.is_empty() {
+        let severities = words::severities(counted.iter().map(|row| row.finding));
+        let _ = writeln!(text, "\nand {} more ({severities}): see the JSON report", counted.len());
     }
     text.push('\n');
 }
@@ -148,6 +155,10 @@ fn folded(text: &mut String, word: &str, groups: &[Group<'_>]) {
         return;
     }
     let number: usize = groups.iter().map(|group| group.rows.len()).sum();
+    if text.len() > COMMENT_BYTES {
+        let _ = writeln!(text, "{number} {word}: see the JSON report.\n");
+        return;
+    }
     let _ = writeln!(text, "<details><summary>{number} {word}</summary>\n");
     for row in groups.iter().flat_map(|group| &group.rows).take(LINES_SHOWN) {
         let reason = escape::markdown(&words::reason(row.finding));
@@ -182,5 +193,5 @@ fn looked_at(text: &mut String, report: &Report) {
     let rest = report.targets.len().saturating_sub(LINES_SHOWN);
     let rest = if rest == 0 { String::new() } else { format!(" and {rest} more") };
     let gate = escape::markdown(&report.fail_on);
-    let _ = writeln!(text, "Looked at {}{rest} with {}. Gate: {gate}.", targets.join(", "), words::feed(&report.feed));
+    let _ = writeln!(text, "Looked at {}{rest} with {}. Gate: {gate}.", targets.join(", "), words::feed(report));
 }

@@ -31,7 +31,7 @@ pub fn render(report: &Report, options: Options<'_>) -> String {
         tooling: format!("{TOOL} {}", options.tool_version),
         statements: statements.into_values().collect(),
     };
-    vex.id = document::uuid(&[&document::print(&vex)]);
+    vex.id = document::uuid(&vex);
     document::print(&vex)
 }
 

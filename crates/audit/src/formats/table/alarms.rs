@@ -22,7 +22,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     for group in group::by_package(report, Finding::is_alarm) {
         page.blank();
         header(page, &group);
-        let (shown, hidden) = group::shown_and_hidden(&group.rows, ROWS_SHOWN);
+        let shown = group::shown(&group.rows, ROWS_SHOWN);
         for place in group.places.iter().take(PLACES_SHOWN) {
             self::place(page, place, report.targets.len() > 1);
         }
@@ -30,15 +30,18 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         if more > 0 {
             page.line(Paint::Plain, &format!("  in {} more", words::count(more, "target")));
         }
-        let width = shown.iter().map(|row| width_of(&row.finding.id)).max().unwrap_or_default().min(ID_WIDTH_MAX);
-        for row in shown {
+        let width = shown.rows.iter().map(|row| width_of(&row.finding.id)).max().unwrap_or_default().min(ID_WIDTH_MAX);
+        for row in &shown.rows {
             self::row(page, row, &group, width);
         }
-        if let Some(first) = hidden.first() {
-            let number = hidden.len();
-            let severities = words::severities(hidden.iter().map(|row| row.finding));
-            let how = format!("and {number} more ({severities}): --json or --explain {}", first.finding.id);
-            page.hanging(Paint::Plain, "  ", &how);
+        if !shown.named.is_empty() {
+            page.line(Paint::Red, &format!("  also critical ({}):", shown.named.len()));
+            page.hanging(Paint::Plain, "    ", &group::ids(&shown.named));
+        }
+        if let Some(first) = shown.counted.first() {
+            let severities = words::severities(shown.counted.iter().map(|row| row.finding));
+            let how = format!("--json or --explain {}", first.finding.id);
+            page.hanging(Paint::Plain, "  ", &format!("and {} more ({severities}): {how}", shown.counted.len()));
         }
     }
 }
