@@ -137,3 +137,16 @@ fn row(page: &mut Page, row: &Row<'_>, group: &Group<'_>, id_width: usize) {
     };
     page.hanging(paint, &lead, &remarks.join(", "));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_keeps_its_root_and_its_end() {
+        let labels: Vec<String> = ["system", "desktop", "browser", "library", "zlib"].map(str::to_owned).into();
+        assert_eq!(path(&labels, 80), "system › desktop › browser › library › zlib");
+        assert_eq!(path(&labels, 32), "system › … › library › zlib");
+        assert_eq!(path(&labels, 5), "system › … › zlib");
+    }
+}
