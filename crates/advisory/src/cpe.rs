@@ -75,7 +75,11 @@ impl<'a> Cpe<'a> {
     }
 }
 
-/// Splits on colons that no backslash precedes.
+/// The fields between colons that no backslash precedes.
+pub(crate) fn fields(text: &str) -> impl Iterator<Item = &str> {
+    Fields { rest: Some(text) }
+}
+
 struct Fields<'a> {
     rest: Option<&'a str>,
 }

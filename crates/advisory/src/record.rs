@@ -7,7 +7,7 @@ use aux_core::version::{self, Scheme};
 use aux_core::{Class, Ecosystem, Score};
 use jiff::Timestamp;
 
-use crate::cpe::Part;
+use crate::cpe::{self, Part};
 
 /// A vulnerability as one or several sources describe it.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,12 +92,13 @@ impl Product {
 
     /// The inverse of `Display`: `a:haxx:curl` or `npm/lodash`.
     pub fn read(text: &str) -> Option<Self> {
-        if let Some((part, rest)) = text.split_once(':')
+        let mut fields = cpe::fields(text);
+        if let (Some(part), Some(vendor), Some(product), None) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
             && let Some(part) = Part::read(part)
         {
-            let (vendor, product) = rest.split_once(':')?;
-            return (!vendor.is_empty() && !product.is_empty() && !product.contains(':'))
-                .then(|| Self::cpe(part, vendor, product));
+            return (!vendor.is_empty() && !product.is_empty())
+                .then(|| Self::cpe(part, cpe::unescape(vendor), cpe::unescape(product)));
         }
         let (ecosystem, name) = text.split_once('/')?;
         (!ecosystem.is_empty() && !name.is_empty())
@@ -116,7 +117,10 @@ impl Product {
 impl fmt::Display for Product {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cpe { part, vendor, product } => write!(formatter, "{}:{vendor}:{product}", part.as_str()),
+            Self::Cpe { part, vendor, product } => {
+                let quoted = |text: &str| text.replace(':', "\\:");
+                write!(formatter, "{}:{}:{}", part.as_str(), quoted(vendor), quoted(product))
+            }
             Self::Package { ecosystem, name } => write!(formatter, "{ecosystem}/{name}"),
         }
     }
@@ -271,7 +275,7 @@ mod tests {
 
     #[test]
     fn products_print_and_read_back() {
-        for text in ["a:haxx:curl", "o:linux:linux_kernel", "npm/@scope/name"] {
+        for text in ["a:haxx:curl", "o:linux:linux_kernel", r"a:cpan:file\:\:temp", "npm/@scope/name"] {
             assert_eq!(Product::read(text).unwrap().to_string(), text);
         }
         for text in ["", "a:", "a::x", "a:x", "curl", "/x"] {

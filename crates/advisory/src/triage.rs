@@ -7,7 +7,6 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::cpe::unescape;
 use crate::record::{Product, VersionRange};
 
 /// Everything the team has decided, in file order.
@@ -120,13 +119,14 @@ pub struct Classification {
     pub reason: String,
 }
 
-/// A fixed version in a channel or branch.
+/// A fixed version, in a channel or branch or upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChannelFix {
     pub place: Place,
     pub ids: Vec<String>,
     pub package: Product,
-    pub channel: String,
+    /// `None`: fixed upstream only.
+    pub channel: Option<String>,
     pub version: String,
     pub revision: Option<String>,
     pub commits: Vec<String>,
@@ -250,7 +250,7 @@ struct ClassEntry {
 struct FixEntry {
     ids: Vec<String>,
     package: String,
-    channel: String,
+    channel: Option<String>,
     version: String,
     revision: Option<String>,
     #[serde(default)]
@@ -325,7 +325,7 @@ fn classification(entry: ClassEntry, place: &Place) -> Result<Classification, St
 
 fn fix(entry: FixEntry, place: &Place) -> Result<ChannelFix, String> {
     some(&entry.ids, "ids")?;
-    said(&entry.channel, "channel")?;
+    said(entry.channel.as_deref().unwrap_or("upstream"), "channel")?;
     said(&entry.version, "version")?;
     Ok(ChannelFix {
         place: place.clone(),
@@ -351,7 +351,7 @@ fn said(text: &str, what: &str) -> Result<(), String> {
 
 /// `a:vendor:product`, escaped as in a CPE or plain, or `npm/name`.
 fn product(text: &str) -> Result<Product, String> {
-    Product::read(&unescape(text)).ok_or_else(|| format!("`{text}` is not part:vendor:product or ecosystem/name"))
+    Product::read(text).ok_or_else(|| format!("`{text}` is not part:vendor:product or ecosystem/name"))
 }
 
 fn denial(text: &str) -> Result<Denial, String> {

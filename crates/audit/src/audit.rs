@@ -1,18 +1,21 @@
 //! The audit itself: every component of every inventory against the index, under a policy, as on a day.
 
+use std::cmp::Ordering;
+
 use aux_advisory::identity::{Stance, lookup_names};
 use aux_advisory::index::{Advisory, AdvisoryKey, Index};
 use aux_advisory::triage::Status;
 use aux_core::component::PatchEvidence;
 use aux_core::finding::EvidenceKind;
 use aux_core::naming::fold;
+use aux_core::version::compare;
 use aux_core::{Component, Evidence, Finding, Fix, Inventory, Package, Problem, Scope, Severity, State, TargetKind};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::gate::Gate;
-use crate::matching::{Match, Outcome, Present, matches};
+use crate::matching::{Match, Outcome, Present, matches, scheme_of};
 use crate::report::{FeedFacts, Report, TargetReport, Verdict};
 use crate::waiver::Waivers;
 
@@ -138,7 +141,7 @@ fn finding(
         finding.state = State::Unreviewed;
     }
     finding.fixed_versions.clone_from(&found.fixed);
-    finding.fixes = fixes(index, component, found.advisory);
+    fixes(index, component, found.advisory, &mut finding);
     patched(component, &mut finding);
     stated(index, component, found.advisory, &mut finding, today);
     finding
@@ -197,24 +200,26 @@ fn known_vulnerability(inventory: &Inventory, component: &Component, text: &str)
     finding
 }
 
-fn fixes(index: &Index<'_>, component: &Component, advisory: AdvisoryKey) -> Vec<Fix> {
-    let scheme = crate::matching::scheme_of(component);
-    let mut fixes: Vec<Fix> = lookup_names(component)
-        .iter()
-        .flat_map(|name| index.fixes(&component.ecosystem, &name.folded))
-        .filter(|fix| fix.advisory == advisory)
-        .filter(|fix| {
-            aux_core::version::compare(scheme, fix.version, &component.version).is_none_or(std::cmp::Ordering::is_gt)
-        })
-        .map(|fix| Fix {
-            channel: fix.channel.to_owned(),
-            version: fix.version.to_owned(),
-            revision: fix.revision.map(str::to_owned),
-        })
-        .collect();
-    fixes.sort();
-    fixes.dedup();
-    fixes
+/// Fixed versions the team has named, above the component's own.
+fn fixes(index: &Index<'_>, component: &Component, advisory: AdvisoryKey, finding: &mut Finding) {
+    let scheme = scheme_of(component);
+    let is_above = |version: &str| compare(scheme, version, &component.version).is_none_or(Ordering::is_gt);
+    let named = lookup_names(component);
+    let fixes = named.iter().flat_map(|name| index.fixes(&component.ecosystem, &name.folded));
+    for fix in fixes.filter(|fix| fix.advisory == advisory && is_above(fix.version)) {
+        let version = fix.version.to_owned();
+        match fix.channel {
+            Some(channel) => finding.fixes.push(Fix {
+                channel: channel.to_owned(),
+                version,
+                revision: fix.revision.map(str::to_owned),
+            }),
+            None if finding.fixed_versions.contains(&version) => {}
+            None => finding.fixed_versions.push(version),
+        }
+    }
+    finding.fixes.sort();
+    finding.fixes.dedup();
 }
 
 /// A patch that names the advisory, on every derivation of the version, fixes it.
@@ -237,7 +242,7 @@ fn patched(component: &Component, finding: &mut Finding) {
 
 /// The team's statements: the last word.
 fn stated(index: &Index<'_>, component: &Component, advisory: AdvisoryKey, finding: &mut Finding, today: Date) {
-    let scheme = crate::matching::scheme_of(component);
+    let scheme = scheme_of(component);
     for name in lookup_names(component) {
         for said in index.statements(&component.ecosystem, &name.folded) {
             let applies = said.advisory == advisory && said.versions.holds(scheme, &component.version) == Some(true);

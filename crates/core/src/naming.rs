@@ -18,7 +18,7 @@ pub fn fold(name: &str) -> String {
     let mut folded = String::with_capacity(name.len());
     for character in name.chars() {
         match character {
-            '_' | '.' | ' ' | '-' | '+' | '\\' => {
+            '_' | '.' | ' ' | '-' | '+' | ':' | '\\' => {
                 if !folded.is_empty() && !folded.ends_with('-') {
                     folded.push('-');
                 }

@@ -11,7 +11,7 @@ use super::table::Table;
 use super::write::Facts;
 use super::{HEADER_BYTES, MAGIC, SECTIONS, Section, VERSION, package_key};
 use crate::identity::Stance;
-use crate::record::VersionRange;
+use crate::record::{Product, VersionRange};
 use crate::triage::Status;
 
 /// Why a file is not an index one can believe.
@@ -75,11 +75,12 @@ pub struct Said<'a> {
     pub reason: &'a str,
 }
 
-/// A fixed version in a channel.
+/// A fixed version the team has named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fixed<'a> {
     pub advisory: AdvisoryKey,
-    pub channel: &'a str,
+    /// `None`: upstream only.
+    pub channel: Option<&'a str>,
     pub version: &'a str,
     pub revision: Option<&'a str>,
 }
@@ -186,8 +187,8 @@ impl<'a> Index<'a> {
 
     /// A product by its text, `a:haxx:curl`.
     pub fn product(&self, product: &str) -> Option<Block<'a>> {
-        let name = product.rsplit(':').next()?;
-        let key = [fold(name).as_bytes(), b"\0", product.as_bytes()].concat();
+        let named = Product::read(product)?;
+        let key = [fold(named.name()).as_bytes(), b"\0", product.as_bytes()].concat();
         product_block(&key, self.table(Section::Products).find(&key)?)
     }
 
@@ -229,7 +230,7 @@ impl<'a> Index<'a> {
         self.walk(Section::Fixes, ecosystem, folded, |reader| {
             Some(Fixed {
                 advisory: AdvisoryKey::from_number(reader.varint()?),
-                channel: reader.text()?,
+                channel: Some(reader.text()?).filter(|channel| !channel.is_empty()),
                 version: reader.text()?,
                 revision: Some(reader.text()?).filter(|revision| !revision.is_empty()),
             })

@@ -228,7 +228,7 @@ fn fixes(triage: &Triage) -> Vec<u8> {
 fn put_fix(bytes: &mut Vec<u8>, fix: &ChannelFix) {
     for id in &fix.ids {
         put_varint(bytes, AdvisoryKey::of(id).number());
-        put_text(bytes, &fix.channel);
+        put_text(bytes, fix.channel.as_deref().unwrap_or_default());
         put_text(bytes, &fix.version);
         put_text(bytes, fix.revision.as_deref().unwrap_or_default());
     }

@@ -1,0 +1,64 @@
+//! Every room's error becomes a message, its causes and a hint that says what to type.
+
+use std::fmt::Display;
+
+use aux_app::exit;
+
+/// An error as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) message: String,
+    /// More lines of the same: which files, which entries.
+    pub(crate) details: Vec<String>,
+    pub(crate) hint: Option<String>,
+    pub(crate) code: u8,
+}
+
+impl Failure {
+    /// No answer: exit code 2.
+    pub(crate) fn new(message: impl Display) -> Self {
+        Self { message: message.to_string(), details: Vec::new(), hint: None, code: exit::UNKNOWN }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
+        self
+    }
+}
+
+impl From<aux_io::file::FileError> for Failure {
+    fn from(error: aux_io::file::FileError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<aux_io::input::InputError> for Failure {
+    fn from(error: aux_io::input::InputError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<aux_feed::BuildError> for Failure {
+    fn from(error: aux_feed::BuildError) -> Self {
+        let details = match &error {
+            aux_feed::BuildError::NoSource => Vec::new(),
+            aux_feed::BuildError::Unread { unread } => {
+                unread.iter().map(|(name, reason)| format!("{name}: {reason}")).collect()
+            }
+            aux_feed::BuildError::Triage { errors } => errors.iter().map(ToString::to_string).collect(),
+        };
+        let hint = match &error {
+            aux_feed::BuildError::NoSource => {
+                "for example: aux feed build --nvd nvd/ --triage triage/ --output feed.auxdb"
+            }
+            aux_feed::BuildError::Unread { .. } => "fetch these files again, or leave them out of the folder",
+            aux_feed::BuildError::Triage { .. } => "`aux feed lint DIR` checks the folder alone",
+        };
+        Self::new(error).details(details).hint(hint)
+    }
+}
