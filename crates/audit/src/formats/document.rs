@@ -14,19 +14,28 @@ pub(super) fn print(document: &impl Serialize) -> String {
     // A document of strings, numbers, lists and structs always serializes: the error is for maps with odd keys.
     let plain = serde_json::to_string_pretty(document).unwrap_or_default();
     let mut printed = String::with_capacity(plain.len() + 1);
-    for character in plain.chars() {
-        // Line feeds are serde_json's own here; those inside strings are escaped already.
-        if character != '\n' && escape::is_unsafe(character) {
-            let mut units = [0_u16; 2];
-            for unit in character.encode_utf16(&mut units) {
-                let _ = write!(printed, "\\u{unit:04x}");
-            }
+    for line in plain.split_inclusive('\n') {
+        // Of ASCII, serde_json leaves only the delete character as it is.
+        if line.bytes().all(|byte| byte < 0x7f) {
+            printed.push_str(line);
         } else {
-            printed.push(character);
+            line.chars().for_each(|character| escape_into(character, &mut printed));
         }
     }
     printed.push('\n');
     printed
+}
+
+fn escape_into(character: char, printed: &mut String) {
+    // Line feeds are serde_json's own here; those inside strings are escaped already.
+    if character == '\n' || !escape::is_unsafe(character) {
+        printed.push(character);
+        return;
+    }
+    let mut units = [0_u16; 2];
+    for unit in character.encode_utf16(&mut units) {
+        let _ = write!(printed, "\\u{unit:04x}");
+    }
 }
 
 /// A fingerprint of fields in their order: 32 hexadecimal digits that stay the same as long as the fields do.
@@ -39,9 +48,12 @@ pub(super) fn finding_fingerprint(finding: &Finding) -> String {
     fingerprint(&[&finding.id, &finding.package.name, &finding.package.version])
 }
 
-/// A UUID made from fields (RFC 9562, section 5.8: version 8, custom), so that equal documents bear equal ids.
-pub(super) fn uuid(fields: &[&str]) -> String {
-    let mut number = u128::from_be_bytes(digest(fields).as_bytes().first_chunk().copied().unwrap_or_default());
+/// A UUID made from a document (RFC 9562, section 5.8: version 8, custom), so that equal documents bear equal ids.
+pub(super) fn uuid(document: &impl Serialize) -> String {
+    let mut hasher = blake3::Hasher::new();
+    // A hasher takes every byte, and the document serializes: see `print`.
+    serde_json::to_writer(&mut hasher, document).ok();
+    let mut number = u128::from_be_bytes(hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default());
     number = number & !(0xf << 76) | 0x8 << 76;
     number = number & !(0x3 << 62) | 0x2 << 62;
     let hex = format!("{number:032x}");
@@ -79,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_uuid_says_which_version_it_is() {
-        let uuid = uuid(&["x"]);
+        let uuid = uuid(&"x");
         assert_eq!(uuid.len(), 9 + 36);
         assert_eq!(uuid.chars().nth(9 + 14), Some('8'));
         assert!(matches!(uuid.chars().nth(9 + 19), Some('8' | '9' | 'a' | 'b')));

@@ -33,22 +33,24 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
 
 /// The text as plain inline Markdown (GitHub's dialect): no markup, link, mention or table cell comes out of it.
 pub(super) fn markdown(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len() + 8);
+    let shown = visible(text);
+    let mut escaped = String::with_capacity(shown.len() + 8);
     let mut before = ' ';
-    for character in visible(text).chars() {
+    for (at, character) in shown.char_indices() {
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
+            '|' => escaped.push_str("&#124;"),
             // GitHub looks for mentions and issue numbers after Markdown is done: only an empty comment keeps it off.
             '@' | '#' => {
                 escaped.push(character);
                 escaped.push_str("<!-- -->");
             }
             // An address becomes a link by itself (GFM, section 6.9) unless it is interrupted.
-            ':' => escaped.push_str("&#58;"),
+            ':' if shown.get(at..).is_some_and(|rest| rest.starts_with("://")) => escaped.push_str("&#58;"),
             '.' if before.eq_ignore_ascii_case(&'w') => escaped.push_str("&#46;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' | '$' | '(' | ')' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '$' => {
                 escaped.push('\\');
                 escaped.push(character);
             }
@@ -104,10 +106,10 @@ pub(super) fn path_uri(path: &str) -> String {
     uri
 }
 
-/// A word as one segment of a URI.
-pub(super) fn segment(text: &str) -> String {
+/// A package URL or other identifier with what no URI may hold percent-encoded (RFC 3986, section 2).
+pub(super) fn identifier(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
-    percent(text, |_| false, &mut encoded);
+    percent(text, |byte| b":/?#@!$&'()*+,;=%".contains(&byte), &mut encoded);
     encoded
 }
 
@@ -149,7 +151,7 @@ mod tests {
     #[test]
     fn markdown_stays_text() {
         assert_eq!(markdown("<img src=x>"), "&lt;img src=x&gt;");
-        assert_eq!(markdown("a|b [x](y) `c` *d*"), r"a\|b \[x\]\(y\) \`c\` \*d\*");
+        assert_eq!(markdown("a|b [x](y) `c` *d*"), r"a&#124;b \[x\](y) \`c\` \*d\*");
         assert_eq!(markdown("@team #1"), "@<!-- -->team #<!-- -->1");
         assert_eq!(markdown("https://x www.x"), "https&#58;//x www&#46;x");
         assert_eq!(markdown("a\nb"), r"a\\nb");
@@ -169,7 +171,7 @@ mod tests {
     fn paths_become_references() {
         assert_eq!(path_uri("./a b/c:d"), "a%20b/c%3Ad");
         assert_eq!(path_uri("/srv/flake.lock"), "file:///srv/flake.lock");
-        assert_eq!(segment("a/b"), "a%2Fb");
+        assert_eq!(identifier("pkg:nix/a@1?b=c#d e<\u{1b}é"), "pkg:nix/a@1?b=c#d%20e%3C%1B%C3%A9");
     }
 
     #[test]

@@ -33,12 +33,12 @@ pub(super) struct Place<'a> {
 }
 
 /// The findings of all targets that are `wanted`, grouped by package, the worst package first.
-pub(super) fn by_package<'a>(report: &'a Report, wanted: impl Fn(&Finding) -> bool) -> Vec<Group<'a>> {
+pub(super) fn by_package(report: &Report, wanted: impl Fn(&Finding) -> bool) -> Vec<Group<'_>> {
     grouped(report.targets.iter().enumerate(), wanted)
 }
 
 /// The findings of one target that are `wanted`, grouped by package, the worst package first.
-pub(super) fn in_target<'a>(target: &'a TargetReport, wanted: impl Fn(&Finding) -> bool) -> Vec<Group<'a>> {
+pub(super) fn in_target(target: &TargetReport, wanted: impl Fn(&Finding) -> bool) -> Vec<Group<'_>> {
     grouped(std::iter::once((0, target)), wanted)
 }
 
@@ -97,17 +97,40 @@ pub(super) fn is_never_hidden(finding: &Finding) -> bool {
     finding.kev || finding.class == Class::Critical || finding.severity == Severity::Critical
 }
 
-/// Splits rows into those to show, at most `limit` unless they may never be hidden, and those to count.
-pub(super) fn shown_and_hidden<'a>(rows: &'a [Row<'a>], limit: usize) -> (Vec<&'a Row<'a>>, Vec<&'a Row<'a>>) {
+/// The rows of a package by how much room they get.
+pub(super) struct Shown<'a> {
+    /// A line each: what the team calls critical, what is exploited, and the worst of the rest up to the limit.
+    pub(super) rows: Vec<&'a Row<'a>>,
+    /// Named by their ids: critical, but beyond the limit.
+    pub(super) named: Vec<&'a Row<'a>>,
+    /// Only counted.
+    pub(super) counted: Vec<&'a Row<'a>>,
+}
+
+/// Gives about `limit` rows a line each, and names what may never be hidden.
+pub(super) fn shown<'a>(rows: &'a [Row<'a>], limit: usize) -> Shown<'a> {
     // A line that says "and 1 more" is no shorter than the one it replaces.
     let limit = if rows.len() == limit + 1 { rows.len() } else { limit };
-    let kept = rows.iter().filter(|row| is_never_hidden(row.finding)).count();
-    let mut room = limit.saturating_sub(kept);
-    rows.iter().partition(|row| {
-        is_never_hidden(row.finding) || {
-            let fits = room > 0;
-            room = room.saturating_sub(1);
-            fits
+    let has_own_line = |row: &Row<'_>| row.finding.kev || row.finding.class == Class::Critical;
+    let mut room = limit.saturating_sub(rows.iter().filter(|row| has_own_line(row)).count());
+    let mut shown = Shown { rows: Vec::new(), named: Vec::new(), counted: Vec::new() };
+    for row in rows {
+        if has_own_line(row) {
+            shown.rows.push(row);
+        } else if room > 0 {
+            room -= 1;
+            shown.rows.push(row);
+        } else if is_never_hidden(row.finding) {
+            shown.named.push(row);
+        } else {
+            shown.counted.push(row);
         }
-    })
+    }
+    shown
+}
+
+/// The ids of rows, separated by commas.
+pub(super) fn ids(rows: &[&Row<'_>]) -> String {
+    let ids: Vec<&str> = rows.iter().map(|row| row.finding.id.as_str()).collect();
+    ids.join(", ")
 }

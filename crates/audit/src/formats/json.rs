@@ -223,3 +223,48 @@ impl<'a> EvidenceOutput<'a> {
         Self { kind: evidence.kind.as_str(), text: &evidence.text }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::formats::sample;
+
+    /// Every path of keys in a document; the entries of a list share one.
+    fn keys(value: &Value, path: &str, into: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    let path = format!("{path}.{key}");
+                    keys(field, &path, into);
+                    into.insert(path);
+                }
+            }
+            Value::Array(entries) => entries.iter().for_each(|entry| keys(entry, path, into)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_example_of_the_page_has_the_keys_of_the_document() {
+        let page = include_str!("../../../../docs/formats/audit-json.md");
+        let example = page.split("```json").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let (mut promised, mut written) = (BTreeSet::new(), BTreeSet::new());
+        keys(&serde_json::from_str(example).unwrap(), "", &mut promised);
+        keys(&serde_json::from_str(&render(&sample::report())).unwrap(), "", &mut written);
+        assert_eq!(promised, written);
+        let text = page.rsplit("```").next().unwrap();
+        for key in written {
+            let name = key.rsplit('.').next().unwrap();
+            assert!(text.contains(name), "{key} is not explained");
+        }
+    }
+
+    #[test]
+    fn the_schema_is_the_first_key() {
+        assert!(render(&sample::report()).starts_with("{\n  \"schema\": \"aux.audit/1\","));
+    }
+}

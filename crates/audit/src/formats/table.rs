@@ -90,7 +90,7 @@ fn looked_at(page: &mut Page, report: &Report) {
             page.line(Paint::Plain, &format!("    and {more} more inputs; --json lists them"));
         }
     }
-    page.hanging(Paint::Plain, "  with ", &words::feed(&report.feed));
+    page.hanging(Paint::Plain, "  with ", &words::feed(report));
 }
 
 fn shown_name(target: &TargetReport) -> String {
@@ -123,8 +123,8 @@ fn unknown(page: &mut Page, report: &Report) {
     let heading = format!("Unknown ({number}): the version cannot be ordered, so neither affected nor safe");
     page.line(Paint::Bold, &heading);
     for group in groups {
-        let ids: Vec<&str> = group.rows.iter().map(|row| row.finding.id.as_str()).collect();
-        page.hanging(Paint::Plain, "  ? ", &format!("{}: {}", alarms::package(group.package), ids.join(", ")));
+        let ids = group::ids(&group.rows.iter().collect::<Vec<_>>());
+        page.hanging(Paint::Plain, "  ? ", &format!("{}: {ids}", alarms::package(group.package)));
     }
 }
 
@@ -150,7 +150,7 @@ fn quiet(page: &mut Page, report: &Report) {
         let mut names: Vec<String> =
             groups.iter().take(NAMES_SHOWN).map(|group| alarms::package(group.package)).collect();
         if groups.len() > NAMES_SHOWN {
-            names.push(format!("{} more", words::count(groups.len() - NAMES_SHOWN, "package")));
+            names.push(format!("and {} more", groups.len() - NAMES_SHOWN));
         }
         let reason = groups.first().and_then(|group| group.rows.first()).and_then(|row| row.finding.waived.as_deref());
         let why = match reason {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aux_core::{Class, Finding, Severity, State};
 use jiff::Timestamp;
 
-use crate::{FeedFacts, Report, Verdict};
+use crate::{Report, Verdict};
 
 const MINUTE_SECONDS: u64 = 60;
 const HOUR_SECONDS: u64 = 60 * MINUTE_SECONDS;
@@ -57,16 +57,16 @@ fn alarms(report: &Report) -> Option<String> {
     }
     let packages: BTreeSet<_> = found.iter().map(|finding| &finding.package).collect();
     let summary = report.summary();
-    let mut sentence = format!("{} in {}", count(found.len(), "alarm"), count(packages.len(), "package"));
+    let mut facts = vec![format!("{} in {}", count(found.len(), "alarm"), count(packages.len(), "package"))];
     if summary.targets > 1 {
         let struck = report.targets.iter().filter(|target| target.findings.iter().any(Finding::is_alarm)).count();
-        sentence.push_str(&format!(" of {struck} out of {} targets", summary.targets));
+        facts.push(format!("in {struck} of {} targets", summary.targets));
     }
     if summary.kev > 0 {
-        sentence.push_str(&format!(", {} known exploited (KEV)", summary.kev));
+        facts.push(format!("{} known exploited (KEV)", summary.kev));
     }
-    sentence.push_str(&format!(", {} fixable", summary.fixable));
-    Some(sentence)
+    facts.push(format!("{} fixable", summary.fixable));
+    Some(facts.join(", "))
 }
 
 /// `2 critical, 1 high, 1 of unknown severity`, worst first.
@@ -127,6 +127,10 @@ pub(super) fn fix(finding: &Finding) -> String {
     let parts: Vec<String> = versions
         .into_iter()
         .map(|(version, channels)| {
+            let channels: Vec<&str> = channels.into_iter().filter(|channel| !channel.is_empty()).collect();
+            if channels.is_empty() {
+                return version.to_owned();
+            }
             let more = channels.len().saturating_sub(CHANNELS_SHOWN);
             let named = channels.get(..CHANNELS_SHOWN).unwrap_or(&channels).join(", ");
             if more == 0 { format!("{version} ({named})") } else { format!("{version} ({named} and {more} more)") }
@@ -156,11 +160,17 @@ pub(super) fn state(state: State) -> &'static str {
 }
 
 /// `feed 41 of 2024-05-01, 3 days old, 182000 advisories`.
-pub(super) fn feed(feed: &FeedFacts) -> String {
+pub(super) fn feed(report: &Report) -> String {
+    let feed = &report.feed;
     let name = if feed.serial == 0 { "unpublished feed".to_owned() } else { format!("feed {}", feed.serial) };
+    let age = if feed.built > report.as_of {
+        format!("newer than {}, the day asked for", day(report.as_of))
+    } else {
+        format!("{} old", age(feed.age_seconds))
+    };
     let number = feed.advisories;
     let advisories = if number == 1 { "advisory" } else { "advisories" };
-    format!("{name} of {}, {} old, {number} {advisories}", day(feed.built), age(feed.age_seconds))
+    format!("{name} of {}, {age}, {number} {advisories}", day(feed.built))
 }
 
 /// The day of a moment, in UTC.

@@ -22,7 +22,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     for group in group::by_package(report, Finding::is_alarm) {
         page.blank();
         header(page, &group);
-        let (shown, hidden) = group::shown_and_hidden(&group.rows, ROWS_SHOWN);
+        let shown = group::shown(&group.rows, ROWS_SHOWN);
         for place in group.places.iter().take(PLACES_SHOWN) {
             self::place(page, place, report.targets.len() > 1);
         }
@@ -30,15 +30,18 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         if more > 0 {
             page.line(Paint::Plain, &format!("  in {} more", words::count(more, "target")));
         }
-        let width = shown.iter().map(|row| width_of(&row.finding.id)).max().unwrap_or_default().min(ID_WIDTH_MAX);
-        for row in shown {
+        let width = shown.rows.iter().map(|row| width_of(&row.finding.id)).max().unwrap_or_default().min(ID_WIDTH_MAX);
+        for row in &shown.rows {
             self::row(page, row, &group, width);
         }
-        if let Some(first) = hidden.first() {
-            let number = hidden.len();
-            let severities = words::severities(hidden.iter().map(|row| row.finding));
-            let how = format!("and {number} more ({severities}): --json or --explain {}", first.finding.id);
-            page.hanging(Paint::Plain, "  ", &how);
+        if !shown.named.is_empty() {
+            page.line(Paint::Red, &format!("  also critical ({}):", shown.named.len()));
+            page.hanging(Paint::Plain, "    ", &group::ids(&shown.named));
+        }
+        if let Some(first) = shown.counted.first() {
+            let severities = words::severities(shown.counted.iter().map(|row| row.finding));
+            let how = format!("--json or --explain {}", first.finding.id);
+            page.hanging(Paint::Plain, "  ", &format!("and {} more ({severities}): {how}", shown.counted.len()));
         }
     }
 }
@@ -53,9 +56,12 @@ pub(super) fn package(package: &Package) -> String {
 }
 
 fn header(page: &mut Page, group: &Group<'_>) {
-    let alarms = words::count(group.rows.len(), "alarm");
-    let severities = words::severities(group.rows.iter().map(|row| row.finding));
-    page.hanging(Paint::Bold, &format!("{}  ", package(group.package)), &format!("{alarms}: {severities}"));
+    let mut alarms = words::count(group.rows.len(), "alarm");
+    // Rows that are all in sight count themselves.
+    if group.rows.len() > ROWS_SHOWN {
+        alarms = format!("{alarms}: {}", words::severities(group.rows.iter().map(|row| row.finding)));
+    }
+    page.hanging(Paint::Bold, &format!("{}  ", package(group.package)), &alarms);
 }
 
 /// Where it stands: `runtime: system › nginx › openssl`, after the target where there are several.
@@ -130,4 +136,17 @@ fn row(page: &mut Page, row: &Row<'_>, group: &Group<'_>, id_width: usize) {
         Paint::Plain
     };
     page.hanging(paint, &lead, &remarks.join(", "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_keeps_its_root_and_its_end() {
+        let labels: Vec<String> = ["system", "desktop", "browser", "library", "zlib"].map(str::to_owned).into();
+        assert_eq!(path(&labels, 80), "system › desktop › browser › library › zlib");
+        assert_eq!(path(&labels, 32), "system › … › library › zlib");
+        assert_eq!(path(&labels, 5), "system › … › zlib");
+    }
 }
