@@ -14,6 +14,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use crate::conditions::{Condition, condition, platform_of};
 use crate::cpe::{Cpe, unescape};
 use crate::prose;
+use crate::ranges;
 use crate::record::{Affected, Bound, Platform, Product, Record, VersionRange};
 
 /// Why a document is not an NVD feed.
@@ -335,7 +336,10 @@ fn affected(products: BTreeMap<Key, Vec<VersionRange>>, description: &str) -> Ve
         .into_iter()
         .map(|((product, platform, together_with), versions)| {
             let mut entry = Affected::new(product, Scheme::Generic);
-            entry.versions = prose::complete(versions, stated.get(&entry.product).map_or(&[][..], Vec::as_slice));
+            entry.versions = ranges::bounded_by_list(prose::complete(
+                versions,
+                stated.get(&entry.product).map_or(&[][..], Vec::as_slice),
+            ));
             entry.platform = if prose::is_about_extension(description, entry.product.name()) {
                 platform.max(Platform::Plugin)
             } else {

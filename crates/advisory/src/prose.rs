@@ -262,13 +262,8 @@ fn version_in(word: &str) -> Option<&str> {
     let letters = version.bytes().filter(u8::is_ascii_alphabetic).count();
     let begins = version.as_bytes().first().is_some_and(u8::is_ascii_digit);
     let is_branch = version.ends_with(".x") || version.ends_with(".X");
-    (begins
-        && is_plain
-        && letters <= 8
-        && version.len() <= 40
-        && !is_branch
-        && aux_core::version::is_orderable(version))
-    .then_some(version)
+    (begins && is_plain && letters <= 8 && version.len() <= 40 && !is_branch && version::is_orderable(version))
+        .then_some(version)
 }
 
 #[cfg(test)]

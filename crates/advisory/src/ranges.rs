@@ -23,6 +23,33 @@ pub fn fold_points(records: &mut [Record]) {
     }
 }
 
+/// "Up to X" beside a list of single versions means the versions of the list: it begins where the list begins.
+///
+/// Such records were written when a list of every affected version was the rule; `<= 5.5.13` beside `5.5.0 … 5.5.12`
+/// says nothing of 5.4. A list of one or two versions is no such list.
+pub fn bounded_by_list(mut versions: Vec<VersionRange>) -> Vec<VersionRange> {
+    const LIST: usize = 3;
+    let points: Vec<&str> = versions
+        .iter()
+        .filter(|range| range.is_exact() && is_orderable(range))
+        .filter_map(|range| range.low.version())
+        .collect();
+    if points.len() < LIST {
+        return versions;
+    }
+    let Some(lowest) =
+        points.into_iter().min_by(|left, right| version::sort(Scheme::Generic, left, right)).map(str::to_owned)
+    else {
+        return versions;
+    };
+    for range in &mut versions {
+        if range.low == Bound::Open && matches!(range.high, Bound::Including(_)) {
+            range.low = Bound::Including(lowest.clone());
+        }
+    }
+    versions
+}
+
 fn known_versions(records: &[Record]) -> Known {
     let mut known: BTreeMap<&Product, Vec<&str>> = BTreeMap::new();
     for entry in records.iter().flat_map(|record| &record.affected).filter(|entry| entry.scheme == Scheme::Generic) {
