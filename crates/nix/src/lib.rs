@@ -1,1 +1,7 @@
-//! Nix's formats, pure: store paths, derivations, flake.lock, path-info.
+//! Nix's formats, pure: store paths, derivations, flake.lock, path-info. Nothing here touches a file or a process.
+
+pub mod derivation;
+pub mod store_path;
+
+pub use derivation::Derivation;
+pub use store_path::StorePath;
