@@ -2,6 +2,7 @@
 
 pub mod derivation;
 pub mod store_path;
+pub mod structured_attrs;
 
 pub use derivation::Derivation;
 pub use store_path::StorePath;
