@@ -10,9 +10,11 @@
 
 use super::{Derivation, Form, InputDerivation, Output, Text, Wanted};
 use aux_core::limits::DYNAMIC_OUTPUT_DEPTH_MAX;
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A derivation of a document, with its store path.
 pub type Named = (String, Derivation<'static>);
@@ -28,6 +30,8 @@ pub enum JsonError {
     Shape { path: String, problem: &'static str },
     #[error("version {0} of the derivation format is not known; versions up to {VERSION_MAX} are")]
     UnknownVersion(u64),
+    #[error("a versioned document must have `derivations`")]
+    NoDerivations,
     #[error("derivation `{0}` stands twice")]
     Duplicate(String),
 }
@@ -39,10 +43,13 @@ const STORE_DIRECTORY: &str = "/nix/store";
 
 /// Reads a document, sorted by store path.
 pub fn parse(document: &[u8]) -> Result<Vec<Named>, JsonError> {
-    let Pairs(mut entries) = serde_json::from_slice(document).map_err(JsonError::Syntax)?;
-    if let Some(wrapped) = unwrap(&entries)? {
-        entries = wrapped;
-    }
+    let Graph { version, wrapped, bare } = serde_json::from_slice(document).map_err(JsonError::Syntax)?;
+    let entries = match (version, wrapped) {
+        (Some(version), _) if check_version(version).is_err() => return Err(JsonError::UnknownVersion(version)),
+        (Some(_), Some(Entries(entries))) => entries,
+        (Some(_), None) => return Err(JsonError::NoDerivations),
+        (None, _) => bare,
+    };
     let mut graph: BTreeMap<String, Derivation<'static>> = BTreeMap::new();
     for (path, value) in entries {
         let (path, derivation) = read(path, value)?;
@@ -51,18 +58,6 @@ pub fn parse(document: &[u8]) -> Result<Vec<Named>, JsonError> {
         }
     }
     Ok(graph.into_iter().collect())
-}
-
-/// The derivations of the wrapped form; nothing where the document is the map itself.
-fn unwrap(entries: &[(String, Value)]) -> Result<Option<Vec<(String, Value)>>, JsonError> {
-    let field = |name: &str| entries.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-    let Some(version) = field("version").and_then(Value::as_u64) else { return Ok(None) };
-    check_version(version)?;
-    let derivations = field("derivations").and_then(Value::as_object).ok_or(JsonError::Shape {
-        path: "derivations".to_owned(),
-        problem: "a versioned document has an object of this name",
-    })?;
-    Ok(Some(derivations.iter().map(|(path, value)| (path.clone(), value.clone())).collect()))
 }
 
 fn check_version(version: u64) -> Result<(), JsonError> {
@@ -242,28 +237,63 @@ fn store_directory(path: &str, document: &Document) -> String {
     whole.and_then(|text| text.rsplit_once('/')).map_or(STORE_DIRECTORY, |(directory, _)| directory).to_owned()
 }
 
-/// A JSON object as pairs, so that a name that stands twice is seen.
-struct Pairs(Vec<(String, Value)>);
+/// The outermost object. Read by hand, so that a name that stands twice is seen.
+struct Graph {
+    version: Option<u64>,
+    /// What stands in `derivations`, in the newer forms.
+    wrapped: Option<Entries>,
+    /// What stands beside them; in the older forms, the derivations.
+    bare: Vec<(String, Value)>,
+}
 
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Pairs;
+/// A JSON object as pairs in their order.
+struct Entries(Vec<(String, Value)>);
 
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<'de> Deserialize<'de> for Graph {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct GraphVisitor;
+        impl<'de> Visitor<'de> for GraphVisitor {
+            type Value = Graph;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a map from store path to derivation")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut access: A) -> Result<Pairs, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = access.next_entry()? {
-                    pairs.push(pair);
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Graph, A::Error> {
+                let mut graph = Graph { version: None, wrapped: None, bare: Vec::new() };
+                while let Some(name) = access.next_key::<String>()? {
+                    match name.as_str() {
+                        "version" => graph.version = Some(access.next_value()?),
+                        "derivations" => graph.wrapped = Some(access.next_value()?),
+                        _ => graph.bare.push((name, access.next_value()?)),
+                    }
                 }
-                Ok(Pairs(pairs))
+                Ok(graph)
             }
         }
-        deserializer.deserialize_map(Visitor)
+        deserializer.deserialize_map(GraphVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Entries;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a map from store path to derivation")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = access.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(EntriesVisitor)
     }
 }
 
@@ -342,11 +372,13 @@ mod tests {
         assert_eq!(unknown.to_string(), "version 6 of the derivation format is not known; versions up to 5 are");
         let inner = body(r#""version":9,"#, r#""inputs":{"srcs":[],"drvs":{}}"#);
         assert!(matches!(parse(format!(r#"{{"a.drv":{inner}}}"#).as_bytes()), Err(JsonError::UnknownVersion(9))));
-        assert!(matches!(parse(br#"{"version":4}"#), Err(JsonError::Shape { .. })));
+        assert!(matches!(parse(br#"{"version":4}"#), Err(JsonError::NoDerivations)));
         assert!(matches!(parse(br#"{"a.drv":{}}"#), Err(JsonError::Derivation { .. })));
         assert!(matches!(parse(b"[]"), Err(JsonError::Syntax(_))));
         let twice = body("", r#""inputSrcs":[],"inputDrvs":{}"#);
         let document = format!(r#"{{"a.drv":{twice},"a.drv":{twice}}}"#);
         assert!(matches!(parse(document.as_bytes()), Err(JsonError::Duplicate(_))));
+        let wrapped = format!(r#"{{"derivations":{document},"version":3}}"#);
+        assert!(matches!(parse(wrapped.as_bytes()), Err(JsonError::Duplicate(_))));
     }
 }
