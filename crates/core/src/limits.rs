@@ -16,6 +16,10 @@ pub const UNPACK_RATIO_FREE_BYTES: u64 = 64 << 20;
 pub const ENTRIES_MAX: usize = 1_000_000;
 /// Header blocks, long names and extended attributes in front of one archive entry, bytes.
 pub const ENTRY_HEADER_BYTES_MAX: u64 = 1 << 20;
+/// Nesting of outputs of outputs in one derivation.
+pub const DYNAMIC_OUTPUT_DEPTH_MAX: usize = 32;
+/// Missing derivations a graph's inventory names one by one; the rest are counted.
+pub const MISSING_DERIVATIONS_NAMED_MAX: usize = 20;
 /// Nodes of one dependency graph.
 pub const GRAPH_NODES_MAX: usize = 4_000_000;
 /// Nesting of a JSON document; `serde_json`'s own bound.

@@ -1,0 +1,108 @@
+//! The derivations of a graph in a fixed order, and which needs which.
+
+use aux_core::Problem;
+use aux_core::limits::MISSING_DERIVATIONS_NAMED_MAX;
+use aux_nix::Derivation;
+use std::collections::BTreeSet;
+
+/// One derivation of the graph.
+#[derive(Debug)]
+pub(super) struct Entry<'g> {
+    /// Its store path, or the file name where only that is known.
+    pub path: &'g str,
+    pub derivation: &'g Derivation<'g>,
+    /// Positions of the derivations it needs, ascending.
+    pub inputs: Vec<u32>,
+    /// Names of derivations it needs that the graph lacks.
+    pub missing: Vec<&'g str>,
+}
+
+impl Entry<'_> {
+    /// The name in the store path, without digest and `.drv`.
+    pub(super) fn store_name(&self) -> &str {
+        store_name(self.path)
+    }
+}
+
+/// The derivations, sorted by file name, linked; and what is wrong with them.
+pub(super) struct Links<'g> {
+    pub entries: Vec<Entry<'g>>,
+    pub problems: Vec<Problem>,
+}
+
+impl<'g> Links<'g> {
+    /// Links derivations by the last part of their paths, so that a folder of files and a store give one graph.
+    pub(super) fn new<P: AsRef<str>>(derivations: &'g [(P, Derivation<'g>)]) -> Self {
+        let mut sorted: Vec<_> = derivations.iter().map(|(path, derivation)| (path.as_ref(), derivation)).collect();
+        sorted.sort_by_key(|(path, _)| base(path));
+        let mut problems = Vec::new();
+        sorted.dedup_by(|later, earlier| {
+            let same = base(later.0) == base(earlier.0);
+            if same && later.1 != earlier.1 {
+                problems.push(Problem::new(later.0, "two different derivations bear this name; one was not read"));
+            }
+            same
+        });
+        let mut missing = BTreeSet::new();
+        let bases: Vec<&str> = sorted.iter().map(|(path, _)| base(path)).collect();
+        let entries = sorted
+            .iter()
+            .map(|&(path, derivation)| {
+                let mut entry = Entry { path, derivation, inputs: Vec::new(), missing: Vec::new() };
+                for wanted in derivation.input_derivations.iter().filter_map(|input| input.path.plain()) {
+                    match bases.binary_search(&base(wanted)) {
+                        Ok(position) => entry.inputs.extend(u32::try_from(position)),
+                        Err(_) => {
+                            entry.missing.push(store_name(wanted));
+                            missing.insert((wanted, path));
+                        }
+                    }
+                }
+                entry.inputs.sort_unstable();
+                entry
+            })
+            .collect();
+        problems.extend(missing_problems(&missing));
+        Self { entries, problems }
+    }
+}
+
+/// One problem for each derivation that is needed and absent, and a count where there are too many to name.
+///
+/// Where the name says that the derivation makes a file (a source, a patch, a script), its absence leaves no component
+/// unread: it is no problem.
+fn missing_problems(missing: &BTreeSet<(&str, &str)>) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut unnamed = 0_usize;
+    let mut last = "";
+    for &(wanted, by) in missing {
+        if wanted == last || super::role::is_file_name(store_name(wanted)) {
+            continue;
+        }
+        last = wanted;
+        if problems.len() < MISSING_DERIVATIONS_NAMED_MAX {
+            problems.push(Problem::new(wanted, format!("needed by {} and not in the graph", store_name(by))));
+        } else {
+            unnamed += 1;
+        }
+    }
+    if unnamed > 0 {
+        problems.push(Problem::new("derivation graph", format!("{unnamed} more derivations are needed and missing")));
+    }
+    problems
+}
+
+/// The last part of a path.
+pub(super) fn base(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, base)| base)
+}
+
+/// The name in a derivation's path, without digest and `.drv`; the file name where it is no store path.
+pub(super) fn store_name(path: &str) -> &str {
+    let base = base(path);
+    let bare = base.strip_suffix(".drv").unwrap_or(base);
+    match bare.split_at_checked(33) {
+        Some((digest, name)) if digest.ends_with('-') && !name.is_empty() => name,
+        _ => bare,
+    }
+}

@@ -1,0 +1,4 @@
+//! Inventories of the real corpora.
+
+mod corpus;
+mod graph;

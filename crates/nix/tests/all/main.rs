@@ -1,0 +1,4 @@
+//! Nix's formats against the real corpora.
+
+mod corpus;
+mod derivations;
