@@ -98,7 +98,7 @@ pub(crate) fn derivations(root: &Path, options: &ReadOptions, into: &mut Gathere
                         queue.push(mentioned);
                     }
                 }
-                into.derivations.push((path, bytes));
+                into.add_derivation(&path, bytes);
             }
             Err(error) => into.problem(error.name(), error.message()),
         }

@@ -4,6 +4,7 @@ use crate::list::{has_pkgsrc_revision, is_pkgsrc_name, split_pkgsrc_name};
 use crate::store_name;
 use serde::Deserializer;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Bytes at the start of a document that are looked at to tell text from the rest.
@@ -123,7 +124,7 @@ pub fn json(bytes: &[u8]) -> JsonDocument {
     match outcome {
         Err(error) => JsonDocument::Broken(error.to_string()),
         Ok(()) if contains(bytes, b"\"pkgsrc\"") => JsonDocument::Manifest,
-        Ok(()) => JsonDocument::Unknown(seen.keys.into_iter().take(KEYS_SHOWN).collect()),
+        Ok(()) => JsonDocument::Unknown(seen.keys),
     }
 }
 
@@ -134,13 +135,28 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 #[derive(Default)]
 struct Seen {
     decided: Option<JsonDocument>,
+    /// The first keys, for the message that they are not known.
     keys: Vec<String>,
+    /// Those that mean something only together.
+    telling: BTreeSet<&'static str>,
 }
 
+/// Keys that mean something only together with another.
+const TELLING: &[&str] = &["nodes", "root", "uuid", "v", "info", "version"];
+
 impl Seen {
-    /// What the keys so far decide.
+    /// Notes one more key of the outermost object; true where the keys so far decide.
+    fn note(&mut self, key: String) -> bool {
+        self.telling.extend(TELLING.iter().copied().find(|telling| *telling == key));
+        self.decided = self.decide(&key);
+        if self.keys.len() < KEYS_SHOWN {
+            self.keys.push(key);
+        }
+        self.decided.is_some()
+    }
+
     fn decide(&self, key: &str) -> Option<JsonDocument> {
-        let has = |wanted: &str| self.keys.iter().any(|known| known == wanted) || key == wanted;
+        let has = |wanted: &str| self.telling.contains(wanted);
         Some(match key {
             "bomFormat" | "specVersion" => JsonDocument::CycloneDx,
             "spdxVersion" => JsonDocument::Spdx,
@@ -170,12 +186,8 @@ impl<'de> Visitor<'de> for Outermost<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
-            self.0.decided = self.0.decide(&key);
-            if self.0.decided.is_some() {
+            if self.0.note(key) {
                 return Err(A::Error::custom("decided"));
-            }
-            if self.0.keys.len() < 1_000 {
-                self.0.keys.push(key);
             }
             map.next_value::<IgnoredAny>()?;
         }
@@ -225,7 +237,9 @@ impl<'de> Visitor<'de> for First<'_> {
                 self.0.decided = Some(JsonDocument::PathInfo);
                 return Err(A::Error::custom("decided"));
             }
-            self.0.keys.push(key);
+            if self.0.keys.len() < KEYS_SHOWN {
+                self.0.keys.push(key);
+            }
             map.next_value::<IgnoredAny>()?;
         }
         Ok(())

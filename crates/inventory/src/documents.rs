@@ -54,7 +54,7 @@ pub(crate) fn bytes(name: &str, bytes: &[u8], options: &ReadOptions, into: &mut 
             let limit = format!("larger than the {DERIVATION_BYTES_MAX} bytes of a derivation (DERIVATION_BYTES_MAX)");
             into.problem(name, limit);
         }
-        Document::Derivation => into.derivations.push((name.to_owned(), bytes.to_vec())),
+        Document::Derivation => into.add_derivation(name, bytes.to_vec()),
         Document::Json => json(name, bytes, options, into),
         other => into.problem(name, unreadable(&other)),
     }

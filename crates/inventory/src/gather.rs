@@ -1,9 +1,10 @@
 //! What the readers have in common: a place to put components, trees and problems, from one document or many.
 
 use crate::graph_order::Order;
+use aux_core::limits::DERIVATIONS_BYTES_MAX;
 use aux_core::{Component, Ecosystem, FlakeInput, Inventory, Node, Problem, Scope, TargetKind};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Problems kept of one target; a file of garbage must not become a report of garbage.
 const PROBLEMS_MAX: usize = 200;
@@ -12,13 +13,15 @@ const PROBLEMS_MAX: usize = 200;
 #[derive(Debug, Default)]
 pub struct Gathered {
     kind: Option<TargetKind>,
-    components: BTreeMap<(Ecosystem, String, String), Vec<Component>>,
+    /// By ecosystem, name and version, and then by CPE name: two CPE names under one package name are two products.
+    components: BTreeMap<(Ecosystem, String, String), BTreeMap<Option<String>, Component>>,
     tree: Vec<Node>,
     pub inputs: Vec<FlakeInput>,
     problems: Vec<Problem>,
     problems_left_out: usize,
     /// Derivations (`.drv`) met among the documents, by name; they make sense only together.
-    pub derivations: Vec<(String, Vec<u8>)>,
+    pub(crate) derivations: Vec<(String, Vec<u8>)>,
+    derivation_bytes: u64,
 }
 
 impl Gathered {
@@ -30,17 +33,22 @@ impl Gathered {
     /// Adds a component, or its outputs and patches to the one already there.
     pub fn add(&mut self, component: Component) {
         let key = (component.ecosystem.clone(), component.name.clone(), component.version.clone());
-        let known = match self.components.entry(key) {
+        match self.components.entry(key).or_default().entry(component.cpe.clone()) {
             Entry::Vacant(vacant) => {
-                vacant.insert(vec![component]);
-                return;
+                vacant.insert(component);
             }
-            Entry::Occupied(occupied) => occupied.into_mut(),
-        };
-        match known.iter_mut().find(|one| may_be_one(one, &component)) {
-            Some(one) => merge(one, component),
-            None => known.push(component),
+            Entry::Occupied(occupied) => merge(occupied.into_mut(), component),
         }
+    }
+
+    /// Keeps a derivation for the graph reader.
+    pub fn add_derivation(&mut self, name: &str, bytes: Vec<u8>) {
+        self.derivation_bytes = self.derivation_bytes.saturating_add(bytes.len() as u64);
+        if self.derivation_bytes > DERIVATIONS_BYTES_MAX {
+            let limit = format!("left out: the derivations are larger than {DERIVATIONS_BYTES_MAX} bytes together");
+            return self.problem(name, format!("{limit} (DERIVATIONS_BYTES_MAX)"));
+        }
+        self.derivations.push((name.to_owned(), bytes));
     }
 
     pub fn problem(&mut self, subject: impl Into<String>, message: impl Into<String>) {
@@ -88,10 +96,12 @@ impl Gathered {
 
     pub fn finish(mut self, name: &str) -> Inventory {
         let mut inventory = Inventory::new(name, self.kind.unwrap_or(TargetKind::Unrecognised));
-        inventory.components = self.components.into_values().flatten().collect();
+        inventory.components = self.components.into_values().flat_map(joined_products).collect();
         for component in &mut inventory.components {
-            component.outputs.sort_unstable();
-            component.outputs.dedup();
+            for list in [&mut component.outputs, &mut component.known_vulnerabilities] {
+                list.sort_unstable();
+                list.dedup();
+            }
         }
         inventory.tree = self.tree;
         inventory.inputs = self.inputs;
@@ -104,12 +114,14 @@ impl Gathered {
     }
 }
 
-/// Two CPE names under one package name are two products; anything else under one name and version is one package.
-fn may_be_one(left: &Component, right: &Component) -> bool {
-    match (&left.cpe, &right.cpe) {
-        (Some(left), Some(right)) => left == right,
-        _ => true,
+/// What was seen without a CPE name is the first of those seen with one.
+fn joined_products(mut products: BTreeMap<Option<String>, Component>) -> Vec<Component> {
+    let nameless = if products.len() > 1 { products.remove(&None) } else { None };
+    let mut products: Vec<_> = products.into_values().collect();
+    if let (Some(first), Some(nameless)) = (products.first_mut(), nameless) {
+        merge(first, nameless);
     }
+    products
 }
 
 /// What one place needs to run is needed to run; build-only is only what every place says is.
@@ -123,11 +135,10 @@ pub(crate) fn joined(left: Scope, right: Scope) -> Scope {
 
 fn merge(one: &mut Component, other: Component) {
     // A patch counts only where every build of this version carries it.
-    one.patches.retain(|patch| other.patches.contains(patch));
+    let carried: BTreeSet<_> = other.patches.into_iter().collect();
+    one.patches.retain(|patch| carried.contains(patch));
     one.outputs.extend(other.outputs);
     one.known_vulnerabilities.extend(other.known_vulnerabilities);
-    one.known_vulnerabilities.sort_unstable();
-    one.known_vulnerabilities.dedup();
     one.scope = joined(one.scope, other.scope);
     one.purl = one.purl.take().or(other.purl);
     one.cpe = one.cpe.take().or(other.cpe);

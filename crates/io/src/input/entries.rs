@@ -49,13 +49,21 @@ pub fn of_input(mut input: Input<'_>, limit_bytes: u64, visit: &mut Visit<'_>) {
     }
 }
 
-/// Visits bytes that are a whole file, unpacking them first where they are packed.
-pub(super) fn hand_over(name: &str, bytes: &[u8], limit_bytes: u64, visit: &mut Visit<'_>) {
+/// Visits bytes that are a whole file, unpacking them first where they are packed, and says how many came of it.
+pub(super) fn hand_over(name: &str, bytes: &[u8], limit_bytes: u64, visit: &mut Visit<'_>) -> u64 {
     match unpack(name, bytes, limit_bytes) {
         Ok(None) => visit(Ok(Entry { name, bytes })),
-        Ok(Some(unpacked)) => visit(Ok(Entry { name, bytes: &unpacked })),
+        Ok(Some(unpacked)) => {
+            visit(Ok(Entry { name, bytes: &unpacked }));
+            return unpacked.len() as u64;
+        }
+        Err(error @ InputError::TooLarge { .. }) => {
+            visit(Err(error));
+            return limit_bytes;
+        }
         Err(error) => visit(Err(error)),
     }
+    0
 }
 
 /// Like [`hand_over`], for a file of a folder, which may be a tar itself.
