@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Problems kept of one target; a file of garbage must not become a report of garbage.
 const PROBLEMS_MAX: usize = 200;
 
+/// Ecosystem, name, version and CPE name: two CPE names under one package name are two products.
+type Key = (Ecosystem, String, String, Option<String>);
+
 /// Everything read so far from one target.
 #[derive(Debug, Default)]
 pub struct Gathered {
     kind: Option<TargetKind>,
-    /// By ecosystem, name and version, and then by CPE name: two CPE names under one package name are two products.
-    components: BTreeMap<(Ecosystem, String, String), BTreeMap<Option<String>, Component>>,
+    components: BTreeMap<Key, Component>,
     tree: Vec<Node>,
     pub inputs: Vec<FlakeInput>,
     problems: Vec<Problem>,
@@ -32,8 +34,8 @@ impl Gathered {
 
     /// Adds a component, or its outputs and patches to the one already there.
     pub fn add(&mut self, component: Component) {
-        let key = (component.ecosystem.clone(), component.name.clone(), component.version.clone());
-        match self.components.entry(key).or_default().entry(component.cpe.clone()) {
+        let (name, version) = (component.name.clone(), component.version.clone());
+        match self.components.entry((component.ecosystem.clone(), name, version, component.cpe.clone())) {
             Entry::Vacant(vacant) => {
                 vacant.insert(component);
             }
@@ -96,7 +98,7 @@ impl Gathered {
 
     pub fn finish(mut self, name: &str) -> Inventory {
         let mut inventory = Inventory::new(name, self.kind.unwrap_or(TargetKind::Unrecognised));
-        inventory.components = self.components.into_values().flat_map(joined_products).collect();
+        inventory.components = joined_products(self.components);
         for component in &mut inventory.components {
             for list in [&mut component.outputs, &mut component.known_vulnerabilities] {
                 list.sort_unstable();
@@ -114,14 +116,23 @@ impl Gathered {
     }
 }
 
-/// What was seen without a CPE name is the first of those seen with one.
-fn joined_products(mut products: BTreeMap<Option<String>, Component>) -> Vec<Component> {
-    let nameless = if products.len() > 1 { products.remove(&None) } else { None };
-    let mut products: Vec<_> = products.into_values().collect();
-    if let (Some(first), Some(nameless)) = (products.first_mut(), nameless) {
-        merge(first, nameless);
+/// What was seen without a CPE name is the first of those seen with one; it stands right before them.
+fn joined_products(components: BTreeMap<Key, Component>) -> Vec<Component> {
+    let mut joined: Vec<Component> = Vec::with_capacity(components.len());
+    for component in components.into_values() {
+        match joined.last_mut() {
+            Some(last) if last.cpe.is_none() && same_package(last, &component) => {
+                last.cpe.clone_from(&component.cpe);
+                merge(last, component);
+            }
+            _ => joined.push(component),
+        }
     }
-    products
+    joined
+}
+
+fn same_package(left: &Component, right: &Component) -> bool {
+    left.name == right.name && left.version == right.version && left.ecosystem == right.ecosystem
 }
 
 /// What one place needs to run is needed to run; build-only is only what every place says is.
@@ -141,7 +152,6 @@ fn merge(one: &mut Component, other: Component) {
     one.known_vulnerabilities.extend(other.known_vulnerabilities);
     one.scope = joined(one.scope, other.scope);
     one.purl = one.purl.take().or(other.purl);
-    one.cpe = one.cpe.take().or(other.cpe);
     // The tree is breadth-first, so the smaller number stands no deeper.
     one.node = match (one.node, other.node) {
         (Some(left), Some(right)) => Some(left.min(right)),
@@ -177,12 +187,14 @@ mod tests {
     #[test]
     fn different_products_under_one_name_stay_apart() {
         let mut gathered = Gathered::default();
-        for cpe in ["cpe:2.3:a:x:a:1", "cpe:2.3:a:y:a:1", "cpe:2.3:a:x:a:1"] {
-            let mut component = Component::named(Ecosystem::GENERIC, "a", "1", cpe);
-            component.cpe = Some(cpe.to_owned());
+        for cpe in ["cpe:2.3:a:x:a:1", "", "cpe:2.3:a:y:a:1", "cpe:2.3:a:x:a:1"] {
+            let mut component = Component::named(Ecosystem::GENERIC, "a", "1", format!("from {cpe}"));
+            component.cpe = Some(cpe.to_owned()).filter(|cpe| !cpe.is_empty());
             gathered.add(component);
         }
-        assert_eq!(gathered.finish("t").components.len(), 2);
+        let components = gathered.finish("t").components;
+        assert_eq!(components.len(), 2);
+        assert_eq!(components[0].outputs, ["from ", "from cpe:2.3:a:x:a:1"]);
     }
 
     #[test]
