@@ -1,10 +1,11 @@
 //! What a store path needs to run: asked of the store's database, or of `nix-store` where that cannot be read.
 
+use crate::derivers::{Derivers, mentioned_derivations};
 use crate::graph_order::{Order, breadth_first};
 use crate::store_database::{self, Closure, StorePath};
 use crate::{Gathered, ReadOptions, store_name};
+use aux_core::TargetKind;
 use aux_core::limits::{DERIVATION_BYTES_MAX, GRAPH_NODES_MAX};
-use aux_core::{Component, Ecosystem, Scope, TargetKind};
 use aux_io::{input, process};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,10 +28,10 @@ pub(crate) fn read(roots: &[PathBuf], options: &ReadOptions, into: &mut Gathered
             }
         },
     };
-    add(closure, roots.len(), into);
+    add(&closure, roots.len(), options, into);
 }
 
-fn add(closure: Closure, root_count: usize, into: &mut Gathered) {
+fn add(closure: &Closure, root_count: usize, options: &ReadOptions, into: &mut Gathered) {
     for missing in &closure.missing {
         into.problem(missing, "is no valid path of this store");
     }
@@ -40,9 +41,10 @@ fn add(closure: Closure, root_count: usize, into: &mut Gathered) {
     let order = if known { breadth_first(&labels, &closure.references, &roots) } else { Order::default() };
     let place = order.place.clone();
     let offset = into.add_tree(order);
-    for (index, path) in closure.paths.into_iter().enumerate() {
+    let derivers = Derivers::read(&closure.paths, options);
+    for (index, path) in closure.paths.iter().enumerate() {
         let node = place.get(index).copied().flatten().map(|place| place.saturating_add(offset));
-        if let Some(mut component) = component(&path) {
+        if let Some(mut component) = derivers.component(path) {
             component.node = node;
             into.add(component);
         }
@@ -51,14 +53,6 @@ fn add(closure: Closure, root_count: usize, into: &mut Gathered) {
 
 fn label(path: &str) -> String {
     store_name::base_name(path).unwrap_or(path).to_owned()
-}
-
-fn component(path: &StorePath) -> Option<Component> {
-    let base = store_name::base_name(&path.path).filter(|base| store_name::names_package(base))?;
-    let parts = store_name::split(base);
-    let mut component = Component::named(Ecosystem::NIX, parts.name, parts.version, path.path.clone());
-    component.scope = Scope::Runtime;
-    Some(component)
 }
 
 /// The closure without its graph. The error says why there is no answer from here either.
@@ -103,19 +97,4 @@ pub(crate) fn derivations(root: &Path, options: &ReadOptions, into: &mut Gathere
             Err(error) => into.problem(error.name(), error.message()),
         }
     }
-}
-
-/// Every `"<store>/….drv"` that stands as a whole string in a derivation: those it is built from.
-fn mentioned_derivations(bytes: &[u8], store_dir: &str) -> Vec<String> {
-    bytes
-        .split(|byte| *byte == b'"')
-        .filter_map(|text| std::str::from_utf8(text).ok())
-        .filter(|text| {
-            text.strip_suffix(".drv")
-                .and_then(|text| text.strip_prefix(store_dir))
-                .and_then(|text| text.strip_prefix('/'))
-                .is_some_and(|text| store_name::base_name(text).is_some() && !text.contains('/'))
-        })
-        .map(str::to_owned)
-        .collect()
 }

@@ -2,6 +2,7 @@
 
 mod closure;
 pub mod cyclonedx;
+mod derivers;
 pub mod detect;
 mod documents;
 mod gather;
