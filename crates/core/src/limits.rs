@@ -4,6 +4,8 @@
 pub const DOCUMENT_BYTES_MAX: u64 = 1 << 30;
 /// A single derivation (`.drv`), bytes.
 pub const DERIVATION_BYTES_MAX: u64 = 64 << 20;
+/// All derivations of one target together, bytes; they are held in memory as one graph.
+pub const DERIVATIONS_BYTES_MAX: u64 = 2 << 30;
 /// A single line of a list, bytes.
 pub const LINE_BYTES_MAX: usize = 64 << 10;
 /// Bytes unpacked from one compressed file or archive in total.

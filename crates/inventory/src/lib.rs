@@ -1,3 +1,23 @@
 //! What a system is made of: one reader per source. Reads and reports problems; judging happens in aux-audit.
 
+mod closure;
+pub mod cyclonedx;
+mod derivers;
+pub mod detect;
+mod documents;
+mod gather;
 pub mod graph;
+mod graph_order;
+pub mod list;
+mod machine;
+pub mod manifest;
+mod nix_documents;
+pub mod purl;
+mod read;
+pub mod spdx;
+mod store_database;
+pub mod store_name;
+
+pub use gather::Gathered;
+pub use machine::read_machine;
+pub use read::{ReadOptions, read};

@@ -65,7 +65,8 @@ fn files(name: &str, source: &mut Watched<'_>, limit_bytes: u64, visit: &mut Vis
         let kind = entry.header().entry_type();
         if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() {
             bytes.clear();
-            file(name, &mut entry, &mut bytes, limit_bytes, visit)?;
+            // Entries may be packed themselves, so what they unpack to counts too.
+            total_bytes = total_bytes.saturating_add(file(name, &mut entry, &mut bytes, limit_bytes, visit)?);
         }
         // What is left is passed over here and not by the tar reader, whose own reading is bounded below.
         io::copy(&mut entry, &mut io::sink()).map_err(|error| archive_error(name, error))?;
@@ -74,14 +75,14 @@ fn files(name: &str, source: &mut Watched<'_>, limit_bytes: u64, visit: &mut Vis
     Ok(())
 }
 
-/// Visits one file of the archive.
+/// Visits one file of the archive; says how many bytes it unpacked to beyond its own.
 fn file(
     name: &str,
     entry: &mut tar::Entry<'_, impl Read>,
     bytes: &mut Vec<u8>,
     limit_bytes: u64,
     visit: &mut Visit<'_>,
-) -> Result<(), InputError> {
+) -> Result<u64, InputError> {
     let inner = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     let shown = format!("{name}!{}", inner.trim_start_matches("./"));
     match check_path(&inner) {
@@ -96,10 +97,10 @@ fn file(
             if bytes.len() as u64 != entry.size() {
                 return Err(InputError::Archive { name: shown, cause: io::ErrorKind::UnexpectedEof.into() });
             }
-            hand_over(&shown, bytes, limit_bytes, visit);
+            return Ok(hand_over(&shown, bytes, limit_bytes, visit));
         }
     }
-    Ok(())
+    Ok(0)
 }
 
 /// Watches what the tar reader reads: whether the archive ends as it should, and how much a header makes it keep.

@@ -3,8 +3,7 @@
 //! One bad entry never hides the others: its error is handed to the visitor in its place.
 
 use super::archive::{TAR_BLOCK_BYTES, archive, looks_like_tar};
-use super::{Input, InputError, Packing, folder, open, read_bounded, unpack};
-use std::io::Read;
+use super::{Input, InputError, Packing, folder, open, unpack};
 use std::path::Path;
 
 /// One document.
@@ -36,30 +35,35 @@ pub fn entries(path: impl AsRef<Path>, limit_bytes: u64, visit: &mut Visit<'_>) 
 }
 
 /// Hands the one document, or the entries of the tar, that an open input is.
-pub(super) fn of_input(mut input: Input<'_>, limit_bytes: u64, visit: &mut Visit<'_>) {
-    let mut start = Vec::with_capacity(TAR_BLOCK_BYTES);
-    if let Err(error) = read_bounded(&mut input.by_ref().take(TAR_BLOCK_BYTES as u64), &mut start, u64::MAX) {
-        return visit(Err(InputError::from_io(input.name(), error)));
-    }
+pub fn of_input(mut input: Input<'_>, limit_bytes: u64, visit: &mut Visit<'_>) {
     let name = input.name().to_owned();
-    if looks_like_tar(&name, &start) {
-        return archive(&name, &mut start.as_slice().chain(input), limit_bytes, visit);
+    match input.peek(TAR_BLOCK_BYTES) {
+        Ok(start) if looks_like_tar(&name, start) => return archive(&name, &mut input, limit_bytes, visit),
+        Ok(_) => {}
+        Err(error) => return visit(Err(error)),
     }
-    let left_bytes = limit_bytes.saturating_sub(start.len() as u64);
-    match input.read_into(&mut start, left_bytes) {
-        Ok(()) => visit(Ok(Entry { name: &name, bytes: &start })),
-        Err(InputError::TooLarge { name, .. }) => visit(Err(InputError::TooLarge { name, limit_bytes })),
+    let mut bytes = Vec::new();
+    match input.read_into(&mut bytes, limit_bytes) {
+        Ok(()) => visit(Ok(Entry { name: &name, bytes: &bytes })),
         Err(error) => visit(Err(error)),
     }
 }
 
-/// Visits bytes that are a whole file, unpacking them first where they are packed.
-pub(super) fn hand_over(name: &str, bytes: &[u8], limit_bytes: u64, visit: &mut Visit<'_>) {
+/// Visits bytes that are a whole file, unpacking them first where they are packed, and says how many came of it.
+pub(super) fn hand_over(name: &str, bytes: &[u8], limit_bytes: u64, visit: &mut Visit<'_>) -> u64 {
     match unpack(name, bytes, limit_bytes) {
         Ok(None) => visit(Ok(Entry { name, bytes })),
-        Ok(Some(unpacked)) => visit(Ok(Entry { name, bytes: &unpacked })),
+        Ok(Some(unpacked)) => {
+            visit(Ok(Entry { name, bytes: &unpacked }));
+            return unpacked.len() as u64;
+        }
+        Err(error @ InputError::TooLarge { .. }) => {
+            visit(Err(error));
+            return limit_bytes;
+        }
         Err(error) => visit(Err(error)),
     }
+    0
 }
 
 /// Like [`hand_over`], for a file of a folder, which may be a tar itself.

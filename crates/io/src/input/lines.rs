@@ -1,8 +1,8 @@
 //! Lines of an input, one at a time, without a bound on the whole: only a single line is bounded.
 
-use super::{Input, InputError};
+use super::InputError;
 use aux_core::limits::LINE_BYTES_MAX;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 
 /// One line of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,15 +14,14 @@ pub enum Line<'a> {
 }
 
 /// Hands every line with its number, from 1, to `visit`. Line endings are LF or CRLF.
-pub fn lines(input: Input<'_>, visit: &mut dyn FnMut(u64, Line<'_>)) -> Result<(), InputError> {
-    let name = input.name().to_owned();
-    let mut reader = BufReader::with_capacity(LINE_BYTES_MAX, input);
+pub fn lines(name: &str, reader: &mut dyn Read, visit: &mut dyn FnMut(u64, Line<'_>)) -> Result<(), InputError> {
+    let mut reader = BufReader::with_capacity(LINE_BYTES_MAX, reader);
     let mut line = Vec::new();
     let mut number = 0;
     loop {
         line.clear();
         number += 1;
-        match next(&mut reader, &mut line).map_err(|error| InputError::from_io(&name, error))? {
+        match next(&mut reader, &mut line).map_err(|error| InputError::from_io(name, error))? {
             End::Input if line.is_empty() => return Ok(()),
             End::Cut => visit(number, Line::Cut(&line)),
             End::Line | End::Input => visit(number, Line::Whole(line.strip_suffix(b"\r").unwrap_or(&line))),

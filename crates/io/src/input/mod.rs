@@ -12,7 +12,7 @@ use std::io::Read;
 use std::path::Path;
 
 pub use archive::{archive, looks_like_tar};
-pub use entries::{Entry, Visit, entries};
+pub use entries::{Entry, Visit, entries, of_input};
 pub use error::InputError;
 pub use lines::{Line, lines};
 pub use packing::Packing;

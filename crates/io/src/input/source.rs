@@ -18,6 +18,9 @@ pub struct Input<'a> {
     name: String,
     stream: Stream<'a>,
     unpacked_bytes: u64,
+    /// Unpacked bytes that were looked at and not yet read, from `head_start` on.
+    head: Vec<u8>,
+    head_start: usize,
 }
 
 enum Stream<'a> {
@@ -61,7 +64,7 @@ pub(super) fn reader<'a>(name: String, reader: impl Read + Send + 'a) -> Result<
         },
         Packing::Xz => Stream::Xz(Box::new(XzReader::new_mem_limit(packed, true, XZ_MEMORY_KIB_MAX))),
     };
-    Ok(Input { name, stream, unpacked_bytes: 0 })
+    Ok(Input { name, stream, unpacked_bytes: 0, head: Vec::new(), head_start: 0 })
 }
 
 impl Input<'_> {
@@ -75,6 +78,20 @@ impl Input<'_> {
         match read_bounded(self, bytes, limit_bytes) {
             Ok(true) => Ok(()),
             Ok(false) => Err(InputError::TooLarge { name: self.name.clone(), limit_bytes }),
+            Err(error) => Err(InputError::from_io(&self.name, error)),
+        }
+    }
+
+    /// The next unpacked bytes, without consuming them; fewer than `wanted` only where the input ends.
+    pub fn peek(&mut self, wanted: usize) -> Result<&[u8], InputError> {
+        let mut head = self.head.split_off(self.head_start);
+        self.head.clear();
+        self.head_start = 0;
+        let missing = wanted.saturating_sub(head.len()) as u64;
+        let read = self.by_ref().take(missing).read_to_end(&mut head);
+        self.head = head;
+        match read {
+            Ok(_) => Ok(&self.head),
             Err(error) => Err(InputError::from_io(&self.name, error)),
         }
     }
@@ -107,6 +124,11 @@ impl Input<'_> {
 
 impl Read for Input<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(mut head) = self.head.get(self.head_start..).filter(|head| !head.is_empty()) {
+            let read = head.read(buffer)?;
+            self.head_start += read;
+            return Ok(read);
+        }
         let read = match &mut self.stream {
             Stream::Plain(packed) => packed.read(buffer),
             Stream::Gzip(decoder) => decoder.read(buffer),

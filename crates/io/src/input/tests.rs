@@ -221,8 +221,7 @@ fn lines_end_with_either_ending_and_a_long_one_is_cut() {
     let long = "x".repeat(LINE_BYTES_MAX);
     let text = format!("one\r\n\n{long}\n{long}yz\nlast");
     let mut seen = Vec::new();
-    let input = source::reader("list".to_owned(), text.as_bytes()).unwrap();
-    lines(input, &mut |number, line| {
+    lines("list", &mut text.as_bytes(), &mut |number, line| {
         seen.push(match line {
             Line::Whole(bytes) => (number, bytes.len(), false),
             Line::Cut(bytes) => (number, bytes.len(), true),
@@ -231,6 +230,20 @@ fn lines_end_with_either_ending_and_a_long_one_is_cut() {
     .unwrap();
     let most = LINE_BYTES_MAX;
     assert_eq!(seen, [(1, 3, false), (2, 0, false), (3, most, false), (4, most, true), (5, 4, false)]);
+}
+
+#[test]
+fn what_was_peeked_at_is_still_read() {
+    let packed = gzip(b"0123456789");
+    let mut input = source::reader("x".to_owned(), packed.as_slice()).unwrap();
+    assert_eq!(input.peek(4).unwrap(), b"0123");
+    let mut three = [0; 3];
+    input.read_exact(&mut three).unwrap();
+    assert_eq!(&three, b"012");
+    assert_eq!(input.peek(100).unwrap(), b"3456789");
+    let mut rest = Vec::new();
+    input.read_into(&mut rest, 7).unwrap();
+    assert_eq!(rest, b"3456789");
 }
 
 #[test]
