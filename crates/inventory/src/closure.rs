@@ -31,7 +31,7 @@ pub(crate) fn read(roots: &[PathBuf], options: &ReadOptions, into: &mut Gathered
     add(&closure, roots.len(), options, into);
 }
 
-fn add(closure: &Closure, root_count: usize, options: &ReadOptions, into: &mut Gathered) {
+pub(crate) fn add(closure: &Closure, root_count: usize, options: &ReadOptions, into: &mut Gathered) {
     for missing in &closure.missing {
         into.problem(missing, "is no valid path of this store");
     }

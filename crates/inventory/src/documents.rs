@@ -68,8 +68,8 @@ fn json(name: &str, bytes: &[u8], options: &ReadOptions, into: &mut Gathered) {
         JsonDocument::Spdx => spdx::read(name, bytes, &fallback, into),
         JsonDocument::Spdx3 => into.problem(name, "is SPDX 3 (JSON-LD), which is not read; export it as SPDX 2.3 JSON"),
         JsonDocument::FlakeLock => nix_documents::flake_lock(name, bytes, into),
-        JsonDocument::PathInfo => nix_documents::path_info(name, bytes, into),
-        JsonDocument::DerivationJson => nix_documents::derivation_json(name, bytes, into),
+        JsonDocument::PathInfo => nix_documents::path_info(name, bytes, options, into),
+        JsonDocument::DerivationJson => nix_documents::derivation_json(name, bytes, options, into),
         JsonDocument::NameList => {
             let kind = if pkgsrc == Ecosystem::PKGSRC { TargetKind::PkgsrcList } else { TargetKind::NameList };
             manifest::read(name, bytes, kind, &pkgsrc, into);

@@ -1,34 +1,110 @@
-//! The seam to Nix's own formats: derivations, flake.lock, path-info, and what a deriver says of its output.
+//! Documents in Nix's own formats: derivations, `nix derivation show`, `nix path-info`, flake.lock.
 
-use crate::{Gathered, ReadOptions};
-use aux_core::{Inventory, TargetKind};
+use crate::store_database::{Closure, StorePath};
+use crate::{Gathered, ReadOptions, closure, graph};
+use aux_core::limits::PATCH_BYTES_MAX;
+use aux_core::{Inventory, Problem, TargetKind};
+use aux_io::input;
+use aux_nix::{Derivation, derivation, flake_lock, path_info};
+use std::collections::BTreeMap;
 
 /// Reads all derivations met in a target as one graph.
-pub(crate) fn derivations(into: &mut Gathered) {
+pub(crate) fn derivations(options: &ReadOptions, into: &mut Gathered) {
     let documents = std::mem::take(&mut into.derivations);
-    if documents.is_empty() {
-        return;
-    }
-    into.recognise(TargetKind::DerivationGraph);
-    for (name, _) in documents {
-        into.problem(name, "derivations are not read yet");
+    if !documents.is_empty() {
+        into.append(read_graph(&documents, options));
     }
 }
 
 /// What a set of derivations is made of; its components' outputs are output paths. `None` where none was given.
-pub(crate) fn graph(documents: Vec<(String, Vec<u8>)>, _options: &ReadOptions) -> Option<Inventory> {
-    drop(documents);
-    None
+pub(crate) fn graph(documents: Vec<(String, Vec<u8>)>, options: &ReadOptions) -> Option<Inventory> {
+    let documents: Vec<_> = documents.into_iter().collect();
+    (!documents.is_empty()).then(|| read_graph(&documents, options))
 }
 
-pub(crate) fn derivation_json(name: &str, _bytes: &[u8], into: &mut Gathered) {
-    into.problem(name, "derivations are not read yet");
+fn read_graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> Inventory {
+    let store_dir = options.store_dir.display().to_string();
+    let mut parsed = Vec::with_capacity(documents.len());
+    let mut problems = Vec::new();
+    for (name, bytes) in documents {
+        match Derivation::parse(bytes) {
+            Ok(derivation) => parsed.push((store_path(name, &store_dir), derivation)),
+            Err(error) => problems.push(Problem::new(name, format!("not a derivation: {error}"))),
+        }
+    }
+    let mut inventory =
+        graph::inventory("", TargetKind::DerivationGraph, &parsed, &|path| read_patch(path, &store_dir));
+    inventory.problems.extend(problems);
+    inventory
 }
 
-pub(crate) fn path_info(name: &str, _bytes: &[u8], into: &mut Gathered) {
-    into.problem(name, "path-info is not read yet");
+/// Derivations name each other by their path in the store, wherever the files lie now.
+fn store_path(name: &str, store_dir: &str) -> String {
+    let base = name.rsplit(['/', '!']).next().unwrap_or(name);
+    format!("{store_dir}/{base}")
 }
 
-pub(crate) fn flake_lock(name: &str, _bytes: &[u8], into: &mut Gathered) {
-    into.problem(name, "flake.lock is not read yet");
+/// The text of a patch, where the store of this machine has it.
+fn read_patch(path: &str, store_dir: &str) -> Option<Vec<u8>> {
+    let is_plain = path.starts_with(store_dir) && !path.split('/').any(|part| part == "..");
+    if !is_plain { None } else { input::read(path, PATCH_BYTES_MAX).ok() }
+}
+
+pub(crate) fn derivation_json(name: &str, bytes: &[u8], options: &ReadOptions, into: &mut Gathered) {
+    let store_dir = options.store_dir.display().to_string();
+    into.recognise(TargetKind::DerivationJson);
+    match derivation::json::parse(bytes) {
+        Ok(graph) => {
+            into.append(graph::inventory(name, TargetKind::DerivationJson, &graph, &|path| {
+                read_patch(path, &store_dir)
+            }));
+        }
+        Err(error) => into.problem(name, with_causes(&error)),
+    }
+}
+
+pub(crate) fn path_info(name: &str, bytes: &[u8], options: &ReadOptions, into: &mut Gathered) {
+    into.recognise(TargetKind::PathInfo);
+    let infos = match path_info::parse(bytes) {
+        Ok(infos) => infos,
+        Err(error) => return into.problem(name, with_causes(&error)),
+    };
+    let places: BTreeMap<&str, u32> = (0_u32..).zip(&infos).map(|(place, info)| (info.path.as_str(), place)).collect();
+    let mut absent = 0_usize;
+    let mut found = Closure::default();
+    for info in &infos {
+        if !info.is_valid {
+            into.problem(&info.path, "was asked for and is not in the store");
+        }
+        let inside: Vec<u32> = info.references.iter().filter_map(|path| places.get(path.as_str()).copied()).collect();
+        absent += info.references.len() - inside.len();
+        found.references.push(inside);
+        found.paths.push(StorePath { path: info.path.clone(), deriver: info.deriver.clone() });
+    }
+    if absent > 0 {
+        into.problem(name, format!("{absent} references lead to paths the document leaves out; make it with `nix path-info --recursive --json`"));
+    }
+    closure::add(&found, 0, options, into);
+}
+
+pub(crate) fn flake_lock(name: &str, bytes: &[u8], into: &mut Gathered) {
+    into.recognise(TargetKind::FlakeLock);
+    match flake_lock::parse(bytes) {
+        Ok(inputs) => {
+            into.inputs.extend(inputs);
+            into.problem(name, "its inputs were read, but no package was: a lock names no packages; audit a derivation graph or a closure of it");
+        }
+        Err(error) => into.problem(name, with_causes(&error)),
+    }
+}
+
+/// The error and what caused it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

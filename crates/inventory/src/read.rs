@@ -46,7 +46,7 @@ pub fn read(target: &str, options: &ReadOptions) -> Inventory {
     } else {
         path(target, options, &mut gathered);
     }
-    nix_documents::derivations(&mut gathered);
+    nix_documents::derivations(options, &mut gathered);
     if gathered.is_empty() {
         gathered.problem(target, "holds nothing that could be read");
     }
