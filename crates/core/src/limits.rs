@@ -26,6 +26,8 @@ pub const FOLDER_DEPTH_MAX: usize = 32;
 pub const PATCH_BYTES_MAX: u64 = 16 << 20;
 /// Characters of a package name or version; longer ones are not names.
 pub const NAME_BYTES_MAX: usize = 1_024;
+/// Events of one OSV range; the longest published ones have some hundred.
+pub const RANGE_EVENTS_MAX: usize = 4_096;
 /// A compiled index, bytes.
 pub const INDEX_BYTES_MAX: u64 = 1 << 30;
 /// Last bytes kept of what a child process complains.
