@@ -3,15 +3,19 @@
 pub mod conditions;
 mod configuration;
 pub mod cpe;
+mod cve_ids;
 mod document;
 pub mod identity;
 pub mod index;
+pub mod kev;
 pub mod merge;
 pub mod nvd;
 pub mod osv;
+pub mod pkg_vulnerabilities;
 pub mod prose;
 pub mod ranges;
 pub mod record;
+pub mod signed_text;
 pub mod triage;
 
 pub use cpe::{Cpe, Part};

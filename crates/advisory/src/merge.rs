@@ -193,6 +193,9 @@ fn unite(mut group: Vec<Record>) -> Option<Record> {
 /// What two sources must agree on to speak about the same thing.
 type Key = (Product, Scheme, Platform, Vec<Product>, Option<String>);
 
+/// The affected ranges and the fixed versions one source states.
+type Statement = (Vec<VersionRange>, Vec<String>);
+
 /// One entry for each thing the sources speak about.
 ///
 /// Where a source's ranges end at the fixing version, the bare enumerations, "every version" and silence of the others
@@ -200,7 +203,7 @@ type Key = (Product, Scheme, Platform, Vec<Product>, Option<String>);
 /// version" was written before there was a fix. Sources that are equally precise, or equally vague, are both kept: a
 /// missed alarm costs more than one too many, and which of them is right is not to be seen from here.
 fn combine(said: Vec<(Source, Vec<Affected>)>) -> Vec<Affected> {
-    let mut things: BTreeMap<Key, BTreeMap<Source, (Vec<VersionRange>, Vec<String>)>> = BTreeMap::new();
+    let mut things: BTreeMap<Key, BTreeMap<Source, Statement>> = BTreeMap::new();
     for (source, entries) in said {
         for entry in entries {
             let Affected { product, scheme, platform, together_with, versions, pattern, fixed } = entry;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use aux_core::version::{self, Scheme};
 use aux_core::{Ecosystem, Score, limits};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use crate::configuration::{fixed_versions, named};
 use crate::cpe::Cpe;
@@ -212,7 +212,10 @@ impl AffectedEntry {
             entries.push(self.entry(product, Platform::Any, scheme));
         }
         let mut seen: BTreeMap<Product, Platform> = BTreeMap::new();
-        for cpe in self.database_specific.cpes().iter().chain(common_cpes).filter_map(|text| Cpe::read(text)) {
+        for text in self.database_specific.cpes().iter().chain(common_cpes) {
+            // A name that leaves the part open is about software: databases of packages know nothing else.
+            let text = text.replacen("cpe:2.3:*:", "cpe:2.3:a:", 1);
+            let Some(cpe) = Cpe::read(&text) else { continue };
             let (product, platform) = named(&cpe);
             // A list that names the plain edition too is about it.
             seen.entry(product).and_modify(|seen| *seen = platform.min(*seen)).or_insert(platform);

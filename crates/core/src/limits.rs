@@ -28,6 +28,8 @@ pub const PATCH_BYTES_MAX: u64 = 16 << 20;
 pub const NAME_BYTES_MAX: usize = 1_024;
 /// Events of one OSV range; the longest published ones have some hundred.
 pub const RANGE_EVENTS_MAX: usize = 4_096;
+/// Names that the braces of one pkgsrc pattern may stand for; real ones stay below a hundred.
+pub const PATTERN_ALTERNATIVES_MAX: usize = 1_024;
 /// A compiled index, bytes.
 pub const INDEX_BYTES_MAX: u64 = 1 << 30;
 /// Last bytes kept of what a child process complains.
