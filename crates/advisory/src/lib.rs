@@ -3,6 +3,7 @@
 pub mod conditions;
 mod configuration;
 pub mod cpe;
+pub mod cve5;
 mod cve_ids;
 mod document;
 pub mod identity;
@@ -16,6 +17,7 @@ pub mod prose;
 pub mod ranges;
 pub mod record;
 pub mod signed_text;
+mod statuses;
 pub mod triage;
 
 pub use cpe::{Cpe, Part};

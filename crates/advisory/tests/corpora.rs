@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aux_advisory::{Product, Record, kev, osv, pkg_vulnerabilities};
+use aux_advisory::{Product, Record, cve5, kev, osv, pkg_vulnerabilities};
 
 /// The corpora beside the checkout; without them the test says so and, in CI, fails.
 #[expect(
@@ -76,4 +76,26 @@ fn every_known_exploited_vulnerability_is_read() {
     let Some(path) = corpus("kev/known_exploited_vulnerabilities.json") else { return };
     let kev = kev::read(&std::fs::read(path).unwrap()).unwrap();
     assert_eq!((kev.catalog_version.as_str(), kev.added.len()), ("2025.08.25", 1_404));
+}
+
+#[test]
+fn every_cve_5_record_of_openssl_is_read_with_its_lettered_ranges() {
+    let Some(path) = corpus("cve5/openssl.tar.zst") else { return };
+    let is_record = |name: &str| name.rsplit('/').next().is_some_and(|file| file.starts_with("CVE-"));
+    let mut records: Vec<Record> = Vec::new();
+    for (name, content) in unpacked(&path, is_record) {
+        cve5::read(&content, &mut |record| records.push(record)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    assert_eq!(records.len(), 272);
+    let openssl = Product::read("a:openssl:openssl").unwrap();
+    for record in &records {
+        assert!(record.published.is_some(), "{}", record.id);
+        assert!(
+            record.affected.iter().all(|entry| entry.product == openssl && !entry.versions.is_empty()),
+            "{}",
+            record.id
+        );
+    }
+    let ranges: usize = records.iter().flat_map(|record| &record.affected).map(|entry| entry.versions.len()).sum();
+    assert_eq!(ranges, 687);
 }
