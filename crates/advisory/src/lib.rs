@@ -16,6 +16,7 @@ pub mod pkg_vulnerabilities;
 pub mod prose;
 pub mod ranges;
 pub mod record;
+pub mod signature;
 pub mod signed_text;
 mod statuses;
 pub mod triage;

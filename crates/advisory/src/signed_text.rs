@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
+use aux_core::limits;
+
 /// A text and the signature that was found with it, not yet believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedText {
     /// What the signature covers: lines end in CR LF but for the last, trailing blanks and dash escapes are gone.
-    text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
     /// The armored signature block.
-    signature: String,
+    pub(crate) signature: String,
 }
 
 /// Why a document that begins as clear-signed text is none.
@@ -22,6 +24,8 @@ pub enum FramingError {
     Trailing(usize),
     #[error("the signature block is not text")]
     NotText,
+    #[error("the signature block is longer than {} bytes", limits::SIGNATURE_BYTES_MAX)]
+    TooLong,
 }
 
 const BEGIN_MESSAGE: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
@@ -65,6 +69,9 @@ pub(crate) fn unframe(document: &[u8]) -> Result<Framed<'_>, FramingError> {
         signature.extend_from_slice(line);
         signature.push(b'\n');
         ended |= line == END_SIGNATURE;
+        if signature.len() > limits::SIGNATURE_BYTES_MAX {
+            return Err(FramingError::TooLong);
+        }
     }
     if !ended {
         return Err(FramingError::Unfinished);
@@ -78,4 +85,39 @@ pub(crate) fn unframe(document: &[u8]) -> Result<Framed<'_>, FramingError> {
 fn trimmed(line: &[u8]) -> &[u8] {
     let end = line.iter().rposition(|byte| !matches!(byte, b' ' | b'\t' | b'\r')).map_or(0, |last| last + 1);
     line.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGNED: &str = "-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA512\n\none \t\n- -----two\n\n\
+        -----BEGIN PGP SIGNATURE-----\n\nabcd\n-----END PGP SIGNATURE-----\n\n";
+
+    #[test]
+    fn the_signed_text_is_canonical_and_its_lines_keep_their_numbers() {
+        let framed = unframe(SIGNED.as_bytes()).unwrap();
+        let lines: Vec<(usize, &[u8])> = framed.lines.iter().map(|(number, line)| (*number, line.as_ref())).collect();
+        assert_eq!(lines, [(4, &b"one"[..]), (5, b"-----two"), (6, b"")]);
+        assert_eq!(framed.signed.unwrap().text, b"one\r\n-----two\r\n");
+    }
+
+    #[test]
+    fn nothing_may_stand_where_it_would_look_signed() {
+        for (from, to, error) in [
+            ("Hash: SHA512", "Hash: SHA512\nevil<1 x u", FramingError::Header(3)),
+            ("SIGNATURE-----\n\n", "SIGNATURE-----\n\nevil", FramingError::Trailing(12)),
+            ("-----END", "-----", FramingError::Unfinished),
+        ] {
+            let at = SIGNED.rfind(from).unwrap();
+            let changed = format!("{}{to}{}", &SIGNED[..at], &SIGNED[at + from.len()..]);
+            assert_eq!(unframe(changed.as_bytes()).err(), Some(error), "{changed}");
+        }
+    }
+
+    #[test]
+    fn plain_text_is_all_body() {
+        let framed = unframe(b"a\nb").unwrap();
+        assert!(framed.signed.is_none() && framed.lines.len() == 2);
+    }
 }
