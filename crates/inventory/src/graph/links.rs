@@ -30,27 +30,44 @@ pub(super) struct Links<'g> {
     pub problems: Vec<Problem>,
 }
 
+/// What a derivation is found by: its file name, with the first eight bytes as a number, because digests differ there
+/// and a number compares faster than a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key<'g> {
+    start: u64,
+    base: &'g str,
+}
+
+impl<'g> Key<'g> {
+    fn of(path: &'g str) -> Self {
+        let base = base(path);
+        let start = base.as_bytes().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+        Self { start, base }
+    }
+}
+
 impl<'g> Links<'g> {
     /// Links derivations by the last part of their paths, so that a folder of files and a store give one graph.
     pub(super) fn new<P: AsRef<str>>(derivations: &'g [(P, Derivation<'g>)]) -> Self {
-        let mut sorted: Vec<_> = derivations.iter().map(|(path, derivation)| (path.as_ref(), derivation)).collect();
-        sorted.sort_by_key(|(path, _)| base(path));
+        let mut sorted: Vec<_> =
+            derivations.iter().map(|(path, derivation)| (Key::of(path.as_ref()), path.as_ref(), derivation)).collect();
+        sorted.sort_by_key(|(key, _, _)| *key);
         let mut problems = Vec::new();
         sorted.dedup_by(|later, earlier| {
-            let same = base(later.0) == base(earlier.0);
-            if same && later.1 != earlier.1 {
-                problems.push(Problem::new(later.0, "two different derivations bear this name; one was not read"));
+            let same = later.0 == earlier.0;
+            if same && later.2 != earlier.2 {
+                problems.push(Problem::new(later.1, "two different derivations bear this name; one was not read"));
             }
             same
         });
         let mut missing = BTreeSet::new();
-        let bases: Vec<&str> = sorted.iter().map(|(path, _)| base(path)).collect();
+        let keys: Vec<Key<'_>> = sorted.iter().map(|(key, _, _)| *key).collect();
         let entries = sorted
             .iter()
-            .map(|&(path, derivation)| {
+            .map(|&(_, path, derivation)| {
                 let mut entry = Entry { path, derivation, inputs: Vec::new(), missing: Vec::new() };
                 for wanted in derivation.input_derivations.iter().filter_map(|input| input.path.plain()) {
-                    match bases.binary_search(&base(wanted)) {
+                    match keys.binary_search(&Key::of(wanted)) {
                         Ok(position) => entry.inputs.extend(u32::try_from(position)),
                         Err(_) => {
                             entry.missing.push(store_name(wanted));

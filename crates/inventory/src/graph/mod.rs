@@ -195,3 +195,6 @@ fn outputs_of(entry: &Entry<'_>) -> BTreeSet<String> {
     }
     outputs
 }
+
+#[cfg(test)]
+mod tests;

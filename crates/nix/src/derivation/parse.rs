@@ -1,6 +1,6 @@
 //! Reads a derivation's file form in one pass, borrowing every string.
 
-use super::text::{is_escape_letter, needs_escape};
+use super::text::{first_special, is_escape_letter};
 use super::{Derivation, Form, InputDerivation, Output, Text, Wanted};
 use aux_core::limits::{DERIVATION_BYTES_MAX, DYNAMIC_OUTPUT_DEPTH_MAX};
 use std::collections::BTreeSet;
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
         let mut length = 0;
         loop {
             let tail = rest.get(length..).unwrap_or_default();
-            let Some(run) = tail.iter().copied().position(needs_escape) else {
+            let Some(run) = first_special(tail) else {
                 self.offset = self.bytes.len();
                 return Err(self.error(Problem::Truncated));
             };
