@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 /// The few facts of a derivation that matter here.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent observations, read one by one where a role is judged")]
 pub(super) struct Facts {
     /// `pname`: the package's name without its version.
     pub package: Option<String>,
@@ -132,9 +133,9 @@ fn patches_named_in(script: &str) -> impl Iterator<Item = String> {
 }
 
 /// Whether a file name is that of a patch, packed or not.
-pub(super) fn is_patch_name(name: &str) -> bool {
+fn is_patch_name(name: &str) -> bool {
     let bare = [".gz", ".xz", ".bz2"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(name);
-    bare.ends_with(".patch") || bare.ends_with(".diff")
+    [".patch", ".diff"].iter().any(|ending| bare.strip_suffix(ending).is_some())
 }
 
 #[cfg(test)]

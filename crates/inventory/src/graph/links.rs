@@ -1,5 +1,6 @@
 //! The derivations of a graph in a fixed order, and which needs which.
 
+use super::role::{is_file_name, is_source_name};
 use aux_core::Problem;
 use aux_core::limits::MISSING_DERIVATIONS_NAMED_MAX;
 use aux_nix::Derivation;
@@ -51,7 +52,10 @@ impl<'g> Links<'g> {
     pub(super) fn new<P: AsRef<str>>(derivations: &'g [(P, Derivation<'g>)]) -> Self {
         let mut sorted: Vec<_> =
             derivations.iter().map(|(path, derivation)| (Key::of(path.as_ref()), path.as_ref(), derivation)).collect();
-        sorted.sort_by_key(|(key, _, _)| *key);
+        sorted.sort_by(|left, right| {
+            // Only what is wrong with a graph gets past the name.
+            left.0.cmp(&right.0).then_with(|| left.1.cmp(right.1)).then_with(|| left.2.print().cmp(&right.2.print()))
+        });
         let mut problems = Vec::new();
         sorted.dedup_by(|later, earlier| {
             let same = later.0 == earlier.0;
@@ -67,12 +71,11 @@ impl<'g> Links<'g> {
             .map(|&(_, path, derivation)| {
                 let mut entry = Entry { path, derivation, inputs: Vec::new(), missing: Vec::new() };
                 for wanted in derivation.input_derivations.iter().filter_map(|input| input.path.plain()) {
-                    match keys.binary_search(&Key::of(wanted)) {
-                        Ok(position) => entry.inputs.extend(u32::try_from(position)),
-                        Err(_) => {
-                            entry.missing.push(store_name(wanted));
-                            missing.insert((wanted, path));
-                        }
+                    if let Ok(position) = keys.binary_search(&Key::of(wanted)) {
+                        entry.inputs.extend(u32::try_from(position));
+                    } else {
+                        entry.missing.push(store_name(wanted));
+                        missing.insert((wanted, path));
                     }
                 }
                 entry.inputs.sort_unstable();
@@ -86,14 +89,15 @@ impl<'g> Links<'g> {
 
 /// One problem for each derivation that is needed and absent, and a count where there are too many to name.
 ///
-/// Where the name says that the derivation makes a file (a source, a patch, a script), its absence leaves no component
-/// unread: it is no problem.
+/// Where the name says that the derivation makes a source, a patch or a script, its absence leaves no component unread:
+/// it is no problem.
 fn missing_problems(missing: &BTreeSet<(&str, &str)>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     let mut unnamed = 0_usize;
     let mut last = "";
     for &(wanted, by) in missing {
-        if wanted == last || super::role::is_file_name(store_name(wanted)) {
+        let name = store_name(wanted);
+        if wanted == last || is_file_name(name) || is_source_name(name) {
             continue;
         }
         last = wanted;

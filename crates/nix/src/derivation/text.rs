@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// A string as it stands between the quotes of an ATerm.
+/// A string as it stands between the quotes of an `ATerm`.
 ///
 /// Nix always escapes `"`, `\`, newline, carriage return and tab and nothing else, so a value has exactly one
 /// spelling: comparing spellings compares values, and printing copies. The value is made only when asked for, because
