@@ -39,7 +39,7 @@ impl Facts {
                     Err(_) => facts.unreadable_attributes = true,
                 }
             } else if !value.is_empty()
-                && let Some(fact) = name.plain().and_then(Fact::named)
+                && let Some(fact) = Fact::named(name.spelling())
             {
                 facts.read(fact, || value.lossy());
             }
@@ -49,7 +49,7 @@ impl Facts {
 
     fn read_attributes(&mut self, attributes: &StructuredAttributes) {
         for name in Fact::NAMES {
-            let Some(fact) = Fact::named(name) else { continue };
+            let Some(fact) = Fact::named(name.as_bytes()) else { continue };
             for value in attributes.strings(name) {
                 self.read(fact, || Cow::Borrowed(&value));
             }
@@ -107,17 +107,17 @@ impl Fact {
         "postPatch",
     ];
 
-    fn named(name: &str) -> Option<Self> {
+    fn named(name: &[u8]) -> Option<Self> {
         Some(match name {
-            "pname" => Self::Package,
-            "version" => Self::Version,
-            "src" | "srcs" => Self::Source,
-            "buildCommand" | "buildCommandPath" => Self::BuildCommand,
-            "text" => Self::Text,
-            "preferLocalBuild" => Self::PreferLocalBuild,
-            "patches" => Self::Patches,
-            "url" | "urls" => Self::Urls,
-            "extraPatches" | "prePatch" | "patchPhase" | "postPatch" => Self::Phase,
+            b"pname" => Self::Package,
+            b"version" => Self::Version,
+            b"src" | b"srcs" => Self::Source,
+            b"buildCommand" | b"buildCommandPath" => Self::BuildCommand,
+            b"text" => Self::Text,
+            b"preferLocalBuild" => Self::PreferLocalBuild,
+            b"patches" => Self::Patches,
+            b"url" | b"urls" => Self::Urls,
+            b"extraPatches" | b"prePatch" | b"patchPhase" | b"postPatch" => Self::Phase,
             _ => return None,
         })
     }

@@ -36,13 +36,13 @@ pub(super) struct Links<'g> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'g> {
     start: u64,
-    base: &'g str,
+    base: &'g [u8],
 }
 
 impl<'g> Key<'g> {
-    fn of(path: &'g str) -> Self {
-        let base = base(path);
-        let start = base.as_bytes().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+    fn of(path: &'g [u8]) -> Self {
+        let base = path.iter().rposition(|&byte| byte == b'/').and_then(|slash| path.get(slash + 1..)).unwrap_or(path);
+        let start = base.first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
         Self { start, base }
     }
 }
@@ -50,8 +50,10 @@ impl<'g> Key<'g> {
 impl<'g> Links<'g> {
     /// Links derivations by the last part of their paths, so that a folder of files and a store give one graph.
     pub(super) fn new<P: AsRef<str>>(derivations: &'g [(P, Derivation<'g>)]) -> Self {
-        let mut sorted: Vec<_> =
-            derivations.iter().map(|(path, derivation)| (Key::of(path.as_ref()), path.as_ref(), derivation)).collect();
+        let mut sorted: Vec<_> = derivations
+            .iter()
+            .map(|(path, derivation)| (Key::of(path.as_ref().as_bytes()), path.as_ref(), derivation))
+            .collect();
         sorted.sort_by(|left, right| {
             // Only what is wrong with a graph gets past the name.
             left.0.cmp(&right.0).then_with(|| left.1.cmp(right.1)).then_with(|| left.2.print().cmp(&right.2.print()))
@@ -70,12 +72,14 @@ impl<'g> Links<'g> {
             .iter()
             .map(|&(_, path, derivation)| {
                 let mut entry = Entry { path, derivation, inputs: Vec::new(), missing: Vec::new() };
-                for wanted in derivation.input_derivations.iter().filter_map(|input| input.path.plain()) {
-                    if let Ok(position) = keys.binary_search(&Key::of(wanted)) {
+                for wanted in derivation.input_derivations.iter().map(|input| &input.path) {
+                    if let Ok(position) = keys.binary_search(&Key::of(wanted.spelling())) {
                         entry.inputs.extend(u32::try_from(position));
-                    } else {
+                    } else if let Some(wanted) = wanted.plain() {
                         entry.missing.push(store_name(wanted));
                         missing.insert((wanted, path));
+                    } else {
+                        problems.push(Problem::new(path, "it needs a derivation whose path is no text"));
                     }
                 }
                 entry.inputs.sort_unstable();

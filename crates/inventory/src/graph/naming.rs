@@ -93,7 +93,8 @@ impl PackageName {
     /// Reads the name of an output's store path, which ends in the output's name: `openssl-1.0.2k-bin`.
     pub fn of_output(store_name: &str) -> Self {
         let bare = store_name.rsplit_once('-').filter(|(_, last)| OUTPUT_NAMES.contains(last)).map(|(bare, _)| bare);
-        Self::of_derivation(bare.unwrap_or(store_name))
+        let package = bare.map(Self::of_derivation).filter(|package| !package.version.is_empty());
+        package.unwrap_or_else(|| Self::of_derivation(store_name))
     }
 
     /// Reads a derivation's name with what its environment calls `pname` and `version`.
@@ -209,6 +210,7 @@ mod tests {
         }
         assert_eq!(pair(&PackageName::of_output("glibc-2.38-44-bin")), ("glibc", "2.38-44"));
         assert_eq!(pair(&PackageName::of_output("openssl-1.0.2k")), ("openssl", "1.0.2k"));
+        assert_eq!(pair(&PackageName::of_output("system-man")), ("system-man", ""));
     }
 
     #[test]

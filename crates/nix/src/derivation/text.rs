@@ -37,8 +37,9 @@ impl<'a> Text<'a> {
         Self(Cow::Borrowed(spelling))
     }
 
-    /// What stands between the quotes.
-    pub(super) fn spelling(&self) -> &[u8] {
+    /// What stands between the quotes. For a value that holds nothing escaped this is the value itself, unchecked and
+    /// uncopied: comparing it with a known word or path needs no more.
+    pub fn spelling(&self) -> &[u8] {
         &self.0
     }
 
