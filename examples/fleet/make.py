@@ -136,9 +136,8 @@ def stable():
 
 def legacy():
     """One program that needed an old PHP, and what its pin of nixos-20.09 brought along in December 2020."""
-    glibc = package("glibc", "2.31", "https://ftpmirror.gnu.org/glibc/glibc-2.31.tar.xz")
-    zlib = package("zlib", "1.2.11", "https://www.zlib.net/fossils/zlib-1.2.11.tar.gz", [glibc])
-    openssl = package("openssl", "1.1.1i", "https://www.openssl.org/source/openssl-1.1.1i.tar.gz", [glibc])
+    zlib = package("zlib", "1.2.11", "https://www.zlib.net/fossils/zlib-1.2.11.tar.gz")
+    openssl = package("openssl", "1.1.1i", "https://www.openssl.org/source/openssl-1.1.1i.tar.gz", files=["nix-ssl-cert-file.patch"])
     libxml2 = package(
         "libxml2", "2.9.10", "http://xmlsoft.org/sources/libxml2-2.9.10.tar.gz", [zlib],
         [fetch(f"{cve}.patch", f"https://gitlab.gnome.org/GNOME/libxml2/commit/{commit}.patch") for cve, commit in
@@ -146,9 +145,10 @@ def legacy():
           ("CVE-2020-7595", "0e1a49c8907645d2e155f0d89d4d9895ac5112b5"),
           ("CVE-2020-24977", "50f06b3efb638efb0abd95dc62dca05ae67882c2"))])
     php = package("php", "7.4.13", "https://www.php.net/distributions/php-7.4.13.tar.bz2", [openssl, libxml2, zlib])
+    # Somebody did notice this one, and patched it by hand.
     resolver = fetch("CVE-2021-23017.patch", "https://nginx.org/download/patch.2021.resolver.txt")
     nginx = package("nginx", "1.18.0", "https://nginx.org/download/nginx-1.18.0.tar.gz", [openssl, zlib], [resolver])
-    sudo = package("sudo", "1.8.31p1", "https://www.sudo.ws/dist/sudo-1.8.31p1.tar.gz", [glibc, zlib])
+    sudo = package("sudo", "1.8.31p1", "https://www.sudo.ws/dist/sudo-1.8.31p1.tar.gz", [zlib])
     portal = package("portal", "2.3.1", "https://git.example.org/portal/archive/v2.3.1.tar.gz", [php])
     return {"portal": portal, "nginx": nginx, "sudo": sudo}
 
@@ -163,7 +163,7 @@ def system():
         unit("postgresql", new["postgresql"]),
         unit("portal", old["portal"], old["nginx"]),
     ], environment={"buildCommand": "link units", "preferLocalBuild": "1"})
-    Derivation("nixos-system-web-23.11.20231218.web", [path, units, new["linux"], new["systemd"]],
+    Derivation("nixos-system-web-23.11", [path, units, new["linux"], new["systemd"]],
                environment={"buildCommand": "assemble", "preferLocalBuild": "1"})
 
 
