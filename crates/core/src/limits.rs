@@ -24,6 +24,8 @@ pub const DYNAMIC_OUTPUT_DEPTH_MAX: usize = 32;
 pub const MISSING_DERIVATIONS_NAMED_MAX: usize = 20;
 /// Nodes of one dependency graph.
 pub const GRAPH_NODES_MAX: usize = 4_000_000;
+/// Names in the path of a flake's input, and references followed to find what one stands for.
+pub const FLAKE_PATH_NAMES_MAX: usize = 256;
 /// Nesting of a JSON document; `serde_json`'s own bound.
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Depth of folders followed below a target.

@@ -162,7 +162,9 @@ fn pkgsrc(entry: Entry<'_>, wishes: &Wishes, keep: &mut dyn FnMut(Record)) -> Re
             let signer = signature.verify(keys).map_err(|error| format!("its signature: {error}"))?;
             remarks.push(format!("{}: signed by {}", entry.name, signer.fingerprint));
         }
-        (Some(_), None) => remarks.push(format!("{}: its signature was not verified, for want of a key (--pkgsrc-key)", entry.name)),
+        (Some(_), None) => {
+            remarks.push(format!("{}: its signature was not verified, for want of a key (--pkgsrc-key)", entry.name))
+        }
         (None, None) => {}
     }
     Ok(remarks)

@@ -1,15 +1,17 @@
 //! The compiled index: one file, read in place, checked before it is believed. Its page: `docs/formats/auxdb.md`.
 
 mod bytes;
+mod details;
 mod entry;
 mod key;
 mod read;
 mod table;
 mod write;
 
+pub use details::{Detail, Details, compile_details};
 pub use entry::{Advisory, Entry};
 pub use key::AdvisoryKey;
-pub use read::{Block, Fixed, Index, IndexError, Known, Said};
+pub use read::{Block, Damaged, Fixed, Index, IndexError, Known, Said};
 pub use write::{Facts, compile};
 
 /// The first bytes of every index.
