@@ -7,13 +7,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cargo build --release --package aux-cli
 aux=target/release/aux
 out=target/demo
-fleet=(examples/fleet/{flake.lock,web.drvs,image.pkgsrc.json,appliance.cdx.json})
+fleet=(examples/fleet/{web.drvs,image.pkgsrc.json,appliance.cdx.json})
 advisories=examples/advisories
+# The newest example advisory is of 14 August 2024; ages are told as on the day after, so that the output stays the same.
+day=2024-08-15
 mkdir -p "$out"
 
 # Shows a command as one would type it, then runs it.
 show() {
-    printf '\n$ %s\n' "$*"
+    printf '\n$ %s\n' "$*" | fold -s -w 78 | sed '3,$s/^/    /; s/ $/ \\/'
     "$@"
 }
 # An audit that finds something exits 1. Here that is the point, and 2 (no answer) is the failure.
@@ -26,13 +28,17 @@ audit() {
 
 show "$aux" feed build --nvd "$advisories/nvd" --osv "$advisories/osv" --kev "$advisories/kev.json" \
     --pkgsrc "$advisories/pkg-vulnerabilities" --triage triage --output "$out/feed.auxdb"
-audit "${fleet[@]}" --feed "$out/feed.auxdb"
+audit "${fleet[@]}" --feed "$out/feed.auxdb" --as-of "$day"
 gate=$exit_code
-audit examples/fleet/web.drvs --feed "$out/feed.auxdb" --explain CVE-2021-3156
+audit "${fleet[@]}" --feed "$out/feed.auxdb" --explain CVE-2021-3156
+# A lock names inputs and no packages, which by itself is no answer; here only the age of the inputs is asked for.
+audit examples/fleet/flake.lock --feed "$out/feed.auxdb" --as-of "$day" --allow-incomplete
+
 for format in json sarif markdown; do
     name=$out/report.${format/markdown/md}
     code=0
-    "$aux" audit "${fleet[@]}" --feed "$out/feed.auxdb" --format "$format" --output "$name" || code=$?
+    "$aux" audit "${fleet[@]}" --feed "$out/feed.auxdb" --as-of "$day" --format "$format" --output "$name" --quiet ||
+        code=$?
     ((code <= 1)) || exit 1
 done
 
