@@ -2,6 +2,8 @@
 
 mod bytes;
 mod entry;
+#[cfg(test)]
+mod golden;
 mod key;
 mod read;
 mod table;
