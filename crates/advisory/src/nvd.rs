@@ -4,18 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use aux_core::Score;
-use aux_core::version::Scheme;
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::conditions::{Condition, condition, platform_of};
-use crate::cpe::{Cpe, unescape};
-use crate::prose;
-use crate::ranges;
-use crate::record::{Affected, Bound, Platform, Product, Record, VersionRange};
+use crate::configuration::{Configuration, Key, affected};
+use crate::document::timestamp;
+use crate::record::{Record, Source, VersionRange};
 
 /// Why a document is not an NVD feed.
 #[derive(Debug, thiserror::Error)]
@@ -165,46 +159,12 @@ struct Reference {
     url: String,
 }
 
-#[derive(Deserialize)]
-struct Configuration<'a> {
-    operator: Option<String>,
-    #[serde(default)]
-    negate: bool,
-    #[serde(borrow)]
-    nodes: Vec<Node<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Node<'a> {
-    #[serde(default)]
-    operator: String,
-    #[serde(default)]
-    negate: bool,
-    #[serde(borrow, default)]
-    cpe_match: Vec<Match<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Match<'a> {
-    vulnerable: bool,
-    #[serde(borrow)]
-    criteria: Cow<'a, str>,
-    version_start_including: Option<String>,
-    version_start_excluding: Option<String>,
-    version_end_including: Option<String>,
-    version_end_excluding: Option<String>,
-}
-
-/// A product as one advisory sees it: where it must run and with what.
-type Key = (Product, Platform, Vec<Product>);
-
 impl Cve<'_> {
     fn into_record(self) -> Record {
         let description =
             self.descriptions.iter().find(|text| text.lang.starts_with("en")).map_or("", |text| &text.value);
         let mut record = Record::new(self.id.clone());
+        record.source = Source::Nvd;
         record.published = self.published.as_deref().and_then(timestamp);
         record.modified = self.last_modified.as_deref().and_then(timestamp);
         record.score = score(&self.metrics);
@@ -229,134 +189,4 @@ fn score(metrics: &BTreeMap<String, Vec<Metric>>) -> Option<Score> {
         let primary = scored.iter().find(|metric| metric.kind == "Primary");
         primary.or(scored.first()).and_then(|metric| metric.cvss_data.base_score).and_then(Score::from_number)
     })
-}
-
-/// NVD writes timestamps without an offset and means UTC.
-fn timestamp(text: &str) -> Option<Timestamp> {
-    let text = text.strip_suffix('Z').unwrap_or(text);
-    text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
-}
-
-impl<'a> Configuration<'a> {
-    fn collect(&self, products: &mut BTreeMap<Key, Vec<VersionRange>>) {
-        if self.negate {
-            return;
-        }
-        let all_of = self.operator.as_deref() == Some("AND");
-        for (index, node) in self.nodes.iter().enumerate().filter(|(_, node)| !node.negate) {
-            let others: Vec<&Node<'a>> = self
-                .nodes
-                .iter()
-                .enumerate()
-                .filter(|(other, node)| all_of && *other != index && !node.negate)
-                .map(|(_, node)| node)
-                .collect();
-            let mut elsewhere = false;
-            let mut needed = Vec::new();
-            for other in others {
-                match condition(other.cpe_match.iter().filter_map(|entry| Cpe::read(&entry.criteria))) {
-                    Condition::Holds => {}
-                    Condition::Elsewhere => elsewhere = true,
-                    Condition::Needs(products) => needed = products,
-                }
-            }
-            for entry in node.cpe_match.iter().filter(|entry| entry.vulnerable) {
-                entry.collect(elsewhere, &needed, node, products);
-            }
-        }
-    }
-}
-
-impl Match<'_> {
-    fn collect(
-        &self,
-        elsewhere: bool,
-        needed: &[Product],
-        node: &Node<'_>,
-        products: &mut BTreeMap<Key, Vec<VersionRange>>,
-    ) {
-        let Some(cpe) = Cpe::read(&self.criteria) else { return };
-        let mut platform = platform_of(cpe.target_software);
-        if elsewhere || (node.operator == "AND" && node.is_bound_to_foreign(&self.criteria)) {
-            platform = Platform::Foreign;
-        }
-        let mut name = unescape(cpe.product).into_owned();
-        match cpe.software_edition {
-            // An extended support release is a product of its own elsewhere in NVD, with its own version line.
-            "esr" if !name.ends_with("_esr") => name.push_str("_esr"),
-            "enterprise" | "premium" | "pro" | "professional" | "ultimate" | "commercial" => {
-                platform = platform.max(Platform::PaidEdition)
-            }
-            _ => {}
-        }
-        let product = Product::cpe(cpe.part, unescape(cpe.vendor), name);
-        let ranges = products.entry((product, platform, needed.to_vec())).or_default();
-        if let Some(range) = self.range(&cpe) {
-            ranges.push(range);
-        }
-    }
-
-    /// `None` where the name says "no version" (`-`): then nobody can tell.
-    fn range(&self, cpe: &Cpe<'_>) -> Option<VersionRange> {
-        let low = match (&self.version_start_including, &self.version_start_excluding) {
-            (Some(version), _) => Bound::Including(version.clone()),
-            (None, Some(version)) => Bound::Excluding(version.clone()),
-            (None, None) => Bound::Open,
-        };
-        let high = match (&self.version_end_including, &self.version_end_excluding) {
-            // `*` with an update beside the end is that update of the last version: `<= 5.6.0` + `beta4`.
-            (Some(version), _) if !matches!(cpe.update, "*" | "-" | "") => {
-                Bound::Including(format!("{version}-{}", unescape(cpe.update)))
-            }
-            (Some(version), _) => Bound::Including(version.clone()),
-            (None, Some(version)) => Bound::Excluding(version.clone()),
-            (None, None) => Bound::Open,
-        };
-        if low != Bound::Open || high != Bound::Open {
-            return Some(VersionRange { low, high });
-        }
-        match (cpe.version, cpe.full_version()) {
-            (_, Some(version)) => Some(VersionRange::exactly(version)),
-            ("*", None) => Some(VersionRange::ALL),
-            _ => None,
-        }
-    }
-}
-
-impl Node<'_> {
-    fn is_bound_to_foreign(&self, criteria: &str) -> bool {
-        let others = self.cpe_match.iter().filter(|entry| entry.criteria != criteria);
-        condition(others.filter_map(|entry| Cpe::read(&entry.criteria))) == Condition::Elsewhere
-    }
-}
-
-fn affected(products: BTreeMap<Key, Vec<VersionRange>>, description: &str) -> Vec<Affected> {
-    let stated = prose::for_products(description, products.keys().map(|(product, ..)| product));
-    products
-        .into_iter()
-        .map(|((product, platform, together_with), versions)| {
-            let mut entry = Affected::new(product, Scheme::Generic);
-            entry.versions = ranges::bounded_by_list(prose::complete(
-                versions,
-                stated.get(&entry.product).map_or(&[][..], Vec::as_slice),
-            ));
-            entry.platform = if prose::is_about_extension(description, entry.product.name()) {
-                platform.max(Platform::Plugin)
-            } else {
-                platform
-            };
-            entry.together_with = together_with;
-            entry.fixed = entry
-                .versions
-                .iter()
-                .filter_map(|range| match &range.high {
-                    Bound::Excluding(version) => Some(version.clone()),
-                    _ => None,
-                })
-                .collect();
-            entry.fixed.sort();
-            entry.fixed.dedup();
-            entry
-        })
-        .collect()
 }

@@ -13,6 +13,8 @@ use crate::cpe::{self, Part};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     pub id: String,
+    /// Who says so; of a merged record the one that ranks first.
+    pub source: Source,
     pub aliases: BTreeSet<String>,
     pub published: Option<Timestamp>,
     pub modified: Option<Timestamp>,
@@ -32,6 +34,7 @@ impl Record {
     pub fn new(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
+            source: Source::Unnamed,
             aliases: BTreeSet::new(),
             published: None,
             modified: None,
@@ -44,6 +47,19 @@ impl Record {
             references: Vec::new(),
         }
     }
+}
+
+/// Where a record came from, in the order in which their scores are believed.
+///
+/// NVD scores every CVE by one rule; a CNA scores its own product, an aggregator passes on what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    Nvd,
+    Cve5,
+    Osv,
+    Pkgsrc,
+    /// Made by hand or read back from an index.
+    Unnamed,
 }
 
 /// A product and the versions of it that are affected.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use aux_advisory::identity::{Stance, lookup_names};
-use aux_advisory::index::{Advisory, AdvisoryKey, Index};
+use aux_advisory::index::{Advisory, AdvisoryKey, Damaged, Index};
 use aux_advisory::triage::Status;
 use aux_core::component::PatchEvidence;
 use aux_core::finding::EvidenceKind;
@@ -15,6 +15,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::gate::Gate;
+use crate::identify::{Candidate, candidates};
 use crate::matching::{Match, Outcome, Present, matches, scheme_of};
 use crate::report::{FeedFacts, Report, TargetReport, Verdict};
 use crate::waiver::Waivers;
@@ -82,13 +83,22 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
     if inventory.components.is_empty() && problems.is_empty() && inventory.kind != TargetKind::FlakeLock {
         problems.push(Problem::new(&inventory.name, "no component was found in it, so nothing was judged"));
     }
+    let mut findings = Vec::new();
+    for component in judged() {
+        if self::findings(index, inventory, component, (&present, today), &mut findings).is_err() {
+            problems.push(Problem::new(
+                &component.name,
+                "what the feed holds of it is damaged; fetch or build the feed again",
+            ));
+        }
+    }
     TargetReport {
         name: inventory.name.clone(),
         kind: inventory.kind,
         components: judged().count(),
         inputs: inventory.inputs.clone(),
         problems,
-        findings: judged().flat_map(|component| findings(index, inventory, component, &present, today)).collect(),
+        findings,
     }
 }
 
@@ -101,49 +111,39 @@ fn findings(
     index: &Index<'_>,
     inventory: &Inventory,
     component: &Component,
-    present: &Present,
-    today: Date,
-) -> Vec<Finding> {
-    let matches = matches(index, component, present);
-    let mut findings: Vec<Finding> = matches
-        .into_values()
-        .filter_map(|found| {
-            let advisory = index.advisory(found.advisory)?;
-            Some(finding(index, inventory, component, (found, advisory), today))
-        })
-        .collect();
-    findings.extend(component.known_vulnerabilities.iter().map(|text| known_vulnerability(inventory, component, text)));
-    findings
+    (present, today): (&Present, Date),
+    into: &mut Vec<Finding>,
+) -> Result<(), Damaged> {
+    let known = component.known_vulnerabilities.iter().map(|text| known_vulnerability(inventory, component, text));
+    into.extend(known);
+    let candidates = candidates(index, component);
+    for (key, found) in matches(&candidates, component, present)? {
+        let advisory = index.advisory(key).ok_or(Damaged)?;
+        let mut finding = finding(inventory, component, &found, &advisory);
+        fixes(index, component, key, &mut finding);
+        patched(component, &mut finding);
+        stated(index, component, key, &mut finding, today);
+        into.push(finding);
+    }
+    Ok(())
 }
 
-fn finding(
-    index: &Index<'_>,
-    inventory: &Inventory,
-    component: &Component,
-    (found, advisory): (Match, Advisory<'_>),
-    today: Date,
-) -> Finding {
+fn finding(inventory: &Inventory, component: &Component, found: &Match<'_, '_>, advisory: &Advisory<'_>) -> Finding {
     let mut finding = blank(inventory, component, advisory.id.clone());
     finding.aliases = advisory.aliases.iter().map(|alias| (*alias).to_owned()).collect();
     finding.class = advisory.class;
     finding.severity = Severity::of(advisory.score);
     finding.score = advisory.score;
     finding.kev = advisory.kev;
-    finding.evidence.push(Evidence::new(EvidenceKind::Identity, format!("{}: {}", found.product, found.identity)));
-    match &found.outcome {
-        Outcome::Affected(why) => finding.evidence.push(Evidence::new(EvidenceKind::Range, why)),
-        Outcome::Unknown(why) | Outcome::OutOfRange(why) | Outcome::Elsewhere(why) => {
-            finding.state = State::Unknown;
-            finding.evidence.push(Evidence::new(EvidenceKind::Range, why));
-        }
-    }
-    if found.stance == Stance::Unreviewed {
-        finding.state = State::Unreviewed;
-    }
-    finding.fixed_versions.clone_from(&found.fixed);
-    fixes(index, component, found.advisory, &mut finding);
-    patched(component, &mut finding);
-    stated(index, component, found.advisory, &mut finding, today);
+    let Candidate { block, reason, .. } = found.candidate;
+    finding.evidence.push(Evidence::new(EvidenceKind::Identity, format!("{}: {reason}", block.product)));
+    finding.evidence.push(Evidence::new(EvidenceKind::Range, found.reason(component)));
+    finding.state = match (&found.outcome, found.stance) {
+        (_, Stance::Unreviewed) => State::Unreviewed,
+        (Outcome::Affected(_), _) => State::Affected,
+        _ => State::Unknown,
+    };
+    finding.fixed_versions = found.fixed_versions(&component.version);
     finding
 }
 

@@ -6,6 +6,7 @@ use aux_core::Inventory;
 use aux_core::component::PatchEvidence;
 
 use crate::audit::present;
+use crate::identify::{Candidate, candidates};
 use crate::matching::{Outcome, trace};
 
 /// A paragraph of sentences, one a line, about one advisory and the inventories.
@@ -34,17 +35,18 @@ pub fn explain(index: &Index<'_>, inventories: &[Inventory], id: &str) -> Vec<St
     for inventory in inventories {
         let present = present(inventory);
         for component in &inventory.components {
-            for found in trace(index, component, &present, key) {
+            let candidates = candidates(index, component);
+            for found in trace(&candidates, component, &present, key) {
+                let why = found.reason(component);
+                let Candidate { block, reason, .. } = found.candidate;
                 let verdict = match (&found.outcome, found.stance) {
-                    (_, Stance::Denied) => format!("is not that product: {}", found.identity),
-                    (Outcome::Affected(why), Stance::Unreviewed) => {
-                        format!("would be affected, {why}; but {}", found.identity)
-                    }
-                    (Outcome::Affected(why), _) => format!("is affected: {why}; {}", found.identity),
-                    (Outcome::Unknown(why), _) => format!("may or may not be affected: {why}"),
-                    (Outcome::OutOfRange(why) | Outcome::Elsewhere(why), _) => format!("is not affected: {why}"),
+                    (_, Stance::Denied) => format!("is not that product: {reason}"),
+                    (Outcome::Affected(_), Stance::Unreviewed) => format!("would be affected, {why}; but {reason}"),
+                    (Outcome::Affected(_), _) => format!("is affected: {why}; {reason}"),
+                    (Outcome::Unknown(_), _) => format!("may or may not be affected: {why}"),
+                    (Outcome::OutOfRange | Outcome::Elsewhere(_), _) => format!("is not affected: {why}"),
                 };
-                lines.push(format!("{} {} ({}) {verdict}.", component.name, component.version, found.product));
+                lines.push(format!("{} {} ({}) {verdict}.", component.name, component.version, block.product));
             }
             for patch in &component.patches {
                 for (cve, seen) in patch.cves.iter().filter(|(cve, _)| cve == id) {

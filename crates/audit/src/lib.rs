@@ -1,6 +1,7 @@
 //! `audit(&Index, &Inventory, &Policy, now) -> Report`, and every way to write a report down. Pure: same input, same bytes.
 
 mod audit;
+mod describe;
 mod explain;
 pub mod formats;
 pub mod gate;
@@ -10,6 +11,7 @@ pub mod report;
 mod waiver;
 
 pub use audit::{Policy, audit};
+pub use describe::describe;
 pub use explain::explain;
 pub use gate::{DEFAULT_GATE, Gate, GateError};
 pub use report::{FeedFacts, Report, Summary, TargetReport, Verdict, WaiverNote};

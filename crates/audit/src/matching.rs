@@ -1,115 +1,115 @@
 //! One component against one index: every advisory that names it, with the outcome and the reason.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aux_advisory::identity::Stance;
-use aux_advisory::index::{AdvisoryKey, Entry, Index};
+use aux_advisory::index::{AdvisoryKey, Damaged, Entry};
 use aux_advisory::record::{Bound, Language, Platform, VersionRange};
 use aux_core::naming::fold;
 use aux_core::version::{self, Scheme};
 use aux_core::{Component, Ecosystem};
 
-use crate::identify::{Candidate, candidates};
+use crate::identify::Candidate;
 
 /// What an advisory's entry says of a component's version and place.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Outcome {
-    /// In this range.
-    Affected(String),
-    /// Named, but the version cannot be ordered or the source names none.
-    Unknown(String),
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome<'a> {
+    /// In this range, or matching the entry's pattern where there is none.
+    Affected(Option<VersionRange<&'a str>>),
+    /// Named, but the version cannot be ordered against this range, or the source names none.
+    Unknown(Option<VersionRange<&'a str>>),
     /// Read and found outside every range.
-    OutOfRange(String),
+    OutOfRange,
     /// It applies elsewhere: another platform, a plugin, or together with what is not here.
-    Elsewhere(String),
+    Elsewhere(&'static str),
 }
 
 /// One advisory on one component, through one product.
 #[derive(Debug, Clone)]
-pub(crate) struct Match {
-    pub(crate) advisory: AdvisoryKey,
-    pub(crate) product: String,
+pub(crate) struct Match<'c, 'a> {
+    pub(crate) candidate: &'c Candidate<'a>,
+    pub(crate) entry: Entry<'a>,
+    /// The candidate's, or lower where the entry leaves a doubt.
     pub(crate) stance: Stance,
-    /// Why the component is taken for the product.
-    pub(crate) identity: String,
-    pub(crate) outcome: Outcome,
-    pub(crate) fixed: Vec<String>,
+    pub(crate) outcome: Outcome<'a>,
 }
 
 /// What is present beside the component, by folded name: conditions such as "together with" are weighed against it.
 pub(crate) type Present = BTreeSet<String>;
 
 /// The best match of every advisory on the component; those out of range or elsewhere are left out.
-pub(crate) fn matches(index: &Index<'_>, component: &Component, present: &Present) -> BTreeMap<AdvisoryKey, Match> {
-    let mut best: BTreeMap<AdvisoryKey, Match> = BTreeMap::new();
+pub(crate) fn matches<'c, 'a>(
+    candidates: &'c [Candidate<'a>],
+    component: &Component,
+    present: &Present,
+) -> Result<BTreeMap<AdvisoryKey, Match<'c, 'a>>, Damaged> {
+    let mut best: BTreeMap<AdvisoryKey, Match<'c, 'a>> = BTreeMap::new();
     let mut settled: BTreeSet<AdvisoryKey> = BTreeSet::new();
-    let candidates = candidates(index, component);
     for candidate in candidates.iter().filter(|candidate| candidate.stance != Stance::Denied) {
         for entry in candidate.block.entries() {
-            let found = weigh(candidate, &entry, component, present);
+            let found = weigh(candidate, entry?, component, present);
+            let advisory = found.entry.advisory;
             match found.outcome {
-                Outcome::Affected(_) | Outcome::Unknown(_) => {
-                    let kept = best.entry(entry.advisory).or_insert_with(|| found.clone());
-                    if rank(&found) < rank(kept) {
-                        *kept = found;
-                    }
-                }
-                Outcome::OutOfRange(_) if found.stance == Stance::Affirmed => {
-                    settled.insert(entry.advisory);
-                }
-                Outcome::OutOfRange(_) | Outcome::Elsewhere(_) => {}
+                Outcome::Affected(_) | Outcome::Unknown(_) => match best.get(&advisory) {
+                    Some(kept) if rank(kept) <= rank(&found) => {}
+                    _ => drop(best.insert(advisory, found)),
+                },
+                Outcome::OutOfRange if found.stance == Stance::Affirmed => drop(settled.insert(advisory)),
+                Outcome::OutOfRange | Outcome::Elsewhere(_) => {}
             }
         }
     }
     // Where one affirmed product's range was read and the version is outside it, another entry that names no version
     // adds no doubt.
     best.retain(|key, found| !(matches!(found.outcome, Outcome::Unknown(_)) && settled.contains(key)));
-    best
+    Ok(best)
 }
 
-fn rank(found: &Match) -> (u8, u8) {
+fn rank(found: &Match<'_, '_>) -> (u8, u8) {
     let outcome = u8::from(!matches!(found.outcome, Outcome::Affected(_)));
     (outcome, found.stance.as_byte())
 }
 
 /// Every match of one advisory on the component, whatever the outcome: what `--explain` tells.
-pub(crate) fn trace(index: &Index<'_>, component: &Component, present: &Present, advisory: AdvisoryKey) -> Vec<Match> {
-    let candidates = candidates(index, component);
-    candidates
-        .iter()
-        .flat_map(|candidate| candidate.block.entries().map(move |entry| (candidate, entry)))
+pub(crate) fn trace<'c, 'a>(
+    candidates: &'c [Candidate<'a>],
+    component: &Component,
+    present: &Present,
+    advisory: AdvisoryKey,
+) -> Vec<Match<'c, 'a>> {
+    let entries =
+        candidates.iter().flat_map(|candidate| candidate.block.entries().map(move |entry| (candidate, entry)));
+    entries
+        .filter_map(|(candidate, entry)| Some((candidate, entry.ok()?)))
         .filter(|(_, entry)| entry.advisory == advisory)
-        .map(|(candidate, entry)| weigh(candidate, &entry, component, present))
+        .map(|(candidate, entry)| weigh(candidate, entry, component, present))
         .collect()
 }
 
-fn weigh(candidate: &Candidate<'_>, entry: &Entry<'_>, component: &Component, present: &Present) -> Match {
+fn weigh<'c, 'a>(
+    candidate: &'c Candidate<'a>,
+    entry: Entry<'a>,
+    component: &Component,
+    present: &Present,
+) -> Match<'c, 'a> {
     let mut stance = candidate.stance;
-    let outcome = match place(candidate, entry, present, &mut stance) {
+    let outcome = match place(candidate, &entry, present, &mut stance) {
         Some(elsewhere) => Outcome::Elsewhere(elsewhere),
-        None => version_outcome(entry, component),
+        None => version_outcome(&entry, component),
     };
-    let fixed =
-        if matches!(outcome, Outcome::Affected(_)) { fixed_versions(entry, &component.version) } else { Vec::new() };
-    Match {
-        advisory: entry.advisory,
-        product: candidate.block.product.clone(),
-        stance,
-        identity: candidate.reason.clone(),
-        outcome,
-        fixed,
-    }
+    Match { candidate, entry, stance, outcome }
 }
 
 /// Why the entry does not apply here, if it does not; a doubt about the language lowers the stance instead.
-fn place(candidate: &Candidate<'_>, entry: &Entry<'_>, present: &Present, stance: &mut Stance) -> Option<String> {
+fn place(candidate: &Candidate<'_>, entry: &Entry<'_>, present: &Present, stance: &mut Stance) -> Option<&'static str> {
     match entry.platform {
-        Platform::Foreign => return Some("it applies on other operating systems only".to_owned()),
-        Platform::Plugin if !candidate.is_exact => return Some("it is about a plugin of that name".to_owned()),
-        Platform::PaidEdition => return Some("it is about a paid edition".to_owned()),
+        Platform::Foreign => return Some("it applies on other systems only"),
+        Platform::Plugin if !candidate.is_exact => return Some("it is about a plugin, not the program itself"),
+        Platform::PaidEdition => return Some("it is about a paid edition"),
         Platform::Language(language) if !candidate.is_named => match candidate.language {
             Some(own) if own == language => {}
-            Some(_) => return Some("it is about a library of another language".to_owned()),
+            Some(_) => return Some("it is about a library of another language"),
             // A program of its own that happens to be written in that language; only npm's names are too short to trust.
             None if language == Language::Node => *stance = (*stance).max(Stance::Unreviewed),
             None => {}
@@ -120,41 +120,66 @@ fn place(candidate: &Candidate<'_>, entry: &Entry<'_>, present: &Present, stance
         _ => {}
     }
     let needed = &entry.together_with;
-    let is_met = needed.is_empty()
-        || needed.iter().any(|product| present.contains(&fold(product.rsplit(':').next().unwrap_or(product))));
-    (!is_met).then(|| format!("it applies only together with {}, which is not here", needed.join(" or ")))
+    let is_here = |product: &&str| present.contains(&fold(product.rsplit(':').next().unwrap_or(product)));
+    (!needed.is_empty() && !needed.iter().any(is_here)).then_some("what it applies together with is not here")
 }
 
-fn version_outcome(entry: &Entry<'_>, component: &Component) -> Outcome {
-    let version = component.version.as_str();
+fn version_outcome<'a>(entry: &Entry<'a>, component: &Component) -> Outcome<'a> {
     if let Some(pattern) = entry.pattern {
         return match pkgsrc::Pattern::new(pattern) {
-            Ok(pattern) if pattern.matches(&format!("{}-{version}", component.name)) => {
-                Outcome::Affected(format!("matches {}", pattern.pattern()))
+            Ok(pattern) if pattern.matches(&format!("{}-{}", component.name, component.version)) => {
+                Outcome::Affected(None)
             }
-            Ok(pattern) => Outcome::OutOfRange(format!("does not match {}", pattern.pattern())),
-            Err(_) => Outcome::Unknown(format!("the pattern {pattern} cannot be read")),
+            Ok(_) => Outcome::OutOfRange,
+            Err(_) => Outcome::Unknown(None),
         };
     }
     if entry.versions.is_empty() {
-        return Outcome::Unknown("the advisory names no version".to_owned());
+        return Outcome::Unknown(None);
     }
     let mut in_doubt = None;
     for range in &entry.versions {
-        match range.holds(entry.scheme, version) {
-            Some(true) => return Outcome::Affected(format!("{version} is in the range {range}")),
+        match range.holds(entry.scheme, &component.version) {
+            Some(true) => return Outcome::Affected(Some(range.clone())),
             Some(false) => {}
-            None => in_doubt = Some(range),
+            None => in_doubt = Some(range.clone()),
         }
     }
-    match in_doubt {
-        Some(range) => Outcome::Unknown(format!("{} cannot be ordered against {range}", shown(version))),
-        None => Outcome::OutOfRange(format!("{version} is in none of: {}", listed(&entry.versions))),
-    }
+    in_doubt.map_or(Outcome::OutOfRange, |range| Outcome::Unknown(Some(range)))
 }
 
-fn shown(version: &str) -> String {
-    if version.is_empty() { "a component without a version".to_owned() } else { format!("the version {version}") }
+impl Match<'_, '_> {
+    /// The outcome as a fragment of a sentence.
+    pub(crate) fn reason(&self, component: &Component) -> String {
+        let version = &component.version;
+        let shown =
+            if version.is_empty() { "a component without a version".to_owned() } else { format!("version {version}") };
+        match (&self.outcome, self.entry.pattern) {
+            (Outcome::Affected(Some(range)), _) => format!("{version} is in the range {range}"),
+            (Outcome::Affected(None), pattern) => format!("{shown} matches {}", pattern.unwrap_or("every version")),
+            (Outcome::Unknown(Some(range)), _) => format!("{shown} cannot be ordered against {range}"),
+            (Outcome::Unknown(None), Some(pattern)) => format!("the pattern {pattern} cannot be read"),
+            (Outcome::Unknown(None), None) => "the advisory names no version".to_owned(),
+            (Outcome::OutOfRange, Some(pattern)) => format!("{shown} does not match {pattern}"),
+            (Outcome::OutOfRange, None) => format!("{shown} is in none of: {}", listed(&self.entry.versions)),
+            (Outcome::Elsewhere(why), _) if self.entry.together_with.is_empty() => (*why).to_owned(),
+            (Outcome::Elsewhere(why), _) => format!("{why}: {}", self.entry.together_with.join(" or ")),
+        }
+    }
+
+    /// Versions above the component's own that fix it, in order.
+    pub(crate) fn fixed_versions(&self, version: &str) -> Vec<String> {
+        let scheme = self.entry.scheme;
+        let ends = self.entry.versions.iter().filter_map(|range| match range.high {
+            Bound::Excluding(end) => Some(end),
+            _ => None,
+        });
+        let is_above = |fixed: &&str| version::compare(scheme, fixed, version).is_some_and(Ordering::is_gt);
+        let mut fixed: Vec<&str> = ends.chain(self.entry.fixed.iter().copied()).filter(is_above).collect();
+        fixed.sort_by(|left, right| version::sort(scheme, left, right));
+        fixed.dedup();
+        fixed.into_iter().map(str::to_owned).collect()
+    }
 }
 
 fn listed(ranges: &[VersionRange<&str>]) -> String {
@@ -164,19 +189,6 @@ fn listed(ranges: &[VersionRange<&str>]) -> String {
         text.push_str(" · …");
     }
     text
-}
-
-/// Versions above the component's own that fix it, in order.
-fn fixed_versions(entry: &Entry<'_>, version: &str) -> Vec<String> {
-    let ends = entry.versions.iter().filter_map(|range| match range.high {
-        Bound::Excluding(end) => Some(end),
-        _ => None,
-    });
-    let above = |fixed: &&str| version::compare(entry.scheme, fixed, version).is_some_and(std::cmp::Ordering::is_gt);
-    let mut fixed: Vec<&str> = ends.chain(entry.fixed.iter().copied()).filter(above).collect();
-    fixed.sort_by(|left, right| version::sort(entry.scheme, left, right));
-    fixed.dedup();
-    fixed.into_iter().map(str::to_owned).collect()
 }
 
 /// The scheme in which a component's own versions are compared.

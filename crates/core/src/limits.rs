@@ -24,6 +24,8 @@ pub const DYNAMIC_OUTPUT_DEPTH_MAX: usize = 32;
 pub const MISSING_DERIVATIONS_NAMED_MAX: usize = 20;
 /// Nodes of one dependency graph.
 pub const GRAPH_NODES_MAX: usize = 4_000_000;
+/// Names in the path of a flake's input, and references followed to find what one stands for.
+pub const FLAKE_PATH_NAMES_MAX: usize = 256;
 /// Nesting of a JSON document; `serde_json`'s own bound.
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Depth of folders followed below a target.
@@ -32,6 +34,14 @@ pub const FOLDER_DEPTH_MAX: usize = 32;
 pub const PATCH_BYTES_MAX: u64 = 16 << 20;
 /// Characters of a package name or version; longer ones are not names.
 pub const NAME_BYTES_MAX: usize = 1_024;
+/// Events of one OSV range; the longest published ones have some hundred.
+pub const RANGE_EVENTS_MAX: usize = 4_096;
+/// Names that the braces of one pkgsrc pattern may stand for; real ones stay below a hundred.
+pub const PATTERN_ALTERNATIVES_MAX: usize = 1_024;
+/// An armored signature, bytes.
+pub const SIGNATURE_BYTES_MAX: usize = 64 << 10;
+/// Armored public keys given to check a signature with, bytes.
+pub const PUBLIC_KEYS_BYTES_MAX: usize = 4 << 20;
 /// A compiled index, bytes.
 pub const INDEX_BYTES_MAX: u64 = 1 << 30;
 /// Last bytes kept of what a child process complains.

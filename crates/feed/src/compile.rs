@@ -4,31 +4,45 @@ use std::path::PathBuf;
 
 use aux_advisory::Record;
 use aux_advisory::index::{self, Facts};
-use aux_advisory::triage::TriageError;
+use aux_advisory::merge;
+use aux_advisory::triage::{Triage, TriageError};
+use aux_core::limits::PUBLIC_KEYS_BYTES_MAX;
+use aux_io::input::{self, InputError};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::sources::{Source, gather};
+use crate::sources::{Gathered, Source, Wishes, gather};
 use crate::triage::read_triage;
 
 /// What to build from.
 #[derive(Debug, Clone, Default)]
 pub struct BuildRequest {
     pub nvd: Vec<PathBuf>,
+    pub osv: Vec<PathBuf>,
+    pub cve5: Vec<PathBuf>,
+    pub pkgsrc: Vec<PathBuf>,
+    pub kev: Vec<PathBuf>,
     pub triage: Option<PathBuf>,
+    /// Armored public keys; every pkgsrc list must be signed by one of them.
+    pub pkgsrc_key: Option<PathBuf>,
     /// Leave out what was published after this day.
     pub as_of: Option<Date>,
     /// How many threads may read.
     pub threads: usize,
+    /// Keep titles and references for a details pack.
+    pub keeps_prose: bool,
 }
 
 /// A compiled index and what went into it.
 #[derive(Debug, Clone)]
 pub struct Built {
     pub index: Vec<u8>,
+    /// Titles and references, where they were asked for.
+    pub details: Option<Vec<u8>>,
     pub advisories: usize,
     pub documents: usize,
+    pub remarks: Vec<String>,
 }
 
 /// Why there is no index.
@@ -43,11 +57,38 @@ pub enum BuildError {
     },
     #[error("{} entries of the triage folder are wrong", errors.len())]
     Triage { errors: Vec<TriageError> },
+    #[error("the public keys cannot be read")]
+    Keys(#[source] InputError),
+}
+
+/// The merged records of a request, and the team's decisions about them.
+pub(crate) struct Material {
+    pub(crate) records: Vec<Record>,
+    pub(crate) triage: Triage,
+    pub(crate) documents: usize,
+    pub(crate) remarks: Vec<String>,
 }
 
 /// Builds an index. An unreadable document or a wrong decision stops it: a feed that silently lacks a source lies.
 pub fn build(request: &BuildRequest, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Built, BuildError> {
-    let paths: Vec<(Source, PathBuf)> = request.nvd.iter().map(|path| (Source::Nvd, path.clone())).collect();
+    let material = material(request, progress)?;
+    let facts = Facts { serial: 0, built: built(&material.records, request.as_of) };
+    let details = request.keeps_prose.then(|| index::compile_details(&material.records, &facts));
+    Ok(Built {
+        advisories: material.records.len(),
+        documents: material.documents,
+        remarks: material.remarks,
+        details,
+        index: index::compile(material.records, &material.triage, &facts),
+    })
+}
+
+/// Reads and merges everything a request names.
+pub(crate) fn material(
+    request: &BuildRequest,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Material, BuildError> {
+    let paths = paths(request);
     if paths.is_empty() {
         return Err(BuildError::NoSource);
     }
@@ -55,19 +96,33 @@ pub fn build(request: &BuildRequest, progress: &(dyn Fn(usize, usize) + Sync)) -
     if !folder.errors.is_empty() {
         return Err(BuildError::Triage { errors: folder.errors });
     }
-    let gathered = gather(&paths, request.threads, false, progress);
+    let keys = request.pkgsrc_key.as_deref().map(|path| input::read(path, PUBLIC_KEYS_BYTES_MAX as u64)).transpose();
+    let wishes = Wishes { keeps_prose: request.keeps_prose, pkgsrc_keys: keys.map_err(BuildError::Keys)? };
+    let gathered = gather(&paths, request.threads, &wishes, progress);
     if !gathered.unread.is_empty() {
         return Err(BuildError::Unread { unread: gathered.unread });
     }
-    let mut records = gathered.records;
-    if let Some(day) = request.as_of {
-        records.retain(|record| record.published.is_none_or(|time| time.to_zoned(TimeZone::UTC).date() <= day));
+    let Gathered { records, kev, remarks, documents, .. } = gathered;
+    let records = match request.as_of {
+        Some(day) => merge::as_of(records, day),
+        None => records,
+    };
+    let mut records = merge::merge(records);
+    for catalogue in kev {
+        catalogue.mark(&mut records, request.as_of);
     }
-    records.sort_by(|left, right| left.id.cmp(&right.id));
-    let facts = Facts { serial: 0, built: built(&records, request.as_of) };
-    let advisories = records.len();
-    let index = index::compile(records, &folder.triage, &facts);
-    Ok(Built { index, advisories, documents: gathered.documents })
+    Ok(Material { records, triage: folder.triage, documents, remarks })
+}
+
+fn paths(request: &BuildRequest) -> Vec<(Source, PathBuf)> {
+    let sources = [
+        (Source::Nvd, &request.nvd),
+        (Source::Osv, &request.osv),
+        (Source::Cve5, &request.cve5),
+        (Source::Pkgsrc, &request.pkgsrc),
+        (Source::Kev, &request.kev),
+    ];
+    sources.into_iter().flat_map(|(source, paths)| paths.iter().map(move |path| (source, path.clone()))).collect()
 }
 
 /// The feed's own date: the day it was asked for, or the newest change in its sources. The clock has no part in it.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aux_advisory::{Record, nvd};
+use aux_advisory::kev::{self, Kev};
+use aux_advisory::{Record, cve5, nvd, osv, pkg_vulnerabilities};
 use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_io::input::{self, Entry};
 
@@ -12,6 +13,19 @@ use aux_io::input::{self, Entry};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
     Nvd,
+    Cve5,
+    Osv,
+    Pkgsrc,
+    Kev,
+}
+
+/// What is wanted of the sources beside their records.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wishes {
+    /// Titles and references, for a details pack.
+    pub(crate) keeps_prose: bool,
+    /// Armored public keys one of which must have signed each pkg-vulnerabilities list.
+    pub(crate) pkgsrc_keys: Option<Vec<u8>>,
 }
 
 /// A document that could not be read: its name and why.
@@ -21,15 +35,28 @@ pub(crate) type Unread = (String, String);
 #[derive(Default)]
 pub(crate) struct Gathered {
     pub(crate) records: Vec<Record>,
+    pub(crate) kev: Vec<Kev>,
     pub(crate) unread: Vec<Unread>,
+    /// Remarks about documents that were read: an unverified signature, lines passed over.
+    pub(crate) remarks: Vec<String>,
     pub(crate) documents: usize,
+}
+
+impl Gathered {
+    fn append(&mut self, other: Self) {
+        self.records.extend(other.records);
+        self.kev.extend(other.kev);
+        self.unread.extend(other.unread);
+        self.remarks.extend(other.remarks);
+        self.documents += other.documents;
+    }
 }
 
 /// Reads every document of every path. Their order does not matter to what is built from them.
 pub(crate) fn gather(
     paths: &[(Source, PathBuf)],
     threads: usize,
-    keeps_prose: bool,
+    wishes: &Wishes,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Gathered {
     let files = files(paths);
@@ -39,11 +66,9 @@ pub(crate) fn gather(
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
                 while let Some((source, path)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let read = read(*source, path, keeps_prose);
+                    let read = read(*source, path, wishes);
                     if let Ok(mut all) = gathered.lock() {
-                        all.records.extend(read.records);
-                        all.unread.extend(read.unread);
-                        all.documents += read.documents;
+                        all.append(read);
                     }
                     progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
                 }
@@ -52,36 +77,44 @@ pub(crate) fn gather(
     });
     let mut gathered = gathered.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     gathered.unread.sort();
+    gathered.remarks.sort();
     gathered
 }
 
 /// The files directly in a folder are spread over the threads; largest first, so that none is left for last.
 fn files(paths: &[(Source, PathBuf)]) -> Vec<(Source, PathBuf)> {
+    const SPREAD_MAX: usize = 256;
     let mut files = Vec::new();
     for (source, path) in paths {
         let inside: Vec<PathBuf> =
             std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        if inside.is_empty() || inside.iter().any(|path| path.is_dir()) || inside.len() > 256 {
+        let is_flat = inside.iter().all(|path| path.is_file());
+        if inside.is_empty() || !is_flat || inside.len() > SPREAD_MAX {
             files.push((*source, path.clone()));
         } else {
-            files.extend(inside.into_iter().map(|path| (*source, path)));
+            files.extend(inside.into_iter().filter(|path| !is_hidden(path)).map(|path| (*source, path)));
         }
     }
     files.sort_by_cached_key(|(source, path)| (std::cmp::Reverse(size(path)), *source, path.clone()));
     files
 }
 
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
 fn size(path: &Path) -> u64 {
     path.metadata().map_or(0, |metadata| metadata.len())
 }
 
-fn read(source: Source, path: &Path, keeps_prose: bool) -> Gathered {
+fn read(source: Source, path: &Path, wishes: &Wishes) -> Gathered {
     let mut gathered = Gathered::default();
     input::entries(path, DOCUMENT_BYTES_MAX, &mut |entry| match entry {
         Err(error) => gathered.unread.push((error.name().to_owned(), error.message())),
+        Ok(entry) if is_beside(source, entry) => {}
         Ok(entry) => {
             gathered.documents += 1;
-            if let Err(message) = document(source, entry, keeps_prose, &mut gathered.records) {
+            if let Err(message) = document(source, entry, wishes, &mut gathered) {
                 gathered.unread.push((entry.name.to_owned(), message));
             }
         }
@@ -89,15 +122,65 @@ fn read(source: Source, path: &Path, keeps_prose: bool) -> Gathered {
     gathered
 }
 
-fn document(source: Source, entry: Entry<'_>, keeps_prose: bool, records: &mut Vec<Record>) -> Result<(), String> {
+/// Archives of records carry licences, read-mes and statements beside them.
+fn is_beside(source: Source, entry: Entry<'_>) -> bool {
+    let name = entry.name.rsplit(['/', '!']).next().unwrap_or(entry.name);
+    let is_inner = entry.name.contains('!');
+    match source {
+        Source::Osv => is_inner && !name.ends_with(".json"),
+        Source::Cve5 => is_inner && !(name.starts_with("CVE-") && name.ends_with(".json")),
+        Source::Nvd | Source::Pkgsrc | Source::Kev => false,
+    }
+}
+
+fn document(source: Source, entry: Entry<'_>, wishes: &Wishes, into: &mut Gathered) -> Result<(), String> {
+    let Gathered { records, kev, remarks, .. } = into;
     let mut keep = |mut record: Record| {
-        if !keeps_prose {
+        if !wishes.keeps_prose {
             record.title = String::new();
             record.references = Vec::new();
         }
         records.push(record);
     };
     match source {
-        Source::Nvd => nvd::read(entry.bytes, &mut keep).map_err(|error| error.to_string()),
+        Source::Nvd => nvd::read(entry.bytes, &mut keep).map_err(|error| with_causes(&error)),
+        Source::Cve5 => cve5::read(entry.bytes, &mut keep).map_err(|error| with_causes(&error)),
+        Source::Osv => osv::read(entry.bytes, &mut keep).map_err(|error| with_causes(&error)),
+        Source::Pkgsrc => pkgsrc(entry, wishes, &mut keep).map(|said| remarks.extend(said)),
+        Source::Kev => kev::read(entry.bytes).map(|catalogue| kev.push(catalogue)).map_err(|error| with_causes(&error)),
     }
+}
+
+/// Reads a pkg-vulnerabilities list; its signature is verified where a key is at hand, and remarked on where not.
+fn pkgsrc(entry: Entry<'_>, wishes: &Wishes, keep: &mut dyn FnMut(Record)) -> Result<Vec<String>, String> {
+    let list = pkg_vulnerabilities::read(entry.bytes, keep).map_err(|error| with_causes(&error))?;
+    let mut remarks: Vec<String> =
+        list.problems.iter().map(|(line, message)| format!("{}:{line}: {message}", entry.name)).collect();
+    match (&list.signature, &wishes.pkgsrc_keys) {
+        (None, Some(_)) => return Err("it carries no signature, and a key was given to check one".to_owned()),
+        (Some(signature), Some(keys)) => {
+            let signer = signature.verify(keys).map_err(|error| format!("its signature: {error}"))?;
+            remarks.push(format!("{}: signed by {}", entry.name, signer.fingerprint));
+        }
+        (Some(_), None) => {
+            remarks.push(format!("{}: its signature was not verified, for want of a key (--pkgsrc-key)", entry.name))
+        }
+        (None, None) => {}
+    }
+    Ok(remarks)
+}
+
+/// The error and what caused it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Several parsers say their cause in their own text.
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -1,6 +1,7 @@
 //! `flake.lock`: what a flake's inputs are pinned to (Nix manual, "nix flake", "Lock files").
 
 use aux_core::FlakeInput;
+use aux_core::limits::FLAKE_PATH_NAMES_MAX;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -15,6 +16,8 @@ pub enum FlakeLockError {
     UnknownVersion(u64),
     #[error("node `{node}` is named by {by} and not there")]
     MissingNode { node: String, by: String },
+    #[error("inputs of inputs nest deeper than {FLAKE_PATH_NAMES_MAX}")]
+    TooDeep,
     #[error("input `{0}` is neither locked nor a reference to another input")]
     Unlocked(String),
 }
@@ -68,8 +71,11 @@ pub fn parse(document: &[u8]) -> Result<Vec<FlakeInput>, FlakeLockError> {
     let lock: Lock = serde_json::from_slice(document).map_err(FlakeLockError::Syntax)?;
     let mut inputs = Vec::new();
     let mut expanded = BTreeSet::from([lock.root.as_str()]);
-    let mut queue = VecDeque::from([(lock.root.as_str(), String::new())]);
-    while let Some((key, prefix)) = queue.pop_front() {
+    let mut queue = VecDeque::from([(lock.root.as_str(), String::new(), 0)]);
+    while let Some((key, prefix, depth)) = queue.pop_front() {
+        if depth >= FLAKE_PATH_NAMES_MAX {
+            return Err(FlakeLockError::TooDeep);
+        }
         for (name, target) in &lock.node(key, "the lock file")?.inputs {
             let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
             match target {
@@ -79,7 +85,7 @@ pub fn parse(document: &[u8]) -> Result<Vec<FlakeInput>, FlakeLockError> {
                     // A node that several inputs share is walked once, from where it was met first: lock files of a
                     // hundred lines can describe more paths than there is memory.
                     if expanded.insert(key) {
-                        queue.push_back((key, path));
+                        queue.push_back((key, path, depth + 1));
                     }
                 }
                 Target::Follows(target) => inputs.push(following_input(path, target, &lock)),
@@ -102,8 +108,7 @@ impl Lock {
         let mut rest: VecDeque<&str> = target.iter().map(String::as_str).collect();
         let mut path = Vec::new();
         let mut node = self.nodes.get(&self.root)?;
-        // An honest chain follows each reference at most once.
-        let mut followed = BTreeSet::new();
+        let mut followed = 0;
         while let Some(name) = rest.pop_front() {
             match node.inputs.get(name)? {
                 Target::Node(key) => {
@@ -111,9 +116,12 @@ impl Lock {
                     path.push(name.to_owned());
                 }
                 Target::Follows(next) => {
-                    if !followed.insert((std::mem::take(&mut path), name)) {
+                    // A circle comes by here for ever, and an unkind list grows on each turn.
+                    followed += 1;
+                    if followed > FLAKE_PATH_NAMES_MAX || rest.len() + next.len() > FLAKE_PATH_NAMES_MAX {
                         return None;
                     }
+                    path.clear();
                     next.iter().rev().for_each(|name| rest.push_front(name));
                     node = self.nodes.get(&self.root)?;
                 }
@@ -125,7 +133,7 @@ impl Lock {
 
 fn following_input(name: String, target: &[String], lock: &Lock) -> FlakeInput {
     let (target, source) = match lock.resolve(target) {
-        Some((path, node)) => (path, node.reference().map(|locked| source_of(&locked)).unwrap_or_default()),
+        Some((path, node)) => (path, node.reference().map(source_of).unwrap_or_default()),
         None => (target.to_vec(), String::new()),
     };
     FlakeInput { name, follows: Some(target.join("/")), source, branch: None, revision: None, last_modified: None }
@@ -182,7 +190,7 @@ fn source_of(reference: &Map<String, Value>) -> String {
     for name in ["host", "dir"] {
         if let Some(value) = text(reference, name) {
             source.push(if source.contains('?') { '&' } else { '?' });
-            source.push_str(&format!("{name}={value}"));
+            source.extend([name, "=", value]);
         }
     }
     source
@@ -285,6 +293,15 @@ mod tests {
         .unwrap();
         let names: Vec<_> = inputs.iter().map(|input| (input.name.as_str(), input.follows.as_deref())).collect();
         assert_eq!(names, [("a", Some("b")), ("b", Some("a")), ("c", Some("c/c")), ("n", None), ("n/again", None)]);
+    }
+
+    #[test]
+    fn a_chain_without_end_is_refused() {
+        let nodes: Vec<String> = (0..300)
+            .map(|number| format!(r#""n{number}":{{"inputs":{{"n":"n{}"}},"locked":{{}}}}"#, number + 1))
+            .collect();
+        let nodes = format!(r#"{{"root":{{"inputs":{{"n":"n0"}}}},{},"n300":{{"locked":{{}}}}}}"#, nodes.join(","));
+        assert!(matches!(lock(&nodes), Err(FlakeLockError::TooDeep)));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Every room's error becomes a message, its causes and a hint that says what to type.
 
 use std::fmt::Display;
+use std::path::Path;
+
+use aux_advisory::index::IndexError;
 
 use aux_app::exit;
 
@@ -31,6 +34,17 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// A feed that cannot be believed.
+    pub(crate) fn feed(path: &Path, error: &IndexError) -> Self {
+        let hint = match error {
+            IndexError::Version { .. } => "build it again with this version of aux, or update aux",
+            _ => "build or fetch it again; `aux feed build` makes one",
+        };
+        Self::new(format!("{}: {error}", path.display())).hint(hint)
+    }
+}
+
 impl From<aux_io::file::FileError> for Failure {
     fn from(error: aux_io::file::FileError) -> Self {
         Self::new(error)
@@ -47,6 +61,7 @@ impl From<aux_feed::BuildError> for Failure {
     fn from(error: aux_feed::BuildError) -> Self {
         let details = match &error {
             aux_feed::BuildError::NoSource => Vec::new(),
+            aux_feed::BuildError::Keys(cause) => vec![cause.to_string()],
             aux_feed::BuildError::Unread { unread } => {
                 unread.iter().map(|(name, reason)| format!("{name}: {reason}")).collect()
             }
@@ -57,6 +72,7 @@ impl From<aux_feed::BuildError> for Failure {
                 "for example: aux feed build --nvd nvd/ --triage triage/ --output feed.auxdb"
             }
             aux_feed::BuildError::Unread { .. } => "fetch these files again, or leave them out of the folder",
+            aux_feed::BuildError::Keys(_) => "--pkgsrc-key takes a file of armored public keys",
             aux_feed::BuildError::Triage { .. } => "`aux feed lint DIR` checks the folder alone",
         };
         Self::new(error).details(details).hint(hint)

@@ -40,7 +40,7 @@ impl Ui {
     /// A remark on stderr.
     pub(crate) fn remark(&mut self, text: &str) {
         if !self.is_quiet {
-            eprintln!("{text}");
+            eprintln!("{}", plain(text));
         }
     }
 
@@ -63,9 +63,9 @@ impl Ui {
         if failure.code == exit::CLOSED_PIPE {
             return failure.code;
         }
-        eprintln!("aux: error: {}", failure.message);
+        eprintln!("aux: error: {}", plain(&failure.message));
         for detail in failure.details.iter().take(SHOWN) {
-            eprintln!("  {detail}");
+            eprintln!("  {}", plain(detail));
         }
         if failure.details.len() > SHOWN {
             eprintln!("  and {} more", failure.details.len() - SHOWN);
@@ -75,6 +75,16 @@ impl Ui {
         }
         failure.code
     }
+}
+
+/// Foreign text for a terminal: control and format characters, which could forge output, are shown as `?`.
+pub(crate) fn plain(text: &str) -> String {
+    let is_forging = |c: char| {
+        c != '\n'
+            && (c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+    };
+    text.chars().map(|c| if is_forging(c) { '?' } else { c }).collect()
 }
 
 /// Help and version go to stdout and are no error; anything else is a usage error.

@@ -1,6 +1,7 @@
 //! The compiled index: one file, read in place, checked before it is believed. Its page: `docs/formats/auxdb.md`.
 
 mod bytes;
+mod details;
 mod entry;
 #[cfg(test)]
 mod golden;
@@ -9,9 +10,10 @@ mod read;
 mod table;
 mod write;
 
+pub use details::{Detail, Details, compile_details};
 pub use entry::{Advisory, Entry};
 pub use key::AdvisoryKey;
-pub use read::{Block, Fixed, Index, IndexError, Known, Said};
+pub use read::{Block, Damaged, Fixed, Index, IndexError, Known, Said};
 pub use write::{Facts, compile};
 
 /// The first bytes of every index.

@@ -29,6 +29,11 @@ pub enum IndexError {
     Section { section: &'static str },
 }
 
+/// Something in a checked file that does not decode: it was made by a program that is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an entry of the index does not decode")]
+pub struct Damaged;
+
 /// A checked index over borrowed bytes.
 pub struct Index<'a> {
     facts: Facts,
@@ -251,6 +256,7 @@ impl<'a> Index<'a> {
                 let product = block.product.clone();
                 block
                     .entries()
+                    .flatten()
                     .filter(move |entry| entry.advisory == advisory)
                     .map(move |entry| (product.clone(), entry))
                     .collect::<Vec<_>>()
@@ -284,16 +290,21 @@ fn product_block<'a>(key: &[u8], value: &'a [u8]) -> Option<Block<'a>> {
 }
 
 impl<'a> Block<'a> {
-    pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
+    /// Its entries in the order of their advisories; an entry that does not decode is the last item.
+    pub fn entries(&self) -> impl Iterator<Item = Result<Entry<'a>, Damaged>> + use<'a> {
         let mut reader = Reader::new(self.entries);
         let mut previous = 0;
+        let mut is_over = false;
         std::iter::from_fn(move || {
-            if reader.is_empty() {
+            if is_over || reader.is_empty() {
                 return None;
             }
-            let entry = read_entry(&mut reader, previous)?;
-            previous = entry.advisory.number();
-            Some(entry)
+            let entry = read_entry(&mut reader, previous);
+            match &entry {
+                Some(entry) => previous = entry.advisory.number(),
+                None => is_over = true,
+            }
+            Some(entry.ok_or(Damaged))
         })
     }
 }

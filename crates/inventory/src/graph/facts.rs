@@ -2,9 +2,11 @@
 
 use aux_nix::Derivation;
 use aux_nix::structured_attrs::StructuredAttributes;
+use std::borrow::Cow;
 
 /// The few facts of a derivation that matter here.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent observations, read one by one where a role is judged")]
 pub(super) struct Facts {
     /// `pname`: the package's name without its version.
     pub package: Option<String>,
@@ -37,57 +39,89 @@ impl Facts {
                     Err(_) => facts.unreadable_attributes = true,
                 }
             } else if !value.is_empty()
-                && let Some(known) = KNOWN.iter().find(|known| name.is(known))
+                && let Some(fact) = Fact::named(name.spelling())
             {
-                facts.read(known, &value.lossy());
+                facts.read(fact, || value.lossy());
             }
         }
         facts
     }
 
     fn read_attributes(&mut self, attributes: &StructuredAttributes) {
-        for name in KNOWN {
+        for name in Fact::NAMES {
+            let Some(fact) = Fact::named(name.as_bytes()) else { continue };
             for value in attributes.strings(name) {
-                self.read(name, &value);
+                self.read(fact, || Cow::Borrowed(&value));
             }
         }
         self.known_vulnerabilities = attributes.known_vulnerabilities();
     }
 
-    fn read(&mut self, name: &str, value: &str) {
-        match name {
-            "pname" => self.package = Some(value.to_owned()),
-            "version" => self.version = Some(value.to_owned()),
-            "src" | "srcs" => self.has_source = true,
-            "buildCommand" | "buildCommandPath" => self.has_build_command = true,
-            "text" => self.writes_text = true,
-            "preferLocalBuild" => self.prefers_local_build = true,
-            "patches" => self.patches.extend(value.split_ascii_whitespace().map(str::to_owned)),
-            "url" | "urls" => self.urls.extend(value.split_ascii_whitespace().map(str::to_owned)),
-            // Phases may apply patches by hand.
-            "prePatch" | "postPatch" | "patchPhase" | "extraPatches" => self.patches.extend(patches_named_in(value)),
-            _ => {}
+    /// Takes a fact in. The value is made only where it matters: build scripts are long.
+    fn read<'v>(&mut self, fact: Fact, value: impl FnOnce() -> Cow<'v, str>) {
+        match fact {
+            Fact::Package => self.package = Some(value().into_owned()),
+            Fact::Version => self.version = Some(value().into_owned()),
+            Fact::Source => self.has_source = true,
+            Fact::BuildCommand => self.has_build_command = true,
+            Fact::Text => self.writes_text = true,
+            Fact::PreferLocalBuild => self.prefers_local_build = true,
+            Fact::Patches => self.patches.extend(value().split_ascii_whitespace().map(str::to_owned)),
+            Fact::Urls => self.urls.extend(value().split_ascii_whitespace().map(str::to_owned)),
+            Fact::Phase => self.patches.extend(patches_named_in(&value())),
         }
     }
 }
 
-const KNOWN: [&str; 15] = [
-    "pname",
-    "version",
-    "src",
-    "srcs",
-    "buildCommand",
-    "buildCommandPath",
-    "text",
-    "preferLocalBuild",
-    "patches",
-    "extraPatches",
-    "url",
-    "urls",
-    "prePatch",
-    "patchPhase",
-    "postPatch",
-];
+/// What a variable tells.
+#[derive(Debug, Clone, Copy)]
+enum Fact {
+    Package,
+    Version,
+    Source,
+    BuildCommand,
+    Text,
+    PreferLocalBuild,
+    Patches,
+    Urls,
+    /// A phase may apply patches by hand.
+    Phase,
+}
+
+impl Fact {
+    const NAMES: [&str; 15] = [
+        "pname",
+        "version",
+        "src",
+        "srcs",
+        "buildCommand",
+        "buildCommandPath",
+        "text",
+        "preferLocalBuild",
+        "patches",
+        "url",
+        "urls",
+        "extraPatches",
+        "prePatch",
+        "patchPhase",
+        "postPatch",
+    ];
+
+    fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"pname" => Self::Package,
+            b"version" => Self::Version,
+            b"src" | b"srcs" => Self::Source,
+            b"buildCommand" | b"buildCommandPath" => Self::BuildCommand,
+            b"text" => Self::Text,
+            b"preferLocalBuild" => Self::PreferLocalBuild,
+            b"patches" => Self::Patches,
+            b"url" | b"urls" => Self::Urls,
+            b"extraPatches" | b"prePatch" | b"patchPhase" | b"postPatch" => Self::Phase,
+            _ => return None,
+        })
+    }
+}
 
 /// Store paths in a script that end as patches do.
 fn patches_named_in(script: &str) -> impl Iterator<Item = String> {
@@ -99,9 +133,9 @@ fn patches_named_in(script: &str) -> impl Iterator<Item = String> {
 }
 
 /// Whether a file name is that of a patch, packed or not.
-pub(super) fn is_patch_name(name: &str) -> bool {
+fn is_patch_name(name: &str) -> bool {
     let bare = [".gz", ".xz", ".bz2"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(name);
-    bare.ends_with(".patch") || bare.ends_with(".diff")
+    [".patch", ".diff"].iter().any(|ending| bare.strip_suffix(ending).is_some())
 }
 
 #[cfg(test)]

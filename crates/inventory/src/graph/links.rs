@@ -1,5 +1,6 @@
 //! The derivations of a graph in a fixed order, and which needs which.
 
+use super::role::{is_file_name, is_source_name};
 use aux_core::Problem;
 use aux_core::limits::MISSING_DERIVATIONS_NAMED_MAX;
 use aux_nix::Derivation;
@@ -30,32 +31,55 @@ pub(super) struct Links<'g> {
     pub problems: Vec<Problem>,
 }
 
+/// What a derivation is found by: its file name, with the first eight bytes as a number, because digests differ there
+/// and a number compares faster than a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key<'g> {
+    start: u64,
+    base: &'g [u8],
+}
+
+impl<'g> Key<'g> {
+    fn of(path: &'g [u8]) -> Self {
+        let base = path.iter().rposition(|&byte| byte == b'/').and_then(|slash| path.get(slash + 1..)).unwrap_or(path);
+        let start = base.first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+        Self { start, base }
+    }
+}
+
 impl<'g> Links<'g> {
     /// Links derivations by the last part of their paths, so that a folder of files and a store give one graph.
     pub(super) fn new<P: AsRef<str>>(derivations: &'g [(P, Derivation<'g>)]) -> Self {
-        let mut sorted: Vec<_> = derivations.iter().map(|(path, derivation)| (path.as_ref(), derivation)).collect();
-        sorted.sort_by_key(|(path, _)| base(path));
+        let mut sorted: Vec<_> = derivations
+            .iter()
+            .map(|(path, derivation)| (Key::of(path.as_ref().as_bytes()), path.as_ref(), derivation))
+            .collect();
+        sorted.sort_by(|left, right| {
+            // Only what is wrong with a graph gets past the name.
+            left.0.cmp(&right.0).then_with(|| left.1.cmp(right.1)).then_with(|| left.2.print().cmp(&right.2.print()))
+        });
         let mut problems = Vec::new();
         sorted.dedup_by(|later, earlier| {
-            let same = base(later.0) == base(earlier.0);
-            if same && later.1 != earlier.1 {
-                problems.push(Problem::new(later.0, "two different derivations bear this name; one was not read"));
+            let same = later.0 == earlier.0;
+            if same && later.2 != earlier.2 {
+                problems.push(Problem::new(later.1, "two different derivations bear this name; one was not read"));
             }
             same
         });
         let mut missing = BTreeSet::new();
-        let bases: Vec<&str> = sorted.iter().map(|(path, _)| base(path)).collect();
+        let keys: Vec<Key<'_>> = sorted.iter().map(|(key, _, _)| *key).collect();
         let entries = sorted
             .iter()
-            .map(|&(path, derivation)| {
+            .map(|&(_, path, derivation)| {
                 let mut entry = Entry { path, derivation, inputs: Vec::new(), missing: Vec::new() };
-                for wanted in derivation.input_derivations.iter().filter_map(|input| input.path.plain()) {
-                    match bases.binary_search(&base(wanted)) {
-                        Ok(position) => entry.inputs.extend(u32::try_from(position)),
-                        Err(_) => {
-                            entry.missing.push(store_name(wanted));
-                            missing.insert((wanted, path));
-                        }
+                for wanted in derivation.input_derivations.iter().map(|input| &input.path) {
+                    if let Ok(position) = keys.binary_search(&Key::of(wanted.spelling())) {
+                        entry.inputs.extend(u32::try_from(position));
+                    } else if let Some(wanted) = wanted.plain() {
+                        entry.missing.push(store_name(wanted));
+                        missing.insert((wanted, path));
+                    } else {
+                        problems.push(Problem::new(path, "it needs a derivation whose path is no text"));
                     }
                 }
                 entry.inputs.sort_unstable();
@@ -69,14 +93,15 @@ impl<'g> Links<'g> {
 
 /// One problem for each derivation that is needed and absent, and a count where there are too many to name.
 ///
-/// Where the name says that the derivation makes a file (a source, a patch, a script), its absence leaves no component
-/// unread: it is no problem.
+/// Where the name says that the derivation makes a source, a patch or a script, its absence leaves no component unread:
+/// it is no problem.
 fn missing_problems(missing: &BTreeSet<(&str, &str)>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     let mut unnamed = 0_usize;
     let mut last = "";
     for &(wanted, by) in missing {
-        if wanted == last || super::role::is_file_name(store_name(wanted)) {
+        let name = store_name(wanted);
+        if wanted == last || is_file_name(name) || is_source_name(name) {
             continue;
         }
         last = wanted;

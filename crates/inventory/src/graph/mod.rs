@@ -87,7 +87,7 @@ pub fn apply_runtime_closure(inventory: &mut Inventory, closure: &BTreeSet<Strin
     for component in &mut inventory.components {
         component.scope = if component.outputs.iter().any(|output| closure.contains(output)) {
             Scope::Runtime
-        } else if component.outputs.iter().all(|output| output.ends_with(".drv")) {
+        } else if component.outputs.iter().all(|output| output.strip_suffix(".drv").is_some()) {
             Scope::Unknown
         } else {
             Scope::Build
@@ -101,38 +101,28 @@ fn name_of(entry: &Entry<'_>, facts: &Facts) -> PackageName {
 
 /// Judges each derivation, and of each wrapper what becomes of it.
 fn roles(entries: &[Entry<'_>], facts: &[Facts], names: &[PackageName]) -> Vec<Role> {
-    let mut roles: Vec<Role> =
-        entries.iter().zip(facts).zip(names).map(|((entry, facts), package)| Role::of(entry, facts, package)).collect();
-    let settled: Vec<Role> = entries
-        .iter()
-        .zip(names)
-        .zip(&roles)
-        .map(|((entry, package), role)| match role {
-            Role::Wrapper if !wrapped_names(entry, package, names, &roles).is_empty() => Role::Wrapper,
-            // What it wraps is needed and not here: it has to stand for it.
-            Role::Wrapper if wraps_missing(entry, package) => Role::Package,
-            Role::Wrapper => Role::Other,
-            other => *other,
-        })
-        .collect();
-    roles.copy_from_slice(&settled);
-    roles
+    let judged = entries.iter().zip(facts).zip(names);
+    let roles: Vec<Role> = judged.map(|((entry, facts), package)| Role::of(entry, facts, package)).collect();
+    let settle = |((entry, package), role): ((&Entry<'_>, &PackageName), &Role)| match role {
+        Role::Wrapper if wrapped(entry, package, names, &roles).next().is_some() => Role::Wrapper,
+        // What it wraps is needed and not here: it has to stand for it.
+        Role::Wrapper if wraps_missing(entry, package) => Role::Package,
+        Role::Wrapper => Role::Other,
+        other => *other,
+    };
+    entries.iter().zip(names).zip(&roles).map(settle).collect()
 }
 
-/// The names of packages of the wrapper's own version that it takes in directly.
-fn wrapped_names<'n>(
-    wrapper: &Entry<'_>,
-    package: &PackageName,
+/// The packages of the wrapper's own version that it takes in directly.
+fn wrapped<'n>(
+    wrapper: &'n Entry<'_>,
+    package: &'n PackageName,
     names: &'n [PackageName],
-    roles: &[Role],
-) -> BTreeSet<&'n str> {
+    roles: &'n [Role],
+) -> impl Iterator<Item = &'n PackageName> {
     let inputs = wrapper.inputs.iter().filter_map(|&input| usize::try_from(input).ok());
-    inputs
-        .filter(|&input| roles.get(input) == Some(&Role::Package))
-        .filter_map(|input| names.get(input))
-        .filter(|wrapped| wrapped.version == package.version)
-        .map(|wrapped| wrapped.name.as_str())
-        .collect()
+    let packages = inputs.filter(|&input| roles.get(input) == Some(&Role::Package));
+    packages.filter_map(|input| names.get(input)).filter(|wrapped| wrapped.version == package.version)
 }
 
 fn wraps_missing(wrapper: &Entry<'_>, package: &PackageName) -> bool {
@@ -148,32 +138,25 @@ fn wraps_missing(wrapper: &Entry<'_>, package: &PackageName) -> bool {
 fn groups(entries: &[Entry<'_>], names: &[PackageName], roles: &[Role]) -> BTreeMap<PackageName, Group> {
     let mut renamed: BTreeMap<&PackageName, &str> = BTreeMap::new();
     let mut wrappers: Vec<(usize, &PackageName)> = Vec::new();
-    let of_role = |wanted: Role| {
-        let all = roles.iter().zip(names).enumerate();
-        all.filter(move |(_, (role, _))| **role == wanted).map(|(position, (_, package))| (position, package))
-    };
-    for (position, wrapper) in of_role(Role::Wrapper) {
-        let Some(entry) = entries.get(position) else { continue };
-        let candidates: Vec<&str> = wrapped_names(entry, wrapper, names, roles)
-            .into_iter()
-            .filter(|name| {
-                name.strip_prefix(wrapper.name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-            })
-            .collect();
-        let [candidate] = candidates.as_slice() else { continue };
-        let Some((_, wrapped)) = of_role(Role::Package)
-            .find(|(_, package)| package.name == *candidate && package.version == wrapper.version)
-        else {
+    for (position, ((entry, wrapper), role)) in entries.iter().zip(names).zip(roles).enumerate() {
+        if *role != Role::Wrapper {
             continue;
-        };
-        let shortest = renamed.entry(wrapped).or_insert(&wrapper.name);
-        if wrapper.name.len() < shortest.len() {
+        }
+        let candidates: BTreeSet<&PackageName> =
+            wrapped(entry, wrapper, names, roles).filter(|package| extends(&package.name, &wrapper.name)).collect();
+        if candidates.len() > 1 {
+            continue;
+        }
+        let Some(package) = candidates.first() else { continue };
+        let shortest = renamed.entry(package).or_insert(&wrapper.name);
+        if (wrapper.name.len(), wrapper.name.as_str()) < (shortest.len(), *shortest) {
             *shortest = &wrapper.name;
         }
         wrappers.push((position, wrapper));
     }
     let mut groups: BTreeMap<PackageName, Group> = BTreeMap::new();
-    for (position, package) in of_role(Role::Package) {
+    for (position, (package, _)) in names.iter().zip(roles).enumerate().filter(|(_, (_, role))| **role == Role::Package)
+    {
         let name = renamed.get(package).map_or(package.name.as_str(), |name| name);
         let key = PackageName { name: name.to_owned(), version: package.version.clone() };
         groups.entry(key).or_default().packages.push(position);
@@ -186,6 +169,11 @@ fn groups(entries: &[Entry<'_>], names: &[PackageName], roles: &[Role]) -> BTree
     groups
 }
 
+/// Whether a name is another one, or another one with more words after it.
+fn extends(name: &str, start: &str) -> bool {
+    name.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
 /// The output paths of a derivation; its own path where none is known before the build.
 fn outputs_of(entry: &Entry<'_>) -> BTreeSet<String> {
     let known = entry.derivation.outputs.iter().map(|output| &output.path).filter(|path| !path.is_empty());
@@ -195,3 +183,6 @@ fn outputs_of(entry: &Entry<'_>) -> BTreeSet<String> {
     }
     outputs
 }
+
+#[cfg(test)]
+mod tests;

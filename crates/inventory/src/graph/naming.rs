@@ -93,7 +93,8 @@ impl PackageName {
     /// Reads the name of an output's store path, which ends in the output's name: `openssl-1.0.2k-bin`.
     pub fn of_output(store_name: &str) -> Self {
         let bare = store_name.rsplit_once('-').filter(|(_, last)| OUTPUT_NAMES.contains(last)).map(|(bare, _)| bare);
-        Self::of_derivation(bare.unwrap_or(store_name))
+        let package = bare.map(Self::of_derivation).filter(|package| !package.version.is_empty());
+        package.unwrap_or_else(|| Self::of_derivation(store_name))
     }
 
     /// Reads a derivation's name with what its environment calls `pname` and `version`.
@@ -104,7 +105,7 @@ impl PackageName {
     /// (`busybox-static-x86_64-unknown-linux-musl-1.36.1`).
     pub fn with_hints(store_name: &str, package: Option<&str>, version: Option<&str>) -> Self {
         let split = Self::of_derivation(store_name);
-        let Some(version) = version.filter(|version| version.contains(|any: char| any.is_ascii_digit())) else {
+        let Some(version) = version.map(without_release_word).filter(|version| !version.is_empty()) else {
             return split;
         };
         let Some(name) = before_version(store_name, version) else {
@@ -117,6 +118,23 @@ impl PackageName {
             !package.is_empty() && rest.is_some_and(|rest| rest.starts_with('-'))
         });
         Self { name: own_name(extended.unwrap_or(name)).to_owned(), version: version.to_owned() }
+    }
+}
+
+/// The version without a word before it (`boost-1.81.0`), empty where no digit is in it.
+///
+/// A short prefix belongs to it (`v1.2`, `r12`), and so does `unstable-`.
+fn without_release_word(version: &str) -> &str {
+    if !version.contains(|any: char| any.is_ascii_digit()) {
+        return "";
+    }
+    match split_nix_name(version) {
+        (word, rest)
+            if !rest.is_empty() && word != "unstable" && word.bytes().all(|byte| byte.is_ascii_alphabetic()) =>
+        {
+            rest
+        }
+        _ => version,
     }
 }
 
@@ -192,6 +210,7 @@ mod tests {
         }
         assert_eq!(pair(&PackageName::of_output("glibc-2.38-44-bin")), ("glibc", "2.38-44"));
         assert_eq!(pair(&PackageName::of_output("openssl-1.0.2k")), ("openssl", "1.0.2k"));
+        assert_eq!(pair(&PackageName::of_output("system-man")), ("system-man", ""));
     }
 
     #[test]
@@ -204,11 +223,14 @@ mod tests {
             ("font-adobe-100dpi-1.0.3", "font-adobe-100dpi", "1.0.3", "font-adobe-100dpi"),
             ("zlib-1.3.1-x86_64-unknown-linux-gnu", "zlib", "1.3.1", "zlib"),
             ("tool", "tool", "7", "tool"),
+            ("tool-v1.2", "tool", "v1.2", "tool"),
         ] {
             assert_eq!(pair(&PackageName::with_hints(whole, Some(package), Some(version))), (name, version));
         }
         let odd = PackageName::with_hints("aliases-22-1.1.conf", None, Some("22-1.1"));
         assert_eq!(pair(&odd), ("aliases", "22-1.1.conf"));
+        let worded = PackageName::with_hints("boost-build-boost-1.81.0", Some("boost-build"), Some("boost-1.81.0"));
+        assert_eq!(pair(&worded), ("boost-build", "1.81.0"));
         assert_eq!(pair(&PackageName::with_hints("a-1", None, Some(""))), ("a", "1"));
     }
 }

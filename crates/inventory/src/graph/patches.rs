@@ -11,15 +11,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Patches already looked at: many derivations share them.
 pub(super) struct Patches<'g> {
-    entries: &'g [Entry<'g>],
     facts: &'g [Facts],
     read_store: ReadStore<'g>,
+    /// Which derivation downloads a path.
+    downloads: BTreeMap<&'g str, usize>,
     known: BTreeMap<&'g str, Patch>,
 }
 
 impl<'g> Patches<'g> {
     pub(super) fn new(entries: &'g [Entry<'g>], facts: &'g [Facts], read_store: ReadStore<'g>) -> Self {
-        Self { entries, facts, read_store, known: BTreeMap::new() }
+        let fixed = entries.iter().enumerate().filter(|(_, entry)| entry.derivation.is_fixed_output());
+        let downloads = fixed.flat_map(|(position, entry)| {
+            let paths = entry.derivation.outputs.iter().filter_map(|output| output.path.plain());
+            paths.map(move |path| (path, position))
+        });
+        Self { facts, read_store, downloads: downloads.collect(), known: BTreeMap::new() }
     }
 
     /// The patches that the derivations of one name and version carry.
@@ -48,14 +54,12 @@ impl<'g> Patches<'g> {
     }
 
     fn of_derivation(&mut self, position: usize) -> BTreeMap<&'g str, Patch> {
-        let (Some(entry), Some(facts)) = (self.entries.get(position), self.facts.get(position)) else {
-            return BTreeMap::new();
-        };
+        let Some(facts) = self.facts.get(position) else { return BTreeMap::new() };
         let paths = facts.patches.iter().map(String::as_str);
         paths
             .map(|path| {
                 if !self.known.contains_key(path) {
-                    let patch = self.look_at(path, entry);
+                    let patch = self.look_at(path);
                     self.known.insert(path, patch);
                 }
                 (path, self.known.get(path).cloned().unwrap_or_else(|| nameless(path)))
@@ -64,11 +68,12 @@ impl<'g> Patches<'g> {
     }
 
     /// Reads one patch's name, the URLs of the derivation that fetches it, and its text where it can be had.
-    fn look_at(&self, path: &str, user: &Entry<'_>) -> Patch {
+    fn look_at(&self, path: &str) -> Patch {
         let mut patch = nameless(path);
         let mut evidence = |bytes: Vec<String>, kind| patch.cves.extend(bytes.into_iter().map(|id| (id, kind)));
         evidence(cve_ids(name_of(path).as_bytes()), PatchEvidence::Name);
-        let urls = self.urls_of(path, user);
+        let maker = self.downloads.get(path).and_then(|&maker| self.facts.get(maker));
+        let urls = maker.map(|maker| maker.urls.as_slice()).unwrap_or_default();
         for url in urls {
             evidence(cve_ids(url.as_bytes()), PatchEvidence::Url);
         }
@@ -83,16 +88,6 @@ impl<'g> Patches<'g> {
         patch.cves.sort();
         patch.cves.dedup();
         patch
-    }
-
-    /// The URLs of the fixed-output derivation among the inputs that makes this path.
-    fn urls_of(&self, path: &str, user: &Entry<'_>) -> &'g [String] {
-        let maker = user.inputs.iter().filter_map(|&input| usize::try_from(input).ok()).find(|&input| {
-            self.entries.get(input).is_some_and(|entry| {
-                entry.derivation.is_fixed_output() && entry.derivation.outputs.iter().any(|output| output.path.is(path))
-            })
-        });
-        maker.and_then(|maker| self.facts.get(maker)).map(|facts| facts.urls.as_slice()).unwrap_or_default()
     }
 }
 

@@ -54,6 +54,11 @@ pub(super) fn is_file_name(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, ending)| FILE_ENDINGS.binary_search(&ending).is_ok())
 }
 
+/// Whether a store name is one nixpkgs gives to what it fetches from a repository.
+pub(super) fn is_source_name(name: &str) -> bool {
+    name == "source" || name.ends_with("-source") || name.ends_with("-src") || name.starts_with("source-")
+}
+
 /// The prebuilt tools a bootstrap begins with, and what its stages make for themselves.
 fn is_seed(name: &str) -> bool {
     name.starts_with("bootstrap-") || name == "stdenv" || name.starts_with("stdenv-")

@@ -55,14 +55,13 @@ fn reach(entries: &[Entry<'_>]) -> Reached {
     }
     let mut downloads = Vec::new();
     let mut queue = VecDeque::new();
-    let roots = (0..entries.len()).filter(|&root| at(&needed, root) == Some(false)).chain(0..entries.len());
-    for (count, root) in roots.enumerate() {
+    // All true roots start at once, so that the nearest wins; a cycle's stand-in starts alone.
+    for root in (0..entries.len()).filter(|&root| at(&needed, root) == Some(false)) {
         reached.enter(root, None, &mut queue);
-        // All true roots start at once, so that the nearest wins; a cycle's stand-in starts alone.
-        let more_roots = needed.iter().filter(|needed| !**needed).count();
-        if count + 1 < more_roots {
-            continue;
-        }
+    }
+    reached.walk(entries, &mut queue, &mut downloads);
+    for stand_in in 0..entries.len() {
+        reached.enter(stand_in, None, &mut queue);
         reached.walk(entries, &mut queue, &mut downloads);
     }
     reached

@@ -25,7 +25,7 @@ pub(crate) fn derivations(file: &Path) -> Vec<(String, Vec<u8>)> {
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
         let path = entry.path().unwrap().to_string_lossy().into_owned();
-        if path.ends_with(".drv") {
+        if path.strip_suffix(".drv").is_some() {
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).unwrap();
             found.push((format!("/{}", path.trim_start_matches("./").trim_start_matches('/')), bytes));

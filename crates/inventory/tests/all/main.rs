@@ -1,4 +1,6 @@
 //! Inventories of the real corpora.
 
+#[cfg(test)]
 mod corpus;
+#[cfg(test)]
 mod graph;

@@ -108,7 +108,7 @@ enum WantedDocument {
         #[serde(default)]
         outputs: Vec<String>,
         #[serde(default)]
-        dynamic_outputs: BTreeMap<String, WantedDocument>,
+        dynamic_outputs: BTreeMap<String, Self>,
     },
 }
 
@@ -137,9 +137,9 @@ fn read(path: String, value: Value) -> Result<Named, JsonError> {
     }
     let directory = store_directory(&path, &document);
     let whole = |path: &str| if path.starts_with('/') { path.to_owned() } else { format!("{directory}/{path}") };
-    let (sources, derivations) = match (document.inputs, document.input_srcs, document.input_drvs) {
-        (Some(Inputs { srcs, drvs }), _, _) | (None, Some(srcs), Some(drvs)) => (srcs, drvs),
-        _ => return Err(JsonError::Shape { path, problem: "its inputs are missing" }),
+    let apart = || Some(Inputs { srcs: document.input_srcs?, drvs: document.input_drvs? });
+    let Some(Inputs { srcs: sources, drvs: derivations }) = document.inputs.or_else(apart) else {
+        return Err(JsonError::Shape { path, problem: "its inputs are missing" });
     };
     let mut inputs = Vec::new();
     for (input, outputs) in derivations {

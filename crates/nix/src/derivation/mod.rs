@@ -1,7 +1,7 @@
 //! A store derivation: what it puts out, what it needs, and the environment of its builder.
 //!
-//! The file form is an ATerm, `Derive([outputs],[inputs],[sources],system,builder,[arguments],[environment])` (Nix
-//! manual, "Derivation ATerm format"). Reading and printing are inverse, byte for byte.
+//! The file form is an `ATerm`, `Derive([outputs],[inputs],[sources],system,builder,[arguments],[environment])` (Nix
+//! manual, "Derivation `ATerm` format"). Reading and printing are inverse, byte for byte.
 
 pub mod json;
 mod parse;
@@ -68,7 +68,7 @@ pub struct InputDerivation<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted<'a> {
     pub outputs: Vec<Text<'a>>,
-    pub dynamic: Vec<(Text<'a>, Wanted<'a>)>,
+    pub dynamic: Vec<(Text<'a>, Self)>,
 }
 
 impl<'a> Derivation<'a> {

@@ -1,6 +1,6 @@
 //! Reads a derivation's file form in one pass, borrowing every string.
 
-use super::text::{is_escape_letter, needs_escape};
+use super::text::{first_special, is_escape_letter};
 use super::{Derivation, Form, InputDerivation, Output, Text, Wanted};
 use aux_core::limits::{DERIVATION_BYTES_MAX, DYNAMIC_OUTPUT_DEPTH_MAX};
 use std::collections::BTreeSet;
@@ -45,19 +45,19 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Derivation<'_>> {
         return Err(reader.error(Problem::TooLong));
     }
     let form = reader.form()?;
-    let outputs = reader.list(|reader| reader.output())?;
+    let outputs = reader.list(Reader::output)?;
     reader.expect(",")?;
     let input_derivations = reader.list(|reader| reader.input_derivation(form))?;
     reader.expect(",")?;
-    let input_sources = reader.list(|reader| reader.text())?;
+    let input_sources = reader.list(Reader::text)?;
     reader.expect(",")?;
     let system = reader.text()?;
     reader.expect(",")?;
     let builder = reader.text()?;
     reader.expect(",")?;
-    let arguments = reader.list(|reader| reader.text())?;
+    let arguments = reader.list(Reader::text)?;
     reader.expect(",")?;
-    let environment = reader.list(|reader| reader.variable())?;
+    let environment = reader.list(Reader::variable)?;
     let end_of_names = reader.offset;
     reader.expect(")")?;
     if reader.offset < bytes.len() {
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
         let mut length = 0;
         loop {
             let tail = rest.get(length..).unwrap_or_default();
-            let Some(run) = tail.iter().copied().position(needs_escape) else {
+            let Some(run) = first_special(tail) else {
                 self.offset = self.bytes.len();
                 return Err(self.error(Problem::Truncated));
             };
@@ -198,13 +198,13 @@ impl<'a> Reader<'a> {
 
     fn wanted(&mut self, form: Form, depth: usize) -> Result<Wanted<'a>> {
         if form == Form::Derive || self.peek() != Some(b'(') {
-            return Ok(Wanted { outputs: self.list(|reader| reader.text())?, dynamic: Vec::new() });
+            return Ok(Wanted { outputs: self.list(Reader::text)?, dynamic: Vec::new() });
         }
         if depth >= DYNAMIC_OUTPUT_DEPTH_MAX {
             return Err(self.error(Problem::TooDeep));
         }
         self.expect("(")?;
-        let outputs = self.list(|reader| reader.text())?;
+        let outputs = self.list(Reader::text)?;
         self.expect(",")?;
         let children_offset = self.offset;
         let dynamic = self.list(|reader| {
@@ -337,6 +337,15 @@ mod tests {
             };
             let printed = derivation.print();
             prop_assert_eq!(Derivation::parse(&printed).unwrap(), derivation);
+        }
+
+        #[test]
+        fn a_changed_byte_is_refused_or_printed_back(position in 0..DYNAMIC.len(), byte: u8) {
+            let mut bytes = DYNAMIC.as_bytes().to_vec();
+            bytes[position] = byte;
+            if let Ok(derivation) = Derivation::parse(&bytes) {
+                prop_assert_eq!(derivation.print(), bytes);
+            }
         }
 
         #[test]

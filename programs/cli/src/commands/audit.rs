@@ -1,61 +1,188 @@
 //! `aux audit`: which components of a target are vulnerable, why, and what fixes them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use aux_advisory::index::Index;
+use aux_advisory::index::{Details, Index};
+use aux_app::config::{self, Config};
 use aux_app::exit;
 use aux_audit::formats::{Format, Options, render};
-use aux_audit::{DEFAULT_GATE, Gate, Policy, Verdict, Waivers, audit, explain};
-use aux_core::{Component, Ecosystem, Inventory, TargetKind};
+use aux_audit::{DEFAULT_GATE, Gate, Policy, Report, Verdict, Waivers, audit, describe, explain};
+use aux_core::limits::DOCUMENT_BYTES_MAX;
+use aux_core::{Ecosystem, Inventory};
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
+use super::environment;
 use crate::failure::Failure;
-use crate::ui::Ui;
+use crate::ui::{Ui, plain};
 
+/// Say which components of a target are vulnerable, why, and what fixes them.
+///
+/// TARGET is a derivation (.drv), a folder or tar of them, the JSON of `nix derivation show -r` or `nix path-info -r`, a
+/// store path or profile, a flake.lock, a CycloneDX or SPDX document, a list of names or package URLs, a pkgsrc list or
+/// a Triton manifest; gzip, zstd and xz are unpacked, `-` is standard input. Without a target this machine is audited.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    target: Vec<String>,
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// The index to audit against.
     #[arg(long, value_name = "FILE.auxdb")]
-    feed: PathBuf,
-    #[arg(long)]
+    feed: Option<PathBuf>,
+    /// What plain names in a list belong to: nix, pkgsrc, npm, pypi, …
+    #[arg(long, value_name = "NAME")]
     ecosystem: Option<String>,
-    #[arg(long)]
+    /// Print the report as an aux.audit/1 document.
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// How to write the report down: table, json, sarif, openvex, cyclonedx, markdown or junit.
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    format: Option<Format>,
+    /// Write the report to a file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What fails the audit, a comma list: class:critical, severity:high, fixable, kev, unreviewed, unknown, any, none;
+    /// words joined by + must hold together.
+    #[arg(long, value_name = "LIST")]
+    fail_on: Option<String>,
+    /// Accepted findings, with reasons and ends; a vulnix whitelist is read too.
+    #[arg(long, value_name = "FILE")]
+    waivers: Vec<PathBuf>,
+    /// Fail on waivers that expired, ended or match nothing.
+    #[arg(long)]
+    strict_waivers: bool,
+    /// Leave out what is needed to build only.
+    #[arg(long)]
+    runtime_only: bool,
+    /// Judge what could be read; unread parts are shown but do not make the verdict unknown.
     #[arg(long)]
     allow_incomplete: bool,
-    #[arg(long)]
+    /// Say why this advisory matched or did not, instead of a report.
+    #[arg(long, value_name = "ID")]
     explain: Option<String>,
+    /// Judge expiry and age as on this day.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Date>,
+    /// Say nothing but the report and errors.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+fn format(word: &str) -> Result<Format, String> {
+    let known = || Format::ALL.map(Format::as_str).join(", ");
+    Format::from_word(word).ok_or_else(|| format!("`{word}` is not one of {}", known()))
 }
 
 pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
-    let mapped = aux_io::file::map(&args.feed)?;
-    let index = Index::open(&mapped).map_err(|error| Failure::new(format!("{}: {error}", args.feed.display())))?;
-    let mut inventories = Vec::new();
-    for target in &args.target {
-        let mut inventory = Inventory::new(target.clone(), TargetKind::NameList);
-        let text = String::from_utf8_lossy(&aux_io::input::read(target, 1 << 30)?).into_owned();
-        for line in text.lines() {
-            let (name, version) = aux_core::naming::split_nix_name(line);
-            inventory.components.push(Component::named(Ecosystem::NIX, name, version, line));
-        }
-        inventories.push(inventory);
+    ui.is_quiet |= args.quiet || args.json;
+    let start = args.targets.first().map_or(Path::new("."), |target| Path::new(target.as_str()));
+    let config = config::load(&environment::absolute(start), &environment::config_places()).map_err(Failure::new)?;
+    let feed = feed_path(&args, &config)?;
+    let policy = policy(&args, &config)?;
+    let mapped = aux_io::file::map(&feed)?;
+    let index = Index::open(&mapped).map_err(|error| Failure::feed(&feed, &error))?;
+    let inventories = inventories(&args, ui);
+    if let Some(id) = &args.explain {
+        return explained(&index, &inventories, id, ui);
     }
-    if let Some(id) = args.explain {
-        ui.answer(&(explain(&index, &inventories, &id).join("\n") + "\n"))?;
-        return Ok(exit::DONE);
+    let mut report = audit(&index, &inventories, &policy, now(&args)?);
+    add_details(&mut report, &feed)?;
+    let format = if args.json { Format::Json } else { args.format.unwrap_or(Format::Table) };
+    let has_color = ui.has_color && args.output.is_none();
+    let text = render(
+        format,
+        &report,
+        Options { tool_version: env!("CARGO_PKG_VERSION"), width: ui.width, colour: has_color },
+    );
+    match &args.output {
+        Some(path) => aux_io::file::replace(path, text.as_bytes())?,
+        None => ui.answer(&text)?,
     }
-    let policy = Policy {
-        gate: Gate::read(DEFAULT_GATE).map_err(Failure::new)?,
-        waivers: Waivers::default(),
-        runtime_only: false,
-        allow_incomplete: args.allow_incomplete,
-    };
-    let report = audit(&index, &inventories, &policy, Timestamp::now());
-    let options = Options { tool_version: env!("CARGO_PKG_VERSION"), width: ui.width, colour: ui.has_color };
-    ui.answer(&render(if args.json { Format::Json } else { Format::Table }, &report, options))?;
-    Ok(match report.verdict {
-        Verdict::Pass => exit::DONE,
-        Verdict::Fail => exit::NO,
+    let is_strict = args.strict_waivers || config.strict_waivers.as_ref().is_some_and(|set| set.value);
+    Ok(exit_code(&report, is_strict))
+}
+
+fn exit_code(report: &Report, is_strict: bool) -> u8 {
+    match report.verdict {
         Verdict::Unknown => exit::UNKNOWN,
+        Verdict::Fail => exit::NO,
+        Verdict::Pass if is_strict && !report.waiver_notes.is_empty() => exit::NO,
+        Verdict::Pass => exit::DONE,
+    }
+}
+
+fn feed_path(args: &Args, config: &Config) -> Result<PathBuf, Failure> {
+    let configured = || config.feed.as_ref().map(|set| set.value.clone());
+    args.feed.clone().or_else(configured).ok_or_else(|| {
+        Failure::new("no feed to audit against")
+            .hint("name one: --feed FILE.auxdb, or `feed = \"FILE.auxdb\"` in aux.toml; `aux feed build` makes one")
     })
+}
+
+fn policy(args: &Args, config: &Config) -> Result<Policy, Failure> {
+    let configured = config.fail_on.as_ref().map(|set| set.value.as_str());
+    let words = args.fail_on.as_deref().or(configured).unwrap_or(DEFAULT_GATE);
+    let gate = Gate::read(words)
+        .map_err(|error| Failure::new(error).hint("for example: --fail-on class:critical,severity:high+fixable"))?;
+    let mut waivers = Waivers::default();
+    let configured = config.waivers.iter().flat_map(|set| &set.value);
+    for path in if args.waivers.is_empty() { configured.collect::<Vec<_>>() } else { args.waivers.iter().collect() } {
+        let bytes = aux_io::input::read(path, DOCUMENT_BYTES_MAX)?;
+        let name = path.display().to_string();
+        let text = String::from_utf8(bytes).map_err(|_| Failure::new(format!("{name}: it is not UTF-8 text")))?;
+        waivers.read(&name, &text).map_err(Failure::new)?;
+    }
+    Ok(Policy {
+        gate,
+        waivers,
+        runtime_only: args.runtime_only || config.runtime_only.as_ref().is_some_and(|set| set.value),
+        allow_incomplete: args.allow_incomplete,
+    })
+}
+
+fn inventories(args: &Args, ui: &Ui) -> Vec<Inventory> {
+    let mut options = environment::read_options();
+    options.ecosystem = args.ecosystem.as_deref().map(Ecosystem::new);
+    if args.targets.is_empty() {
+        return vec![aux_inventory::read_machine(&options)];
+    }
+    let bar = ui.progress("reading targets");
+    bar.set_length(args.targets.len() as u64);
+    let read = |target: &String| {
+        let inventory = aux_inventory::read(target, &options);
+        bar.inc(1);
+        inventory
+    };
+    let inventories = args.targets.iter().map(read).collect();
+    bar.finish_and_clear();
+    inventories
+}
+
+fn now(args: &Args) -> Result<Timestamp, Failure> {
+    match args.as_of {
+        Some(day) => day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(Failure::new),
+        None => Ok(Timestamp::now()),
+    }
+}
+
+fn explained(index: &Index<'_>, inventories: &[Inventory], id: &str, ui: &mut Ui) -> Result<u8, Failure> {
+    let mut text = explain(index, inventories, id).join("\n");
+    text.push('\n');
+    for problem in inventories.iter().flat_map(|inventory| &inventory.problems) {
+        text.push_str(&format!("not read: {}: {}\n", problem.subject, problem.message));
+    }
+    ui.answer(&plain(&text))?;
+    Ok(exit::DONE)
+}
+
+/// A details pack that lies beside the index, under the same name, is read too; a broken one is an error.
+fn add_details(report: &mut Report, feed: &Path) -> Result<(), Failure> {
+    let path = feed.with_extension("auxdetails");
+    if !path.is_file() {
+        return Ok(());
+    }
+    let mapped = aux_io::file::map(&path)?;
+    let details = Details::open(&mapped).map_err(|error| Failure::feed(&path, &error))?;
+    describe(report, &details);
+    Ok(())
 }

@@ -9,30 +9,74 @@ use jiff::civil::Date;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
-/// PATH is a file, a folder or a tar, packed with gzip, zstd or xz or not at all.
+/// Compile advisory sources and a triage folder into one index.
+///
+/// PATH is a file, a folder or a tar, packed with gzip, zstd or xz or not at all. The same inputs give the same bytes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// NVD 2.0 JSON: yearly files or API pages.
-    #[arg(long, value_name = "PATH", num_args = 1..)]
-    nvd: Vec<PathBuf>,
-    /// The security team's folder: identities, statements, classes, fixes.
-    #[arg(long, value_name = "DIR")]
-    triage: Option<PathBuf>,
-    /// Leave out what was published after this day.
-    #[arg(long, value_name = "DATE")]
-    as_of: Option<Date>,
+    #[command(flatten)]
+    sources: Sources,
     /// Where to write the index.
     #[arg(long, short, value_name = "FILE.auxdb")]
     output: PathBuf,
+    /// Also write titles and references, which reports show where the pack lies beside the index.
+    #[arg(long, value_name = "FILE.auxdetails")]
+    details: Option<PathBuf>,
     /// Say nothing but errors.
     #[arg(long, short)]
     quiet: bool,
 }
 
+/// Where advisories and decisions come from.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sources {
+    /// NVD 2.0 JSON: yearly files or API pages.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    nvd: Vec<PathBuf>,
+    /// OSV records.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    osv: Vec<PathBuf>,
+    /// CVE JSON 5 records.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    cve5: Vec<PathBuf>,
+    /// pkgsrc's pkg-vulnerabilities.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pkgsrc: Vec<PathBuf>,
+    /// CISA's catalogue of known exploited vulnerabilities.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    kev: Vec<PathBuf>,
+    /// The security team's folder: identities, vendors, statements, classes, fixes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) triage: Option<PathBuf>,
+    /// Armored public keys; every pkgsrc list must be signed by one of them.
+    #[arg(long, value_name = "FILE")]
+    pkgsrc_key: Option<PathBuf>,
+    /// Leave out what was published after this day (2021-02-28).
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Date>,
+}
+
+impl Sources {
+    /// What was typed, as the feed room asks for it.
+    pub(crate) fn request(self, keeps_prose: bool) -> BuildRequest {
+        BuildRequest {
+            nvd: self.nvd,
+            osv: self.osv,
+            cve5: self.cve5,
+            pkgsrc: self.pkgsrc,
+            kev: self.kev,
+            triage: self.triage,
+            pkgsrc_key: self.pkgsrc_key,
+            as_of: self.as_of,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            keeps_prose,
+        }
+    }
+}
+
 pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
     ui.is_quiet |= args.quiet;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let request = BuildRequest { nvd: args.nvd, triage: args.triage, as_of: args.as_of, threads };
+    let request = args.sources.request(args.details.is_some());
     let bar = ui.progress("reading sources");
     let built = build(&request, &|done, all| {
         bar.set_length(all as u64);
@@ -41,12 +85,13 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
     bar.finish_and_clear();
     let built = built?;
     aux_io::file::replace(&args.output, &built.index)?;
-    ui.remark(&format!(
-        "{}: {} advisories from {} documents, {} bytes",
-        args.output.display(),
-        built.advisories,
-        built.documents,
-        built.index.len()
-    ));
+    if let (Some(path), Some(details)) = (&args.details, &built.details) {
+        aux_io::file::replace(path, details)?;
+    }
+    for remark in &built.remarks {
+        ui.remark(remark);
+    }
+    let (advisories, documents, bytes) = (built.advisories, built.documents, built.index.len());
+    ui.remark(&format!("{}: {advisories} advisories from {documents} documents, {bytes} bytes", args.output.display()));
     Ok(exit::DONE)
 }

@@ -1,7 +1,11 @@
 //! Every command: one file each, holding what may be typed and what it does.
 
 mod audit;
+mod config_show;
+mod environment;
 mod feed_build;
+mod feed_lint;
+mod feed_show;
 
 use clap::Subcommand;
 
@@ -11,18 +15,27 @@ use crate::ui::Ui;
 /// The nouns and verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Say which components of a target are vulnerable, why, and what fixes them.
     Audit(audit::Args),
     /// Build, look into and check advisory feeds.
     #[command(subcommand)]
     Feed(Feed),
+    /// Look into the configuration.
+    #[command(subcommand)]
+    Config(Config),
 }
 
 /// What can be done with a feed.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Feed {
-    /// Compile advisory sources and a triage folder into one index.
     Build(feed_build::Args),
+    Show(feed_show::Args),
+    Lint(feed_lint::Args),
+}
+
+/// What can be done with the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    Show(config_show::Args),
 }
 
 /// Runs a command; the number is the exit code.
@@ -30,5 +43,8 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
     match command {
         Command::Audit(args) => audit::run(args, ui),
         Command::Feed(Feed::Build(args)) => feed_build::run(args, ui),
+        Command::Feed(Feed::Show(args)) => feed_show::run(&args, ui),
+        Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),
+        Command::Config(Config::Show(args)) => config_show::run(&args, ui),
     }
 }

@@ -1,0 +1,139 @@
+//! Configuration files: `aux.toml` upward from the target, then the user's, then the system's. The nearest wins, key by
+//! key; what was typed wins over all.
+
+use std::path::{Path, PathBuf};
+
+use aux_core::limits::DOCUMENT_BYTES_MAX;
+use aux_io::input::{self, InputError};
+use serde::Deserialize;
+
+/// The name of the file upward from a target.
+pub const FILE_NAME: &str = "aux.toml";
+
+/// A setting and the file it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Set<T> {
+    pub value: T,
+    pub file: PathBuf,
+}
+
+/// Every setting there is; `None` where no file says anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The index to audit against.
+    pub feed: Option<Set<PathBuf>>,
+    /// The words of the gate.
+    pub fail_on: Option<Set<String>>,
+    /// Waiver files.
+    pub waivers: Option<Set<Vec<PathBuf>>>,
+    pub strict_waivers: Option<Set<bool>>,
+    pub runtime_only: Option<Set<bool>>,
+    /// Files of armored public keys that may sign a pkgsrc list.
+    pub allowed_keys: Option<Set<Vec<PathBuf>>>,
+    /// The files read, nearest first.
+    pub files: Vec<PathBuf>,
+}
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration cannot be read: {0}")]
+    Input(#[from] InputError),
+    #[error("{}:{line}: {message}", file.display())]
+    Syntax { file: PathBuf, line: usize, message: String },
+}
+
+/// Where to look beside the target's own folders.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// `$XDG_CONFIG_HOME/aux/aux.toml`, or `~/.config/aux/aux.toml`.
+    pub user: Option<PathBuf>,
+    /// `/etc/aux/aux.toml`.
+    pub system: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    feed: Option<PathBuf>,
+    fail_on: Option<String>,
+    waivers: Option<Vec<PathBuf>>,
+    strict_waivers: Option<bool>,
+    runtime_only: Option<bool>,
+    allowed_keys: Option<Vec<PathBuf>>,
+}
+
+/// Reads every configuration file that concerns `start`, a target or a folder.
+pub fn load(start: &Path, places: &Places) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    let above = start.ancestors().map(|folder| folder.join(FILE_NAME));
+    for file in above.chain(places.user.clone()).chain(places.system.clone()) {
+        if file.is_file() && !config.files.contains(&file) {
+            config.add(&file)?;
+        }
+    }
+    Ok(config)
+}
+
+impl Config {
+    fn add(&mut self, file: &Path) -> Result<(), ConfigError> {
+        let bytes = input::read(file, DOCUMENT_BYTES_MAX)?;
+        let syntax =
+            |line, message: &str| ConfigError::Syntax { file: file.to_owned(), line, message: message.to_owned() };
+        let text = std::str::from_utf8(&bytes).map_err(|_| syntax(1, "it is not UTF-8 text"))?;
+        let document: Document = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let before = text.get(..start).unwrap_or_default();
+            syntax(1 + before.bytes().filter(|byte| *byte == b'\n').count(), error.message())
+        })?;
+        // Paths are meant from the file that names them.
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let from_here = |paths: Vec<PathBuf>| paths.into_iter().map(|path| folder.join(path)).collect();
+        set(&mut self.feed, document.feed.map(|path| folder.join(path)), file);
+        set(&mut self.fail_on, document.fail_on, file);
+        set(&mut self.waivers, document.waivers.map(from_here), file);
+        set(&mut self.strict_waivers, document.strict_waivers, file);
+        set(&mut self.runtime_only, document.runtime_only, file);
+        set(&mut self.allowed_keys, document.allowed_keys.map(from_here), file);
+        self.files.push(file.to_owned());
+        Ok(())
+    }
+}
+
+/// A nearer file has already spoken where a value stands.
+fn set<T>(slot: &mut Option<Set<T>>, value: Option<T>, file: &Path) {
+    if let (None, Some(value)) = (&slot, value) {
+        *slot = Some(Set { value, file: file.to_owned() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_file_wins_key_by_key_and_paths_are_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        std::fs::create_dir_all(&inner).unwrap();
+        let write = |name: &str, text: &str| aux_io::file::replace(folder.path().join(name), text.as_bytes()).unwrap();
+        write("aux.toml", "feed = \"feed.auxdb\"\nfail_on = \"any\"\n");
+        write("a/b/aux.toml", "fail_on = \"kev\"\n");
+        write("user.toml", "feed = \"/else\"\nruntime_only = true\n");
+        let places = Places { user: Some(folder.path().join("user.toml")), system: None };
+        let config = load(&inner, &places).unwrap();
+        assert_eq!(config.feed.unwrap().value, folder.path().join("feed.auxdb"));
+        assert_eq!(config.fail_on.as_ref().unwrap().value, "kev");
+        assert_eq!(config.fail_on.unwrap().file, inner.join("aux.toml"));
+        assert!(config.runtime_only.unwrap().value);
+        assert_eq!(config.files.len(), 3);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        aux_io::file::replace(folder.path().join("aux.toml"), b"\nfeeds = 1\n").unwrap();
+        let error = load(folder.path(), &Places::default()).unwrap_err().to_string();
+        assert!(error.contains("aux.toml:2: unknown field `feeds`"), "{error}");
+    }
+}

@@ -1,0 +1,60 @@
+//! `aux config show`: every setting and the file it came from.
+
+use std::path::PathBuf;
+
+use aux_app::config::{Set, load};
+use aux_app::exit;
+use serde_json::json;
+
+use super::environment;
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// Say every setting in force for a folder or target, and where it came from.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A folder or target; the current folder otherwise.
+    #[arg(value_name = "TARGET", default_value = ".")]
+    target: PathBuf,
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
+    let config = load(&environment::absolute(&args.target), &environment::config_places()).map_err(Failure::new)?;
+    let rows = [
+        row("feed", config.feed.as_ref(), |path| path.display().to_string()),
+        row("fail_on", config.fail_on.as_ref(), Clone::clone),
+        row("waivers", config.waivers.as_ref(), |paths| joined(paths)),
+        row("strict_waivers", config.strict_waivers.as_ref(), ToString::to_string),
+        row("runtime_only", config.runtime_only.as_ref(), ToString::to_string),
+        row("allowed_keys", config.allowed_keys.as_ref(), |paths| joined(paths)),
+    ];
+    if args.json {
+        let settings: serde_json::Map<String, serde_json::Value> = rows
+            .iter()
+            .map(|(name, value, file)| ((*name).to_owned(), json!({ "value": value, "file": file })))
+            .collect();
+        ui.answer(&format!("{:#}\n", json!({ "schema": "aux.config/1", "settings": settings })))?;
+    } else {
+        let text: String = rows
+            .iter()
+            .map(|(name, value, file)| match (value, file) {
+                (Some(value), Some(file)) => format!("{name:<14} {value}   ({file})\n"),
+                _ => format!("{name:<14} not set: the built-in default holds\n"),
+            })
+            .collect();
+        ui.answer(&text)?;
+    }
+    Ok(exit::DONE)
+}
+
+type Row = (&'static str, Option<String>, Option<String>);
+
+fn row<T>(name: &'static str, set: Option<&Set<T>>, show: impl Fn(&T) -> String) -> Row {
+    (name, set.map(|set| show(&set.value)), set.map(|set| set.file.display().to_string()))
+}
+
+fn joined(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
