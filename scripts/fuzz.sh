@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzes every parser of foreign bytes, or those named: scripts/fuzz.sh [SECONDS] [TARGET]...
 #
+# Prints executions, covered edges and crashes of each; exits 1 on a crash, whose input lies under fuzz/artifacts.
+# Seeds come from fuzz/seeds and from ../shared/corpora (or $AUX_CORPORA); without those, from examples.
 # Runs on the stable toolchain: cargo-fuzz is built once into target/peers, and RUSTC_BOOTSTRAP=1 lets it pass the
 # flags of the coverage instrumentation. No sanitizer is linked (-s none), because the code under test is safe Rust.
 set -euo pipefail
@@ -37,6 +39,7 @@ seed_all() {
   local folder work
   for folder in fuzz/seeds/*/; do seed "$(basename "$folder")" "$folder"*; done
   seed index crates/advisory/tests/vectors/*.auxdb
+  seed details crates/advisory/tests/vectors/*.auxdetails
   if [[ -d $corpora ]]; then
     work=$(mktemp -d)
     trap 'rm -rf "$work"' RETURN
@@ -70,17 +73,18 @@ seed_all
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || mapfile -t targets < <("$fuzz" fuzz list --fuzz-dir fuzz)
 "$fuzz" fuzz build --fuzz-dir fuzz -s none
+binaries=fuzz/target/$(rustc -vV | sed -n 's/^host: //p')/release
 
 table=$(printf '%-18s %12s %8s   %s' target executions edges crashes)
 crashed=0
 mkdir -p target/fuzz-logs
 for target in "${targets[@]}"; do
   echo "fuzz: $target for $seconds s" >&2
-  mkdir -p "fuzz/corpus/$target"
+  mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
   log=target/fuzz-logs/$target.log
   code=0
-  "$fuzz" fuzz run --fuzz-dir fuzz -s none "$target" -- -max_total_time="$seconds" -max_len=32768 -timeout=10 \
-    -rss_limit_mb=2048 -print_final_stats=1 >"$log" 2>&1 || code=$?
+  "$binaries/$target" -max_total_time="$seconds" -max_len=32768 -timeout=10 -rss_limit_mb=2048 \
+    -artifact_prefix="fuzz/artifacts/$target/" "fuzz/corpus/$target" >"$log" 2>&1 || code=$?
   if [[ $code -ne 0 ]]; then
     crashed=1
     grep -E 'panicked at|ERROR: libFuzzer|Test unit written|^assertion|left:|right:' "$log" >&2 || tail -20 "$log" >&2

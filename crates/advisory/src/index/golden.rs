@@ -5,12 +5,13 @@ use std::path::Path;
 use aux_core::version::Scheme;
 use aux_core::{Class, Ecosystem, Score};
 
-use super::{AdvisoryKey, Facts, Index, compile};
+use super::{AdvisoryKey, Details, Facts, Index, compile, compile_details};
 use crate::identity::Stance;
 use crate::triage::{self, Status, Triage};
 use crate::{Affected, Part, Product, Record, VersionRange};
 
 const TINY: &[u8] = include_bytes!("../../tests/vectors/tiny.auxdb");
+const TINY_DETAILS: &[u8] = include_bytes!("../../tests/vectors/tiny.auxdetails");
 
 const DECISIONS: &str = r#"
 [[identity]]
@@ -44,11 +45,17 @@ version = "7.54.0"
 reason = "update"
 "#;
 
-/// Two advisories and one decision of each kind.
-fn tiny() -> Vec<u8> {
+fn facts() -> Facts {
+    Facts { serial: 7, built: "2021-02-15T00:00:00Z".parse().unwrap() }
+}
+
+/// Two advisories, one by CPE and one by package.
+fn records() -> Vec<Record> {
     let mut curl = Record::new("CVE-2017-7407");
     curl.published = "2017-04-03T20:59:00Z".parse().ok();
     curl.score = Score::from_tenths(24);
+    curl.title = "A read past the end".to_owned();
+    curl.references = vec!["https://example.org/".to_owned()];
     let mut affected = Affected::new(Product::cpe(Part::Application, "haxx", "curl"), Scheme::Generic);
     affected.versions = vec![VersionRange::before("7.54.0")];
     curl.affected.push(affected);
@@ -58,10 +65,14 @@ fn tiny() -> Vec<u8> {
     let mut affected = Affected::new(package, Scheme::Semver);
     affected.versions = vec![VersionRange::before("4.17.21")];
     lodash.affected.push(affected);
+    vec![curl, lodash]
+}
+
+/// The advisories, and one decision of each kind.
+fn tiny() -> Vec<u8> {
     let mut decisions = Triage::default();
     assert_eq!(triage::read("tiny.toml", DECISIONS, &mut decisions), []);
-    let facts = Facts { serial: 7, built: "2021-02-15T00:00:00Z".parse().unwrap() };
-    compile(vec![curl, lodash], &decisions, &facts)
+    compile(records(), &decisions, &facts())
 }
 
 /// As `xxd` prints it.
@@ -76,21 +87,25 @@ fn dump(bytes: &[u8]) -> String {
     bytes.chunks(16).enumerate().map(line).collect()
 }
 
-#[test]
-fn the_bytes_of_a_tiny_index_stay_the_same() {
-    let written = tiny();
-    assert!(
-        written == TINY,
-        "the format changed: raise VERSION, replace tests/vectors/tiny.auxdb and its page's dump with\n{}",
-        dump(&written)
-    );
+fn assert_same(written: &[u8], golden: &[u8], name: &str) {
+    let dump = dump(written);
+    assert!(written == golden, "the format changed: raise its version, replace tests/vectors/{name} with\n{dump}");
+    let extension = name.rsplit('.').next().unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/formats/{extension}.md"));
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains(&dump), "docs/formats/{extension}.md should show\n{dump}");
 }
 
 #[test]
-fn the_page_of_the_format_shows_these_very_bytes() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/auxdb.md");
-    let page = std::fs::read_to_string(page).unwrap();
-    assert!(page.contains(&dump(TINY)), "docs/formats/auxdb.md should hold\n{}", dump(TINY));
+fn the_bytes_of_a_tiny_index_stay_the_same_and_its_page_shows_them() {
+    assert_same(&tiny(), TINY, "tiny.auxdb");
+}
+
+#[test]
+fn the_bytes_of_a_tiny_details_pack_stay_the_same_and_its_page_shows_them() {
+    assert_same(&compile_details(&records(), &facts()), TINY_DETAILS, "tiny.auxdetails");
+    let detail = Details::open(TINY_DETAILS).unwrap().find(AdvisoryKey::of("CVE-2017-7407")).unwrap();
+    assert_eq!((detail.title, detail.references), ("A read past the end", vec!["https://example.org/"]));
 }
 
 #[test]
@@ -103,7 +118,7 @@ fn the_tiny_index_answers_every_kind_of_question() {
     assert_eq!(index.key_of("GHSA-35jh-r3h4-6jhm"), Some(AdvisoryKey::of("CVE-2021-23337")));
     let [block] = &index.products_named("curl")[..] else { panic!("one product is called curl") };
     assert_eq!((block.product.as_str(), block.stance), ("a:haxx:curl", Stance::Affirmed));
-    assert_eq!(block.entries().next().unwrap().versions[0].to_string(), "< 7.54.0");
+    assert_eq!(block.entries().next().unwrap().unwrap().versions[0].to_string(), "< 7.54.0");
     assert_eq!(index.package(&Ecosystem::new("npm"), "lodash").unwrap().entries().count(), 1);
     let names = index.names(&Ecosystem::NIX, "curlfull");
     assert_eq!((names[0].product, names[1].product, names[1].stance), ("a:haxx:curl", "*:curl", Stance::Denied));
@@ -119,12 +134,17 @@ fn a_flipped_byte_anywhere_is_refused() {
         file[position] ^= 0x10;
         assert!(Index::open(&file).is_err(), "byte {position}");
     }
+    for position in 0..TINY_DETAILS.len() {
+        let mut file = TINY_DETAILS.to_vec();
+        file[position] ^= 0x10;
+        assert!(Details::open(&file).is_err(), "byte {position} of the details");
+    }
 }
 
 #[test]
 fn a_file_cut_or_grown_anywhere_is_refused() {
-    for length in 0..TINY.len() {
-        assert!(Index::open(&TINY[..length]).is_err(), "{length} bytes");
-    }
+    assert!((0..TINY.len()).all(|length| Index::open(&TINY[..length]).is_err()));
+    assert!((0..TINY_DETAILS.len()).all(|length| Details::open(&TINY_DETAILS[..length]).is_err()));
     assert!(Index::open(&[TINY, b"\0"].concat()).is_err());
+    assert!(Details::open(&[TINY_DETAILS, b"\0"].concat()).is_err());
 }
