@@ -316,6 +316,13 @@ mod tests {
     }
 
     #[test]
+    fn an_extension_is_not_its_host_but_what_a_program_brings_along_is_part_of_it() {
+        assert!(is_about_extension("In the AbuseFilter extension for MediaWiki through 1.35.2", "mediawiki"));
+        assert!(is_about_extension("Some plugins for Foo Bar leak", "foo_bar"));
+        assert!(!is_about_extension("The EXIF extension in PHP before 5.4.37 leaks", "php"));
+    }
+
+    #[test]
     fn words_that_are_no_bounds_are_left_alone() {
         for text in [
             "before processing 3 items",

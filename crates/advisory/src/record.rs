@@ -114,8 +114,8 @@ impl Product {
             (fields.next(), fields.next(), fields.next(), fields.next())
             && let Some(part) = Part::read(part)
         {
-            return (!vendor.is_empty() && !product.is_empty())
-                .then(|| Self::cpe(part, cpe::unescape(vendor), cpe::unescape(product)));
+            let (vendor, product) = (cpe::unescape(vendor), cpe::unescape(product));
+            return (!vendor.is_empty() && !product.is_empty()).then(|| Self::cpe(part, vendor, product));
         }
         let (ecosystem, name) = text.split_once('/')?;
         (!ecosystem.is_empty() && !name.is_empty())
@@ -135,7 +135,7 @@ impl fmt::Display for Product {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cpe { part, vendor, product } => {
-                let quoted = |text: &str| text.replace(':', "\\:");
+                let quoted = |text: &str| text.replace('\\', "\\\\").replace(':', "\\:");
                 write!(formatter, "{}:{}:{}", part.as_str(), quoted(vendor), quoted(product))
             }
             Self::Package { ecosystem, name } => write!(formatter, "{ecosystem}/{name}"),
@@ -305,10 +305,10 @@ mod tests {
 
     #[test]
     fn products_print_and_read_back() {
-        for text in ["a:haxx:curl", "o:linux:linux_kernel", r"a:cpan:file\:\:temp", "npm/@scope/name"] {
+        for text in ["a:haxx:curl", "o:linux:linux_kernel", r"a:cpan:file\:\:temp", r"a:x\\:y\\\:", "npm/@scope/name"] {
             assert_eq!(Product::read(text).unwrap().to_string(), text);
         }
-        for text in ["", "a:", "a::x", "a:x", "curl", "/x"] {
+        for text in ["", "a:", "a::x", "a:x", "curl", "/x", r"a:x:\"] {
             assert_eq!(Product::read(text), None, "{text}");
         }
     }

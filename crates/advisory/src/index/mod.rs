@@ -3,6 +3,8 @@
 mod bytes;
 mod details;
 mod entry;
+#[cfg(test)]
+mod golden;
 mod key;
 mod read;
 mod table;
