@@ -96,7 +96,8 @@ pub fn for_products<'p>(
         let nearest = mentions.iter().filter(|(at, _)| *at < offset).map(|(at, _)| *at).max();
         let mut named: Vec<&Product> =
             mentions.iter().filter(|(at, _)| Some(*at) == nearest).map(|(_, product)| *product).collect();
-        if named.is_empty() && only_one {
+        // A name that stands only behind the bound is not its subject: "file through 5.20, as used in PHP".
+        if named.is_empty() && only_one && mentions.is_empty() {
             named.clone_from(&products);
         }
         for product in named {
@@ -140,12 +141,27 @@ fn mentions(text: &str, product: &Product) -> Vec<usize> {
 /// says less than the sentence does.
 pub fn complete(listed: Vec<VersionRange>, stated: &[VersionRange]) -> Vec<VersionRange> {
     let precise = listed.iter().any(|range| matches!(range.high, Bound::Excluding(_)));
+    if let (true, [only], [said]) = (precise, listed.as_slice(), stated)
+        && corrects(only, said)
+    {
+        return vec![VersionRange { low: only.low.clone(), high: said.high.clone() }];
+    }
     if stated.is_empty() || precise {
         return listed;
     }
     let mut versions: Vec<VersionRange> = listed.into_iter().filter(|range| *range != VersionRange::ALL).collect();
     versions.extend(stated.iter().cloned());
     versions
+}
+
+/// Whether the sentence, which is the vendor's, names another fixing version of the same branch than the one range.
+fn corrects(listed: &VersionRange, said: &VersionRange) -> bool {
+    match (&listed.high, &said.high) {
+        (Bound::Excluding(listed), Bound::Excluding(said)) => {
+            branch_of(listed).is_some() && branch_of(listed) == branch_of(said)
+        }
+        _ => false,
+    }
 }
 
 /// `5.6.26` → `5.6`; nothing for a version of one number.
@@ -297,6 +313,13 @@ mod tests {
         assert_eq!(shown("in foo 1.0 through 1.5.2 and"), [">= 1.0, <= 1.5.2"]);
         assert_eq!(shown("An issue was discovered in foo prior to version 2.0-rc1."), ["< 2.0-rc1"]);
         assert_eq!(shown("foo up to and including 3.1 is"), ["<= 3.1"]);
+    }
+
+    #[test]
+    fn an_extension_is_not_its_host_but_what_a_program_brings_along_is_part_of_it() {
+        assert!(is_about_extension("In the AbuseFilter extension for MediaWiki through 1.35.2", "mediawiki"));
+        assert!(is_about_extension("Some plugins for Foo Bar leak", "foo_bar"));
+        assert!(!is_about_extension("The EXIF extension in PHP before 5.4.37 leaks", "php"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One normalized record per vulnerability, whatever source it came from.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -253,10 +254,23 @@ impl<S: AsRef<str>> VersionRange<S> {
         let below = match &self.high {
             Bound::Open => true,
             Bound::Including(high) => ordering(high.as_ref())?.is_le(),
-            Bound::Excluding(high) => ordering(high.as_ref())?.is_lt(),
+            Bound::Excluding(high) => {
+                let ordering = ordering(high.as_ref())?;
+                if ordering.is_lt() && is_name_of(scheme, version, high.as_ref()) {
+                    return None;
+                }
+                ordering.is_lt()
+            }
         };
         Some(above && below)
     }
+}
+
+/// Whether `version` may be how upstream names the release `bound` itself; see
+/// [`version::unnumbered_prerelease_of`].
+fn is_name_of(scheme: Scheme, version: &str, bound: &str) -> bool {
+    let base = if scheme == Scheme::Generic { version::unnumbered_prerelease_of(version) } else { None };
+    base.is_some_and(|base| version::compare(scheme, base, bound) == Some(Ordering::Equal))
 }
 
 impl<S: AsRef<str> + fmt::Display> fmt::Display for VersionRange<S> {
@@ -310,6 +324,7 @@ mod tests {
             [Some(true), Some(true), Some(false), Some(false)]
         );
         assert_eq!(holds("unstable-2020-01-01"), None);
+        assert_eq!([holds("1.2alpha"), holds("1.2rc1")], [None, Some(true)], "1.2alpha may be what upstream calls 1.2");
         assert_eq!(VersionRange::ALL.holds(Scheme::Generic, "unstable-2020-01-01"), Some(true));
         assert!(VersionRange::exactly("1").is_exact());
     }

@@ -47,6 +47,18 @@ pub fn compare(scheme: Scheme, left: &str, right: &str) -> Option<Ordering> {
     }
 }
 
+/// What a version without a number behind its pre-release word is a pre-release of: `0.5alpha` → `0.5`.
+///
+/// Some upstreams number candidates (`1.0rc2`), and those stand before the release. Others name the release itself so
+/// (libmspack's `0.5alpha` is its 0.5), and only they know.
+pub fn unnumbered_prerelease_of(version: &str) -> Option<&str> {
+    const WORDS: [&str; 6] = ["alpha", "beta", "dev", "pre", "rc", "snapshot"];
+    let lower = version.to_ascii_lowercase();
+    let word = WORDS.iter().find(|word| lower.ends_with(*word))?;
+    let base = version.get(..version.len() - word.len())?.trim_end_matches(['-', '.', '_']);
+    base.ends_with(|c: char| c.is_ascii_digit()).then_some(base)
+}
+
 /// A total order for sorting: what cannot be compared stands in groups, and ties are broken by the text.
 pub fn sort(scheme: Scheme, left: &str, right: &str) -> Ordering {
     let ordering = match scheme {
@@ -98,6 +110,14 @@ mod tests {
         assert_eq!(compare(Scheme::Semver, "1.2", "1.2.1"), Some(Ordering::Less));
         assert_eq!(compare(Scheme::Semver, "2.0.0-rc.1", "2.0.0"), Some(Ordering::Less));
         assert_eq!(compare(Scheme::Semver, "none", "2.0.0"), None);
+    }
+
+    #[test]
+    fn an_unnumbered_prerelease_has_a_base_and_a_candidate_has_none() {
+        assert_eq!(unnumbered_prerelease_of("0.5alpha"), Some("0.5"));
+        assert_eq!(unnumbered_prerelease_of("1.2.41-dev"), Some("1.2.41"));
+        assert_eq!(unnumbered_prerelease_of("1.0rc2"), None);
+        assert_eq!(unnumbered_prerelease_of("alpha"), None);
     }
 
     #[test]

@@ -1,0 +1,66 @@
+{
+  description = "aux: know which of your declarative systems are vulnerable, why, and what fixes them";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+
+  outputs =
+    { self, nixpkgs }:
+    let
+      inherit (nixpkgs) lib;
+      systems = [
+        "x86_64-linux"
+        "aarch64-linux"
+        "x86_64-darwin"
+        "aarch64-darwin"
+      ];
+      forEachSystem = build: lib.genAttrs systems (system: build nixpkgs.legacyPackages.${system});
+      package =
+        { rustPlatform }:
+        rustPlatform.buildRustPackage {
+          pname = "aux";
+          inherit ((builtins.fromTOML (builtins.readFile ./Cargo.toml)).workspace.package) version;
+          # What is compiled and nothing else, so that a changed page rebuilds nothing.
+          src = lib.fileset.toSource {
+            root = ./.;
+            fileset = lib.fileset.unions [
+              ./Cargo.toml
+              ./Cargo.lock
+              ./crates
+              ./programs
+            ];
+          };
+          cargoLock.lockFile = ./Cargo.lock;
+          cargoBuildFlags = [
+            "--package"
+            "aux-cli"
+          ];
+          # `make test` wants peers, corpora and examples, none of which are in a sandbox.
+          doCheck = false;
+          meta = {
+            description = "Audits Nix and pkgsrc systems against vulnerability advisories";
+            homepage = "https://github.com/auxolotl/aux";
+            license = with lib.licenses; [
+              mit
+              asl20
+            ];
+            mainProgram = "aux";
+          };
+        };
+    in
+    {
+      packages = forEachSystem (pkgs: rec {
+        aux = pkgs.callPackage package { };
+        default = aux;
+      });
+
+      overlays.default = final: _previous: { aux = final.callPackage package { }; };
+
+      apps = forEachSystem (pkgs: rec {
+        aux = {
+          type = "app";
+          program = "${self.packages.${pkgs.stdenv.hostPlatform.system}.aux}/bin/aux";
+        };
+        default = aux;
+      });
+    };
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Installs the real programs that tests run against, as Debian packages, and the schemas that documents are checked
+# against. What is there is kept. In CI a missing peer is a failure; elsewhere it is said, and its tests are skipped.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# program | the Debian package that brings it
+peers='
+nix-store|nix-bin
+nix-instantiate|nix-bin
+sqlite3|sqlite3
+gpg|gnupg
+zstd|zstd
+xz|xz-utils
+'
+
+missing=()
+while IFS='|' read -r program package; do
+    [[ -n $program ]] || continue
+    command -v "$program" >/dev/null || missing+=("$package")
+done <<<"$peers"
+# The schemas' checker lives in a virtual environment; Debian splits that part of Python off.
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+
+if ((${#missing[@]})); then
+    mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+    as_root=()
+    if ((EUID != 0)); then as_root=(sudo -n); fi
+    if command -v apt-get >/dev/null && { ((EUID == 0)) || sudo -n true 2>/dev/null; }; then
+        echo "peers: installing ${missing[*]}" >&2
+        # Indexes may be older than the mirror; they are only renewed when that is the reason it fails.
+        install=(env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends)
+        "${as_root[@]}" "${install[@]}" "${missing[@]}" >/dev/null 2>&1 || {
+            "${as_root[@]}" apt-get update --quiet >/dev/null
+            "${as_root[@]}" "${install[@]}" "${missing[@]}" >/dev/null
+        }
+    elif [[ -n ${CI:-} ]]; then
+        echo "peers: missing ${missing[*]}, and this user may not install packages" >&2
+        exit 1
+    else
+        echo "peers: missing, so their tests will be skipped: ${missing[*]}" >&2
+        echo "peers: apt-get install ${missing[*]}" >&2
+    fi
+fi
+
+if ! "$here/schemas.sh"; then
+    [[ -z ${CI:-} ]] || exit 1
+    echo "peers: no schemas, so documents will not be checked against them; scripts/schemas.sh says why" >&2
+fi

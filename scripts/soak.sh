@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The long forms: every test ten times over, the benchmarks with more runs, every fuzz target for an hour.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+rounds=${SOAK_ROUNDS:-10}
+for ((round = 1; round <= rounds; round++)); do
+    echo "soak: tests, round $round of $rounds"
+    "$here/tests.sh"
+done
+BENCH_RUNS=${BENCH_RUNS:-50} "$here/bench.sh"
+FUZZ_SECONDS=${FUZZ_SECONDS:-3600} "$here/fuzz.sh"
