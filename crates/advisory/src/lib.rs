@@ -6,6 +6,8 @@ pub mod cpe;
 pub mod cve5;
 mod cve_ids;
 mod document;
+#[cfg(test)]
+mod hostile;
 pub mod identity;
 pub mod index;
 pub mod kev;

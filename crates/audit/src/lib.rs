@@ -5,6 +5,8 @@ mod describe;
 mod explain;
 pub mod formats;
 pub mod gate;
+#[cfg(test)]
+mod hostile;
 mod identify;
 mod matching;
 pub mod report;

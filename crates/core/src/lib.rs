@@ -5,6 +5,8 @@
 pub mod component;
 pub mod ecosystem;
 pub mod finding;
+#[cfg(test)]
+mod hostile;
 pub mod inventory;
 pub mod limits;
 pub mod naming;

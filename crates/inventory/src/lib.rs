@@ -8,6 +8,8 @@ mod documents;
 mod gather;
 pub mod graph;
 mod graph_order;
+#[cfg(test)]
+mod hostile;
 pub mod list;
 mod machine;
 pub mod manifest;

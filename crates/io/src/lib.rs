@@ -3,6 +3,8 @@
 //! Every error names the file or program it is about, and every bound comes from [`aux_core::limits`].
 
 pub mod file;
+#[cfg(test)]
+mod hostile;
 pub mod input;
 pub mod process;
 pub mod sqlite;

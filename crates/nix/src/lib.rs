@@ -2,6 +2,8 @@
 
 pub mod derivation;
 pub mod flake_lock;
+#[cfg(test)]
+mod hostile;
 pub mod path_info;
 pub mod store_path;
 pub mod structured_attrs;
