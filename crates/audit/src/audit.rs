@@ -85,7 +85,7 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
     }
     let mut findings = Vec::new();
     for component in judged() {
-        if self::findings(index, inventory, component, (&present, today), &mut findings).is_err() {
+        if findings_of(index, inventory, component, (&present, today), &mut findings).is_err() {
             problems.push(Problem::new(
                 &component.name,
                 "what the feed holds of it is damaged; fetch or build the feed again",
@@ -107,7 +107,7 @@ pub(crate) fn present(inventory: &Inventory) -> Present {
     inventory.components.iter().flat_map(lookup_names).map(|name| name.folded).collect()
 }
 
-fn findings(
+pub(crate) fn findings_of(
     index: &Index<'_>,
     inventory: &Inventory,
     component: &Component,

@@ -1,16 +1,20 @@
 //! Why an advisory matched, or why it did not.
 
 use aux_advisory::identity::Stance;
-use aux_advisory::index::Index;
-use aux_core::Inventory;
-use aux_core::component::PatchEvidence;
+use aux_advisory::index::{AdvisoryKey, Index};
+use aux_core::finding::EvidenceKind;
+use aux_core::{Component, Evidence, Finding, Inventory};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
-use crate::audit::present;
+use crate::audit::{findings_of, present};
 use crate::identify::{Candidate, candidates};
-use crate::matching::{Outcome, trace};
+use crate::matching::{Outcome, Present, trace};
 
 /// A paragraph of sentences, one a line, about one advisory and the inventories.
-pub fn explain(index: &Index<'_>, inventories: &[Inventory], id: &str) -> Vec<String> {
+pub fn explain(index: &Index<'_>, inventories: &[Inventory], id: &str, now: Timestamp) -> Vec<String> {
+    let today = now.to_zoned(TimeZone::UTC).date();
     let Some(key) = index.key_of(id) else {
         return vec![format!("{id} is not in this feed; nobody can say from it whether anything here is affected.")];
     };
@@ -48,19 +52,7 @@ pub fn explain(index: &Index<'_>, inventories: &[Inventory], id: &str) -> Vec<St
                 };
                 lines.push(format!("{} {} ({}) {verdict}.", component.name, component.version, block.product));
             }
-            for patch in &component.patches {
-                for (cve, seen) in patch.cves.iter().filter(|(cve, _)| cve == id) {
-                    let place = match seen {
-                        PatchEvidence::Name => "name",
-                        PatchEvidence::Url => "URL",
-                        PatchEvidence::Text => "text",
-                    };
-                    lines.push(format!(
-                        "{} {} carries {}, whose {place} names {cve}.",
-                        component.name, component.version, patch.path
-                    ));
-                }
-            }
+            lines.extend(decided(index, inventory, component, (&present, today, key)));
         }
     }
     if lines.len() == before {
@@ -76,4 +68,27 @@ pub fn explain(index: &Index<'_>, inventories: &[Inventory], id: &str) -> Vec<St
         }
     }
     lines
+}
+
+/// What outweighs the range: patches that name the advisory, statements of the team, and the state they lead to.
+fn decided(
+    index: &Index<'_>,
+    inventory: &Inventory,
+    component: &Component,
+    (present, today, key): (&Present, Date, AdvisoryKey),
+) -> Vec<String> {
+    let mut findings = Vec::new();
+    if findings_of(index, inventory, component, (present, today), &mut findings).is_err() {
+        return vec![format!("what the feed holds of {} is damaged; build or fetch it again.", component.name)];
+    }
+    let about = |finding: &&Finding| AdvisoryKey::of(&finding.id) == key;
+    let Some(finding) = findings.iter().find(about) else { return Vec::new() };
+    let outweighs = |evidence: &&Evidence| matches!(evidence.kind, EvidenceKind::Patch | EvidenceKind::Statement);
+    let reasons: Vec<String> =
+        finding.evidence.iter().filter(outweighs).map(|evidence| format!("  {}", evidence.text)).collect();
+    if reasons.is_empty() {
+        return reasons;
+    }
+    let state = format!("  so {} {} is reported as {}.", component.name, component.version, finding.state.as_str());
+    reasons.into_iter().chain([state]).collect()
 }

@@ -84,7 +84,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let index = Index::open(&mapped).map_err(|error| Failure::feed(&feed, &error))?;
     let inventories = inventories(args, ui);
     if let Some(id) = &args.explain {
-        return explained(&index, &inventories, id, ui);
+        let lines = explain(&index, &inventories, id, now(args)?);
+        return explained(lines, &inventories, ui);
     }
     let mut report = audit(&index, &inventories, &policy, now(args)?);
     add_details(&mut report, &feed)?;
@@ -166,8 +167,7 @@ fn now(args: &Args) -> Result<Timestamp, Failure> {
     }
 }
 
-fn explained(index: &Index<'_>, inventories: &[Inventory], id: &str, ui: &mut Ui) -> Result<u8, Failure> {
-    let mut lines = explain(index, inventories, id);
+fn explained(mut lines: Vec<String>, inventories: &[Inventory], ui: &mut Ui) -> Result<u8, Failure> {
     let problems = inventories.iter().flat_map(|inventory| &inventory.problems);
     lines.extend(problems.map(|problem| format!("not read: {}: {}", problem.subject, problem.message)));
     ui.answer_lines(&lines)?;
