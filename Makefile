@@ -3,7 +3,7 @@
 #   make demo    build, compile the example feed, audit the example fleet: under a minute after the build
 #   make test    everything that must hold; .ci/run is this
 #   make bench   whole processes timed against the real corpora in ../shared
-#   make fuzz    every parser of foreign bytes, FUZZ_SECONDS each (default 60)
+#   make fuzz    every parser of foreign bytes, FUZZ_SECONDS each (default 600)
 #   make soak    the long forms of test, bench and fuzz
 
 .DEFAULT_GOAL := help
