@@ -32,7 +32,7 @@ bench:
 	@scripts/bench.sh
 
 fuzz:
-	@scripts/fuzz.sh
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 soak:
 	@scripts/soak.sh

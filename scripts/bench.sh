@@ -7,7 +7,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 runs=${BENCH_RUNS:-10}
 corpora=$root/../shared/corpora
-[[ -d $corpora ]] || corpora=/work/shared/corpora
+[[ -d $corpora ]] || corpora=${AUX_CORPORA:-$corpora}
 if [[ ! -d $corpora/nvd ]]; then
     echo "bench: no corpora beside the repository (../shared/corpora)" >&2
     exit 2

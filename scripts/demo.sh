@@ -45,7 +45,7 @@ done
 cat <<END
 
 The audit's exit code was $gate. 0: nothing at or above the gate. 1: the answer
-is no, as here. 2: no answer, because something could not be read; never "clean".
+is no, as here. 2: no answer, because something was not read; never "clean".
 
 Reports of the same audit:
   $out/report.json    for programs (schema aux.audit/1)

@@ -9,4 +9,4 @@ for ((round = 1; round <= rounds; round++)); do
     "$here/tests.sh"
 done
 BENCH_RUNS=${BENCH_RUNS:-50} "$here/bench.sh"
-FUZZ_SECONDS=${FUZZ_SECONDS:-3600} "$here/fuzz.sh"
+"$here/fuzz.sh" "${FUZZ_SECONDS:-3600}"

@@ -91,7 +91,7 @@ pub fn condition<'a>(alternatives: impl Iterator<Item = Cpe<'a>>) -> Condition {
             Part::OperatingSystem if is_foreign_vendor(cpe.vendor, cpe.product) => {}
             Part::OperatingSystem => return Condition::Holds,
             Part::Application => {
-                needed.push(Product::cpe(Part::Application, unescape(cpe.vendor), unescape(cpe.product)))
+                needed.push(Product::cpe(Part::Application, unescape(cpe.vendor), unescape(cpe.product)));
             }
         }
     }

@@ -104,7 +104,7 @@ pub struct LookupName {
 
 /// The names under which a component may be known, best first.
 ///
-/// The last ones are only meant where the earlier ones are unknown: `mysql55` is MySQL, but `gtk3` has its own name.
+/// The last ones are only meant where the earlier ones are unknown: `mysql55` is `MySQL`, but `gtk3` has its own name.
 pub fn lookup_names(component: &Component) -> Vec<LookupName> {
     let whole = fold(&component.name);
     let mut names = Vec::new();

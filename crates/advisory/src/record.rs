@@ -153,7 +153,7 @@ pub enum Platform {
     Foreign,
     /// A library of a language: the package must be one of that language's.
     Language(Language),
-    /// A plugin of another program (WordPress, Jenkins, a browser): only a package named as its plugin can be meant.
+    /// A plugin of another program (`WordPress`, Jenkins, a browser): only a package named as its plugin can be meant.
     Plugin,
     /// A paid edition beside a free one of the same name; package sets carry the free one.
     PaidEdition,

@@ -156,7 +156,7 @@ fn upper(version: &str, excluding: bool) -> Bound {
     let version = version.trim();
     if is_open(version) {
         Bound::Open
-    } else if let Some(next) = branch(version).and_then(|branch| after_branch(branch)) {
+    } else if let Some(next) = branch(version).and_then(after_branch) {
         Bound::Excluding(next)
     } else if excluding {
         Bound::Excluding(version.to_owned())

@@ -96,7 +96,7 @@ pub struct Statement {
     pub expires: Option<Date>,
 }
 
-/// VEX status words (OpenVEX specification, "Status Labels").
+/// VEX status words (`OpenVEX` specification, "Status Labels").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {

@@ -163,7 +163,7 @@ fn pkgsrc(entry: Entry<'_>, wishes: &Wishes, keep: &mut dyn FnMut(Record)) -> Re
             remarks.push(format!("{}: signed by {}", entry.name, signer.fingerprint));
         }
         (Some(_), None) => {
-            remarks.push(format!("{}: its signature was not verified, for want of a key (--pkgsrc-key)", entry.name))
+            remarks.push(format!("{}: its signature was not verified, for want of a key (--pkgsrc-key)", entry.name));
         }
         (None, None) => {}
     }

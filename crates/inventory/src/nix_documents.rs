@@ -47,7 +47,7 @@ fn store_path(name: &str, store_dir: &str) -> String {
 /// The text of a patch, where the store of this machine has it.
 fn read_patch(path: &str, store_dir: &str) -> Option<Vec<u8>> {
     let is_plain = path.starts_with(store_dir) && !path.split('/').any(|part| part == "..");
-    if !is_plain { None } else { input::read(path, PATCH_BYTES_MAX).ok() }
+    if is_plain { input::read(path, PATCH_BYTES_MAX).ok() } else { None }
 }
 
 pub(crate) fn derivation_json(name: &str, bytes: &[u8], options: &ReadOptions, into: &mut Gathered) {

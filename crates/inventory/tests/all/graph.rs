@@ -1,6 +1,7 @@
 //! Inventories of real derivation graphs.
 
-use crate::corpus;
+use crate::corpora::corpus;
+use crate::derivations::derivations;
 use aux_core::component::PatchEvidence;
 use aux_core::{Component, Inventory, Scope, TargetKind};
 use aux_inventory::graph;
@@ -11,7 +12,7 @@ const NIXOS: &str = "nixos-17.03-system";
 const AUXOLOTL: &str = "auxolotl-core-2024-06";
 
 fn read(name: &str) -> Option<Inventory> {
-    let files = corpus::derivations(&corpus::folder()?.join("nix").join(format!("{name}.drvs.tar.zst")));
+    let files = derivations(&corpus(&format!("nix/{name}.drvs.tar.zst"))?);
     let graph: Vec<_> = files.iter().map(|(path, bytes)| (path, Derivation::parse(bytes).unwrap())).collect();
     Some(graph::inventory(name, TargetKind::DerivationGraph, &graph, &|_| None))
 }
@@ -90,8 +91,8 @@ fn an_auxolotl_package_set_names_packages_as_closures_do() {
 #[test]
 fn patches_visible_in_a_derivation_count_and_comments_never_do() {
     let Some(inventory) = read(NIXOS) else { return };
-    let Some(folder) = corpus::folder() else { return };
-    let table = std::fs::read_to_string(folder.join("labels/nixpkgs-17.03-patched.tsv")).unwrap();
+    let Some(table) = corpus("labels/nixpkgs-17.03-patched.tsv") else { return };
+    let table = std::fs::read_to_string(table).unwrap();
     let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split('\t').collect()).collect();
     let visible: BTreeSet<&str> =
         rows.iter().filter(|row| ["name", "url", "path"].contains(&row[3])).map(|row| row[2]).collect();
@@ -127,8 +128,8 @@ fn a_patch_says_where_its_cve_was_seen() {
 
 #[test]
 fn a_patch_is_read_where_the_store_is_at_hand() {
-    let Some(folder) = corpus::folder() else { return };
-    let files = corpus::derivations(&folder.join("nix").join(format!("{NIXOS}.drvs.tar.zst")));
+    let Some(archive) = corpus(&format!("nix/{NIXOS}.drvs.tar.zst")) else { return };
+    let files = derivations(&archive);
     let graph: Vec<_> = files.iter().map(|(path, bytes)| (path, Derivation::parse(bytes).unwrap())).collect();
     let read_store = |path: &str| path.ends_with("-lzma.patch").then(|| b"Fixes CVE-2099-0001\n".to_vec());
     let inventory = graph::inventory("x", TargetKind::DerivationGraph, &graph, &read_store);
@@ -139,8 +140,8 @@ fn a_patch_is_read_where_the_store_is_at_hand() {
 
 #[test]
 fn the_order_of_the_files_does_not_matter() {
-    let Some(folder) = corpus::folder() else { return };
-    let files = corpus::derivations(&folder.join("nix").join(format!("{NIXOS}.drvs.tar.zst")));
+    let Some(archive) = corpus(&format!("nix/{NIXOS}.drvs.tar.zst")) else { return };
+    let files = derivations(&archive);
     let mut graph: Vec<_> = files.iter().map(|(path, bytes)| (path, Derivation::parse(bytes).unwrap())).collect();
     let first = graph::inventory("x", TargetKind::DerivationGraph, &graph, &|_| None);
     graph.reverse();

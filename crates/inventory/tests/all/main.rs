@@ -1,6 +1,10 @@
-//! Inventories of the real corpora.
+//! Readers against the real thing: a store made by a real Nix, and the corpora.
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
 
-#[cfg(test)]
-mod corpus;
-#[cfg(test)]
+#[path = "../../../../tests/support/corpora.rs"]
+mod corpora;
+#[path = "../../../../tests/support/derivations.rs"]
+mod derivations;
 mod graph;
+mod lists;
+mod store;

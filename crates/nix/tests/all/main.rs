@@ -1,6 +1,8 @@
 //! Nix's formats against the real corpora.
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
 
-#[cfg(test)]
-mod corpus;
-#[cfg(test)]
+#[path = "../../../../tests/support/corpora.rs"]
+mod corpora;
+#[path = "../../../../tests/support/derivations.rs"]
 mod derivations;
+mod round_trip;

@@ -20,7 +20,7 @@ use crate::ui::{Ui, plain};
 /// Say which components of a target are vulnerable, why, and what fixes them.
 ///
 /// TARGET is a derivation (.drv), a folder or tar of them, the JSON of `nix derivation show -r` or `nix path-info -r`, a
-/// store path or profile, a flake.lock, a CycloneDX or SPDX document, a list of names or package URLs, a pkgsrc list or
+/// store path or profile, a flake.lock, a `CycloneDX` or SPDX document, a list of names or package URLs, a pkgsrc list or
 /// a Triton manifest; gzip, zstd and xz are unpacked, `-` is standard input. Without a target this machine is audited.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

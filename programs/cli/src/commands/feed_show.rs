@@ -33,12 +33,9 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let mapped = aux_io::file::map(&args.feed)?;
     let index = Index::open(&mapped).map_err(|error| Failure::feed(&args.feed, &error))?;
     let document = match (&args.id, &args.package) {
-        (Some(id), _) => match advisory(&index, id) {
-            Some(document) => document,
-            None => {
-                ui.remark(&format!("{id} is not in this feed"));
-                return Ok(exit::NO);
-            }
+        (Some(id), _) => if let Some(document) = advisory(&index, id) { document } else {
+            ui.remark(&format!("{id} is not in this feed"));
+            return Ok(exit::NO);
         },
         (None, Some(name)) => package(&index, &Ecosystem::new(&args.ecosystem), name),
         (None, None) => json!({

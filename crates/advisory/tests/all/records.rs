@@ -2,26 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::corpora::corpus;
 use aux_advisory::{Product, Record, cve5, kev, osv, pkg_vulnerabilities};
-
-/// The corpora beside the checkout; without them the test says so and, in CI, fails.
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that skips must say so, and CI must not skip"
-)]
-fn corpus(path: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora");
-    let found = [beside, PathBuf::from("/work/shared/corpora")]
-        .into_iter()
-        .map(|root| root.join(path))
-        .find(|path| path.exists());
-    if found.is_none() {
-        assert!(std::env::var_os("CI").is_none() && std::env::var("CI").is_err(), "corpus {path} is missing");
-        eprintln!("skipped: corpus {path} is not here");
-    }
-    found
-}
 
 /// The JSON files of a tar.zst whose path `wanted` accepts.
 fn unpacked(path: &Path, wanted: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {

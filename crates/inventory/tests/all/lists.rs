@@ -1,23 +1,8 @@
 //! The corpora: real lists and archives, read where they lie.
 
-use crate::in_ci;
+use crate::corpora::corpus;
 use aux_core::TargetKind;
 use aux_inventory::{ReadOptions, read};
-use std::path::{Path, PathBuf};
-
-/// A file of the corpora, which lie beside the repository; `None` where they are not there.
-fn corpus(name: &str) -> Option<PathBuf> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = [manifest.join("../../../shared/corpora"), PathBuf::from("/work/shared/corpora")]
-        .into_iter()
-        .map(|corpora| corpora.join(name))
-        .find(|path| path.exists());
-    if found.is_none() {
-        assert!(!in_ci(), "the corpora are not there: {name}");
-        eprintln!("skipped: no corpora; they belong in ../shared/corpora beside the repository");
-    }
-    found
-}
 
 #[test]
 fn the_package_lists_of_triton_images_are_read_whole() {

@@ -1,6 +1,6 @@
 //! A store made by a real `nix`, read back through its database and through `nix-store`.
 
-use crate::in_ci;
+use crate::corpora::in_ci;
 use aux_core::{Inventory, Scope, TargetKind};
 use aux_inventory::{ReadOptions, read, read_machine};
 use aux_io::file;

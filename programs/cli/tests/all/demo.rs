@@ -1,5 +1,7 @@
 //! The examples a stranger meets first: the fleet shows what an audit can say, and a row is there because its advisory is.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
