@@ -1,6 +1,6 @@
 //! Damaged documents of every kind end in components or problems, never in a panic.
 
-#[path = "../../../fuzz/damage.rs"]
+#[path = "../../../tests/support/damage.rs"]
 mod damage;
 
 use crate::{Gathered, ReadOptions, cyclonedx, detect, documents, graph, list, manifest, nix_documents, purl, spdx};

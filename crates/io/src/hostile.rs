@@ -1,6 +1,6 @@
 //! Damaged packed files and archives end in bytes within the limit or an error, never in a panic.
 
-#[path = "../../../fuzz/damage.rs"]
+#[path = "../../../tests/support/damage.rs"]
 mod damage;
 
 use crate::input::{self, Line};
