@@ -175,14 +175,9 @@ fn purl(component: &Component) -> String {
         return purl.clone();
     }
     let quoted = |text: &str| {
-        text.bytes().fold(String::new(), |mut quoted, byte| {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~') {
-                quoted.push(char::from(byte));
-            } else {
-                quoted.push_str(&format!("%{byte:02X}"));
-            }
-            quoted
-        })
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~');
+        let quote = |byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        text.bytes().map(quote).collect::<Vec<_>>().concat()
     };
     let version = if component.version.is_empty() { String::new() } else { format!("@{}", quoted(&component.version)) };
     format!("pkg:{}/{}{version}", component.ecosystem, quoted(&component.name))

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 use super::environment;
 use crate::failure::Failure;
-use crate::ui::{Ui, plain};
+use crate::ui::Ui;
 
 /// Say which components of a target are vulnerable, why, and what fixes them.
 ///
@@ -23,6 +23,7 @@ use crate::ui::{Ui, plain};
 /// store path or profile, a flake.lock, a `CycloneDX` or SPDX document, a list of names or package URLs, a pkgsrc list or
 /// a Triton manifest; gzip, zstd and xz are unpacked, `-` is standard input. Without a target this machine is audited.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch a person types")]
 pub(crate) struct Args {
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
@@ -73,19 +74,19 @@ fn format(word: &str) -> Result<Format, String> {
     Format::from_word(word).ok_or_else(|| format!("`{word}` is not one of {}", known()))
 }
 
-pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     ui.is_quiet |= args.quiet || args.json;
     let start = args.targets.first().map_or(Path::new("."), |target| Path::new(target.as_str()));
     let config = config::load(&environment::absolute(start), &environment::config_places()).map_err(Failure::new)?;
-    let feed = feed_path(&args, &config)?;
-    let policy = policy(&args, &config)?;
+    let feed = feed_path(args, &config)?;
+    let policy = policy(args, &config)?;
     let mapped = aux_io::file::map(&feed)?;
     let index = Index::open(&mapped).map_err(|error| Failure::feed(&feed, &error))?;
-    let inventories = inventories(&args, ui);
+    let inventories = inventories(args, ui);
     if let Some(id) = &args.explain {
         return explained(&index, &inventories, id, ui);
     }
-    let mut report = audit(&index, &inventories, &policy, now(&args)?);
+    let mut report = audit(&index, &inventories, &policy, now(args)?);
     add_details(&mut report, &feed)?;
     let format = if args.json { Format::Json } else { args.format.unwrap_or(Format::Table) };
     let has_color = ui.has_color && args.output.is_none();
@@ -166,12 +167,10 @@ fn now(args: &Args) -> Result<Timestamp, Failure> {
 }
 
 fn explained(index: &Index<'_>, inventories: &[Inventory], id: &str, ui: &mut Ui) -> Result<u8, Failure> {
-    let mut text = explain(index, inventories, id).join("\n");
-    text.push('\n');
-    for problem in inventories.iter().flat_map(|inventory| &inventory.problems) {
-        text.push_str(&format!("not read: {}: {}\n", problem.subject, problem.message));
-    }
-    ui.answer(&plain(&text))?;
+    let mut lines = explain(index, inventories, id);
+    let problems = inventories.iter().flat_map(|inventory| &inventory.problems);
+    lines.extend(problems.map(|problem| format!("not read: {}: {}", problem.subject, problem.message)));
+    ui.answer_lines(&lines)?;
     Ok(exit::DONE)
 }
 

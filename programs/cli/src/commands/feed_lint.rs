@@ -53,8 +53,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
             json!({ "schema": "aux.feed.lint/1", "entries": linted.entries, "names": linted.names, "notes": notes });
         ui.answer(&format!("{document:#}\n"))?;
     } else {
-        let notes: String = linted.notes.iter().map(|note| format!("{note}\n")).collect();
-        ui.answer(&notes)?;
+        ui.answer_lines(&linted.notes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         ui.remark(&format!("{} entries, {} package names, {} notes", linted.entries, linted.names, linted.notes.len()));
     }
     Ok(if linted.notes.is_empty() { exit::DONE } else { exit::NO })

@@ -9,7 +9,7 @@ use aux_core::naming::fold;
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::ui::{Ui, plain};
+use crate::ui::Ui;
 
 /// Say what an index holds, about one advisory, or about one package.
 #[derive(Debug, clap::Args)]
@@ -33,10 +33,14 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let mapped = aux_io::file::map(&args.feed)?;
     let index = Index::open(&mapped).map_err(|error| Failure::feed(&args.feed, &error))?;
     let document = match (&args.id, &args.package) {
-        (Some(id), _) => if let Some(document) = advisory(&index, id) { document } else {
-            ui.remark(&format!("{id} is not in this feed"));
-            return Ok(exit::NO);
-        },
+        (Some(id), _) => {
+            if let Some(document) = advisory(&index, id) {
+                document
+            } else {
+                ui.remark(&format!("{id} is not in this feed"));
+                return Ok(exit::NO);
+            }
+        }
         (None, Some(name)) => package(&index, &Ecosystem::new(&args.ecosystem), name),
         (None, None) => json!({
             "schema": "aux.feed/1",
@@ -46,8 +50,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
             "bytes": mapped.len(),
         }),
     };
-    let text = if args.json { format!("{document:#}\n") } else { lines(&document) };
-    ui.answer(&text)?;
+    if args.json {
+        ui.answer(&format!("{document:#}\n"))?;
+    } else {
+        ui.answer_lines(&lines(&document))?;
+    }
     Ok(exit::DONE)
 }
 
@@ -96,26 +103,23 @@ fn package(index: &Index<'_>, ecosystem: &Ecosystem, name: &str) -> serde_json::
 }
 
 /// The document as indented lines, for people.
-fn lines(document: &serde_json::Value) -> String {
-    let mut text = String::new();
+fn lines(document: &serde_json::Value) -> Vec<String> {
+    let mut lines = Vec::new();
     for (key, value) in document.as_object().into_iter().flatten().filter(|(key, _)| *key != "schema") {
         match value {
-            serde_json::Value::Array(items) if items.iter().all(serde_json::Value::is_object) => {
-                text.push_str(&format!("{key}:\n"));
-                for item in items {
-                    let fields: Vec<String> = item
-                        .as_object()
-                        .into_iter()
-                        .flatten()
-                        .map(|(key, value)| format!("{key} {}", word(value)))
-                        .collect();
-                    text.push_str(&format!("  {}\n", fields.join(", ")));
-                }
+            serde_json::Value::Array(items) if !items.is_empty() && items.iter().all(serde_json::Value::is_object) => {
+                lines.push(format!("{key}:"));
+                lines.extend(items.iter().map(|item| format!("  {}", fields(item))));
             }
-            _ => text.push_str(&format!("{key}: {}\n", word(value))),
+            _ => lines.push(format!("{key}: {}", word(value))),
         }
     }
-    plain(&text)
+    lines
+}
+
+fn fields(item: &serde_json::Value) -> String {
+    let fields = item.as_object().into_iter().flatten().map(|(key, value)| format!("{key} {}", word(value)));
+    fields.collect::<Vec<_>>().join(", ")
 }
 
 fn word(value: &serde_json::Value) -> String {
