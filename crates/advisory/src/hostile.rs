@@ -1,6 +1,6 @@
 //! Damaged documents of every source end in records or an error, never in a panic; so does a damaged index.
 
-#[path = "../../../fuzz/damage.rs"]
+#[path = "../../../tests/support/damage.rs"]
 mod damage;
 
 use crate::identity::lookup_names;
