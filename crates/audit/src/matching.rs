@@ -77,14 +77,17 @@ pub(crate) fn trace<'c, 'a>(
     component: &Component,
     present: &Present,
     advisory: AdvisoryKey,
-) -> Vec<Match<'c, 'a>> {
-    let entries =
-        candidates.iter().flat_map(|candidate| candidate.block.entries().map(move |entry| (candidate, entry)));
-    entries
-        .filter_map(|(candidate, entry)| Some((candidate, entry.ok()?)))
-        .filter(|(_, entry)| entry.advisory == advisory)
-        .map(|(candidate, entry)| weigh(candidate, entry, component, present))
-        .collect()
+) -> Result<Vec<Match<'c, 'a>>, Damaged> {
+    let mut found = Vec::new();
+    for candidate in candidates {
+        for entry in candidate.block.entries() {
+            let entry = entry?;
+            if entry.advisory == advisory {
+                found.push(weigh(candidate, entry, component, present));
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn weigh<'c, 'a>(

@@ -1,10 +1,11 @@
 //! The one file that speaks to people: answers to stdout, the conversation to stderr.
-#![expect(clippy::print_stderr, reason = "this is the file that prints")]
 
+use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use aux_app::exit;
+use aux_audit::formats::visible;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::failure::Failure;
@@ -40,7 +41,7 @@ impl Ui {
     /// A remark on stderr.
     pub(crate) fn remark(&mut self, text: &str) {
         if !self.is_quiet {
-            eprintln!("{}", plain(text));
+            say(visible(text));
         }
     }
 
@@ -63,35 +64,31 @@ impl Ui {
         if failure.code == exit::CLOSED_PIPE {
             return failure.code;
         }
-        eprintln!("aux: error: {}", plain(&failure.message));
+        say(format_args!("aux: error: {}", visible(&failure.message)));
         for detail in failure.details.iter().take(SHOWN) {
-            eprintln!("  {}", plain(detail));
+            say(format_args!("  {}", visible(detail)));
         }
         if failure.details.len() > SHOWN {
-            eprintln!("  and {} more", failure.details.len() - SHOWN);
+            say(format_args!("  and {} more", failure.details.len() - SHOWN));
         }
         if let Some(hint) = &failure.hint {
-            eprintln!("hint: {hint}");
+            say(format_args!("hint: {}", visible(hint)));
         }
         failure.code
     }
 }
 
-/// Foreign text for a terminal: control and format characters, which could forge output, are shown as `?`.
-pub(crate) fn plain(text: &str) -> String {
-    let is_forging = |c: char| {
-        c != '\n'
-            && (c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
-    };
-    text.chars().map(|c| if is_forging(c) { '?' } else { c }).collect()
+/// A line on stderr. One that cannot be written must not turn an answer into a crash.
+fn say(line: impl Display) {
+    drop(writeln!(std::io::stderr(), "{line}"));
 }
 
 /// Help and version go to stdout and are no error; anything else is a usage error.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let code = if error.use_stderr() { exit::UNKNOWN } else { exit::DONE };
     match error.print() {
+        Ok(()) => ExitCode::from(code),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(exit::CLOSED_PIPE),
-        _ => ExitCode::from(code),
+        Err(_) => ExitCode::from(exit::UNKNOWN),
     }
 }

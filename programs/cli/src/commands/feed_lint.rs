@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use aux_app::exit;
+use aux_audit::formats::visible;
 use aux_feed::{LintRequest, lint};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -53,7 +54,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
             json!({ "schema": "aux.feed.lint/1", "entries": linted.entries, "names": linted.names, "notes": notes });
         ui.answer(&format!("{document:#}\n"))?;
     } else {
-        let notes: String = linted.notes.iter().map(|note| format!("{note}\n")).collect();
+        let notes: String = linted.notes.iter().map(|note| format!("{}\n", visible(&note.to_string()))).collect();
         ui.answer(&notes)?;
         ui.remark(&format!("{} entries, {} package names, {} notes", linted.entries, linted.names, linted.notes.len()));
     }
