@@ -55,7 +55,11 @@ pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now:
 
 fn verdict(report: &Report, policy: &Policy) -> Verdict {
     let findings = || report.targets.iter().flat_map(|target| &target.findings);
-    if !policy.allow_incomplete && report.targets.iter().any(|target| !target.problems.is_empty()) {
+    // What is allowed is to judge a part. Where nothing was read there is no part, and a mistyped name would pass.
+    let is_judged = |target: &TargetReport| {
+        target.problems.is_empty() || (policy.allow_incomplete && (target.components > 0 || !target.inputs.is_empty()))
+    };
+    if !report.targets.iter().all(is_judged) {
         Verdict::Unknown
     } else if findings().any(|finding| policy.gate.fails(finding)) {
         Verdict::Fail
@@ -114,27 +118,44 @@ pub(crate) fn findings_of(
     (present, today): (&Present, Date),
     into: &mut Vec<Finding>,
 ) -> Result<(), Damaged> {
-    let known = component.known_vulnerabilities.iter().map(|text| known_vulnerability(inventory, component, text));
-    into.extend(known);
-    let candidates = candidates(index, component);
-    for (key, found) in matches(&candidates, component, present)? {
-        let advisory = index.advisory(key).ok_or(Damaged)?;
-        let mut finding = finding(inventory, component, &found, &advisory);
-        fixes(index, component, key, &mut finding);
-        patched(component, &mut finding);
-        stated(index, component, key, &mut finding, today);
+    let candidates = candidates(index, component)?;
+    let mut found = Vec::new();
+    for (key, matched) in matches(&candidates, component, present)? {
+        let advisory = index.advisory(key)?.ok_or(Damaged)?;
+        found.push((Some(key), finding(inventory, component, &matched, &advisory)));
+    }
+    for text in &component.known_vulnerabilities {
+        known_vulnerability(index, inventory, (component, text), &mut found)?;
+    }
+    for (key, mut finding) in found {
+        if let Some(key) = key {
+            fixes(index, component, key, &mut finding)?;
+            patched(component, &mut finding);
+            stated(index, component, key, &mut finding, today)?;
+        } else {
+            patched(component, &mut finding);
+        }
         into.push(finding);
     }
     Ok(())
 }
 
+/// What is found of one advisory on one component, if anything: what `--explain` ends with.
+pub(crate) fn conclusion(
+    index: &Index<'_>,
+    inventory: &Inventory,
+    component: &Component,
+    (present, today): (&Present, Date),
+    advisory: &Advisory<'_>,
+) -> Result<Option<Finding>, Damaged> {
+    let mut all = Vec::new();
+    findings_of(index, inventory, component, (present, today), &mut all)?;
+    Ok(all.into_iter().find(|finding| finding.id == advisory.id))
+}
+
 fn finding(inventory: &Inventory, component: &Component, found: &Match<'_, '_>, advisory: &Advisory<'_>) -> Finding {
     let mut finding = blank(inventory, component, advisory.id.clone());
-    finding.aliases = advisory.aliases.iter().map(|alias| (*alias).to_owned()).collect();
-    finding.class = advisory.class;
-    finding.severity = Severity::of(advisory.score);
-    finding.score = advisory.score;
-    finding.kev = advisory.kev;
+    describe(&mut finding, advisory);
     let Candidate { block, reason, .. } = found.candidate;
     finding.evidence.push(Evidence::new(EvidenceKind::Identity, format!("{}: {reason}", block.product)));
     finding.evidence.push(Evidence::new(EvidenceKind::Range, found.reason(component)));
@@ -145,6 +166,14 @@ fn finding(inventory: &Inventory, component: &Component, found: &Match<'_, '_>, 
     };
     finding.fixed_versions = found.fixed_versions(&component.version);
     finding
+}
+
+fn describe(finding: &mut Finding, advisory: &Advisory<'_>) {
+    finding.aliases = advisory.aliases.iter().map(|alias| (*alias).to_owned()).collect();
+    finding.class = advisory.class;
+    finding.severity = Severity::of(advisory.score);
+    finding.score = advisory.score;
+    finding.kev = advisory.kev;
 }
 
 fn blank(inventory: &Inventory, component: &Component, id: String) -> Finding {
@@ -183,25 +212,52 @@ fn purl(component: &Component) -> String {
     format!("pkg:{}/{}{version}", component.ecosystem, quoted(&component.name))
 }
 
-/// What the package's own metadata says needs no index.
-fn known_vulnerability(inventory: &Inventory, component: &Component, text: &str) -> Finding {
-    let id = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').find(|word| word.starts_with("CVE-"));
-    let mut finding = blank(
-        inventory,
-        component,
-        id.map_or_else(|| format!("known-vulnerability:{}", component.name), str::to_owned),
-    );
-    finding.evidence.push(Evidence::new(EvidenceKind::Metadata, format!("the package's own metadata says: {text}")));
-    finding
+/// What the package's own metadata says needs no index, but is one row with what the index says of the same advisory.
+fn known_vulnerability(
+    index: &Index<'_>,
+    inventory: &Inventory,
+    (component, text): (&Component, &str),
+    found: &mut Vec<(Option<AdvisoryKey>, Finding)>,
+) -> Result<(), Damaged> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let mut ids: Vec<String> = words.filter(|word| AdvisoryKey::of(word).cve().is_some()).map(str::to_owned).collect();
+    if ids.is_empty() {
+        ids.push(format!("known-vulnerability:{}", component.name));
+    }
+    let evidence = Evidence::new(EvidenceKind::Metadata, format!("the package's own metadata says: {text}"));
+    for id in ids {
+        let is_same = |finding: &Finding| finding.id == id || finding.aliases.contains(&id);
+        if let Some((_, finding)) = found.iter_mut().find(|(_, finding)| is_same(finding)) {
+            finding.state = State::Affected;
+            finding.evidence.push(evidence.clone());
+            continue;
+        }
+        let key = index.key_of(&id)?;
+        let mut finding = blank(inventory, component, id);
+        if let Some(advisory) = key.map(|key| index.advisory(key)).transpose()?.flatten() {
+            finding.id.clone_from(&advisory.id);
+            describe(&mut finding, &advisory);
+        }
+        finding.evidence.push(evidence.clone());
+        found.push((key, finding));
+    }
+    Ok(())
 }
 
 /// Fixed versions the team has named, above the component's own.
-fn fixes(index: &Index<'_>, component: &Component, advisory: AdvisoryKey, finding: &mut Finding) {
+fn fixes(
+    index: &Index<'_>,
+    component: &Component,
+    advisory: AdvisoryKey,
+    finding: &mut Finding,
+) -> Result<(), Damaged> {
     let scheme = scheme_of(component);
     let is_above = |version: &str| compare(scheme, version, &component.version).is_none_or(Ordering::is_gt);
-    let named = lookup_names(component);
-    let fixes = named.iter().flat_map(|name| index.fixes(&component.ecosystem, &name.folded));
-    for fix in fixes.filter(|fix| fix.advisory == advisory && is_above(fix.version)) {
+    let mut fixes = Vec::new();
+    for name in lookup_names(component) {
+        fixes.extend(index.fixes(&component.ecosystem, &name.folded)?);
+    }
+    for fix in fixes.into_iter().filter(|fix| fix.advisory == advisory && is_above(fix.version)) {
         let version = fix.version.to_owned();
         match fix.channel {
             Some(channel) => finding.fixes.push(Fix {
@@ -215,6 +271,7 @@ fn fixes(index: &Index<'_>, component: &Component, advisory: AdvisoryKey, findin
     }
     finding.fixes.sort();
     finding.fixes.dedup();
+    Ok(())
 }
 
 /// A patch that names the advisory, on every derivation of the version, fixes it.
@@ -236,10 +293,16 @@ fn patched(component: &Component, finding: &mut Finding) {
 }
 
 /// The team's statements: the last word.
-fn stated(index: &Index<'_>, component: &Component, advisory: AdvisoryKey, finding: &mut Finding, today: Date) {
+fn stated(
+    index: &Index<'_>,
+    component: &Component,
+    advisory: AdvisoryKey,
+    finding: &mut Finding,
+    today: Date,
+) -> Result<(), Damaged> {
     let scheme = scheme_of(component);
     for name in lookup_names(component) {
-        for said in index.statements(&component.ecosystem, &name.folded) {
+        for said in index.statements(&component.ecosystem, &name.folded)? {
             let applies = said.advisory == advisory && said.versions.holds(scheme, &component.version) == Some(true);
             if !applies {
                 continue;
@@ -269,6 +332,7 @@ fn stated(index: &Index<'_>, component: &Component, advisory: AdvisoryKey, findi
             ));
         }
     }
+    Ok(())
 }
 
 /// Alarms first, then the team's class, exploited ones, severity, name and id.

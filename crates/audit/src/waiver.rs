@@ -64,11 +64,13 @@ struct Entry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WhitelistEntry {
-    #[serde(default)]
-    cve: Vec<String>,
+    cve: Option<OneOrMany>,
     until: Option<WhitelistDate>,
     comment: Option<OneOrMany>,
     issue_url: Option<OneOrMany>,
+    /// Passed over there as well; older files have it.
+    #[expect(dead_code, reason = "the key is allowed and means nothing")]
+    status: Option<toml::Value>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +85,15 @@ enum WhitelistDate {
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn into_texts(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+        }
+    }
 }
 
 impl Waivers {
@@ -143,21 +154,24 @@ impl Waivers {
             let subject = place(file, text, key.span().start);
             let key = key.into_inner();
             let (name, version) = aux_core::naming::split_nix_name(&key);
-            let texts = [entry.comment, entry.issue_url].into_iter().flatten().flat_map(|texts| match texts {
-                OneOrMany::One(text) => vec![text],
-                OneOrMany::Many(texts) => texts,
-            });
+            let ids: BTreeSet<String> = entry.cve.into_iter().flat_map(OneOrMany::into_texts).collect();
+            if name == "*" && ids.is_empty() {
+                return Err(wrong(&subject, "`*` without `cve` would waive everything; name the advisories"));
+            }
+            let texts = [entry.comment, entry.issue_url].into_iter().flatten().flat_map(OneOrMany::into_texts);
             let reason = texts.collect::<Vec<_>>().join(" ");
             let until = entry.until.map(|until| match until {
                 WhitelistDate::Toml(value) => date(&value.to_string()),
                 WhitelistDate::Text(text) => date(&text),
             });
+            // There, findings are reported again from the day itself; here, a waiver's end is its last day.
+            let until = until.transpose().and_then(|day| day.map(last_day_before).transpose());
             self.waivers.push(Waiver {
-                ids: entry.cve.into_iter().collect(),
+                ids,
                 package: (name != "*").then(|| name.to_owned()),
                 versions: if version.is_empty() { VersionRange::ALL } else { VersionRange::exactly(version) },
                 reason: if reason.is_empty() { "whitelisted without a comment".to_owned() } else { reason },
-                expires: until.transpose().map_err(|message| wrong(&subject, &message))?,
+                expires: until.map_err(|message| wrong(&subject, &message))?,
                 until_fixed: false,
                 subject,
             });
@@ -224,6 +238,10 @@ fn wrong(subject: &str, message: &str) -> WaiverError {
     WaiverError { subject: subject.to_owned(), message: message.to_owned() }
 }
 
+fn last_day_before(day: Date) -> Result<Date, String> {
+    day.yesterday().map_err(|_| format!("`{day}` has no day before it"))
+}
+
 fn date(text: &str) -> Result<Date, String> {
     text.parse().map_err(|_| format!("`{text}` is not a date such as 2026-01-31"))
 }
@@ -249,12 +267,20 @@ mod tests {
     }
 
     #[test]
+    fn a_whitelist_ends_on_the_day_it_names_and_may_name_one_advisory_as_text() {
+        let read = read("[\"*\"]\ncve = \"CVE-2017-0001\"\nuntil = 2018-03-01\nstatus = \"ignore\"\n").unwrap();
+        assert_eq!(read.waivers[0].expires, Some(jiff::civil::date(2018, 2, 28)));
+        assert_eq!(read.waivers[0].ids, BTreeSet::from(["CVE-2017-0001".to_owned()]));
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_line() {
         for (text, says) in [
             ("[[waiver]]\nids=[\"x\"]\nreason=\" \"\n", "w.toml:1: a waiver needs a reason"),
             ("[[waiver]]\nreason=\"r\"\n", "w.toml:1: a waiver names advisory ids, a package or both"),
             ("[[waiver]]\nids=[\"x\"]\nversions=\"new\"\nreason=\"r\"\n", "w.toml:1: versions `new` is not a range"),
             ("x = [", "w.toml:1"),
+            ("[\"*\"]\ncomment = \"all\"\n", "w.toml:1: `*` without `cve` would waive everything"),
             ("[\"a-1\"]\ncves = [\"x\"]\n", "neither waivers nor a vulnix whitelist"),
         ] {
             let error = read(text).unwrap_err().to_string();

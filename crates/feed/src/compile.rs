@@ -50,6 +50,8 @@ pub struct Built {
 pub enum BuildError {
     #[error("nothing to build from: name at least one source")]
     NoSource,
+    #[error("the sources hold no advisory")]
+    NoAdvisory,
     #[error("{} of the source documents cannot be read", unread.len())]
     Unread {
         /// Name and reason.
@@ -72,6 +74,9 @@ pub(crate) struct Material {
 /// Builds an index. An unreadable document or a wrong decision stops it: a feed that silently lacks a source lies.
 pub fn build(request: &BuildRequest, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Built, BuildError> {
     let material = material(request, progress)?;
+    if material.records.is_empty() {
+        return Err(BuildError::NoAdvisory);
+    }
     let facts = Facts { serial: 0, built: built(&material.records, request.as_of) };
     let details = request.keeps_prose.then(|| index::compile_details(&material.records, &facts));
     Ok(Built {

@@ -5,6 +5,7 @@
 //! a group shares nothing. Groups hold [`GROUP`] entries.
 
 use super::bytes::{Reader, put_varint};
+use super::read::Damaged;
 
 /// Entries a group: small enough that a scan is cheap, large enough that offsets cost little.
 const GROUP: usize = 16;
@@ -66,13 +67,16 @@ impl<'a> Table<'a> {
     }
 
     /// The value of exactly this key.
-    pub(super) fn find(&self, key: &[u8]) -> Option<&'a [u8]> {
-        self.from(key).next().filter(|(found, _)| found == key).map(|(_, value)| value)
+    pub(super) fn find(&self, key: &[u8]) -> Result<Option<&'a [u8]>, Damaged> {
+        let first = self.from(key)?.next().transpose()?;
+        Ok(first.filter(|(found, _)| found == key).map(|(_, value)| value))
     }
 
     /// Every entry whose key begins with `prefix`, in order.
-    pub(super) fn with_prefix<'k>(&self, prefix: &'k [u8]) -> impl Iterator<Item = Entry<'a>> + use<'a, 'k> {
-        self.from(prefix).take_while(move |(key, _)| key.starts_with(prefix))
+    pub(super) fn with_prefix(&self, prefix: &[u8]) -> Result<Vec<Entry<'a>>, Damaged> {
+        let starts =
+            |entry: &Result<Entry<'a>, Damaged>| entry.as_ref().map_or(true, |(key, _)| key.starts_with(prefix));
+        self.from(prefix)?.take_while(starts).collect()
     }
 
     /// Every entry, in order.
@@ -81,23 +85,31 @@ impl<'a> Table<'a> {
     }
 
     /// Entries from the first key not below `key`.
-    fn from<'k>(&self, key: &'k [u8]) -> impl Iterator<Item = Entry<'a>> + use<'a, 'k> {
-        let group = self.last_group_at_or_below(key);
-        let bytes = self.group_offset(group).and_then(|offset| self.entries.get(offset..)).unwrap_or_default();
-        Entries { reader: Reader::new(bytes), key: Vec::new() }.skip_while(move |(found, _)| found.as_slice() < key)
+    fn from<'k>(&self, key: &'k [u8]) -> Result<impl Iterator<Item = EntryRead<'a>> + use<'a, 'k>, Damaged> {
+        let bytes = match self.last_group_at_or_below(key)? {
+            Some(group) => self.group_offset(group).and_then(|offset| self.entries.get(offset..)).ok_or(Damaged)?,
+            None if self.entries.is_empty() => &[],
+            None => return Err(Damaged),
+        };
+        let entries = Entries { reader: Reader::new(bytes), key: Vec::new() };
+        Ok(entries.skip_while(move |entry| entry.as_ref().is_ok_and(|(found, _)| found.as_slice() < key)))
     }
 
-    fn last_group_at_or_below(&self, key: &[u8]) -> usize {
+    /// `None` where there is no group at all.
+    fn last_group_at_or_below(&self, key: &[u8]) -> Result<Option<usize>, Damaged> {
         let (mut low, mut high) = (0, self.offsets.len() / 4);
+        if high == 0 {
+            return Ok(None);
+        }
         while high - low > 1 {
             let middle = low.midpoint(high);
-            if self.first_key(middle).is_some_and(|first| first <= key) {
+            if self.first_key(middle).ok_or(Damaged)? <= key {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        low
+        Ok(Some(low))
     }
 
     fn first_key(&self, group: usize) -> Option<&'a [u8]> {
@@ -112,20 +124,39 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Walks entries; ends at the first that does not decode, which a checked file does not have.
+/// An entry, or that it does not decode.
+pub(super) type EntryRead<'a> = Result<Entry<'a>, Damaged>;
+
+/// Walks entries; one that does not decode is the last item.
 pub(super) struct Entries<'a> {
     reader: Reader<'a>,
     key: Vec<u8>,
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = Entry<'a>;
+    type Item = EntryRead<'a>;
 
-    fn next(&mut self) -> Option<Entry<'a>> {
+    fn next(&mut self) -> Option<EntryRead<'a>> {
+        if self.reader.is_empty() {
+            return None;
+        }
+        let entry = self.entry().ok_or(Damaged);
+        if entry.is_err() {
+            self.reader = Reader::new(&[]);
+        }
+        Some(entry)
+    }
+}
+
+impl<'a> Entries<'a> {
+    fn entry(&mut self) -> Option<Entry<'a>> {
         let shared = usize::try_from(self.reader.varint()?).ok()?;
         let rest = usize::try_from(self.reader.varint()?).ok()?;
         let value = usize::try_from(self.reader.varint()?).ok()?;
         let rest = self.reader.take(rest)?;
+        if shared > self.key.len() {
+            return None;
+        }
         self.key.truncate(shared);
         self.key.extend_from_slice(rest);
         Some((self.key.clone(), self.reader.take(value)?))
@@ -146,22 +177,25 @@ mod tests {
         let bytes = writer.finish();
         let table = Table::read(&bytes).unwrap();
         for key in &keys {
-            assert_eq!(table.find(key.as_bytes()), Some(key.to_uppercase().as_bytes()));
+            assert_eq!(table.find(key.as_bytes()), Ok(Some(key.to_uppercase().as_bytes())));
         }
         for absent in ["", "key", "key-00000a", "key-99999", "z"] {
-            assert_eq!(table.find(absent.as_bytes()), None);
+            assert_eq!(table.find(absent.as_bytes()), Ok(None));
         }
-        assert_eq!(table.with_prefix(b"key-0001").count(), 10);
+        assert_eq!(table.with_prefix(b"key-0001").unwrap().len(), 10);
         assert_eq!(table.entries().count(), 1000);
     }
 
     #[test]
-    fn an_empty_or_broken_table_has_nothing_and_does_not_panic() {
+    fn an_empty_table_has_nothing_and_a_broken_one_says_so() {
         let bytes = TableWriter::default().finish();
-        assert_eq!(Table::read(&bytes).unwrap().find(b"x"), None);
+        assert_eq!(Table::read(&bytes).unwrap().find(b"x"), Ok(None));
         assert!(Table::read(&[1, 2]).is_none());
         assert!(Table::read(&[0, 0, 0, 9]).is_none());
         let garbage = [9, 200, 200, 200, 255, 255, 0, 0, 0, 0, 1, 0, 0, 0];
-        assert_eq!(Table::read(&garbage).unwrap().find(b"x"), None);
+        assert_eq!(Table::read(&garbage).unwrap().find(b"x"), Err(Damaged));
+        // Entries that no group leads to, and a group that begins behind the entries.
+        assert_eq!(Table::read(&[0, 1, 0, b'x', 0, 0, 0, 0]).unwrap().find(b"x"), Err(Damaged));
+        assert_eq!(Table::read(&[0, 1, 0, b'x', 9, 0, 0, 0, 1, 0, 0, 0]).unwrap().find(b"x"), Err(Damaged));
     }
 }
