@@ -22,8 +22,8 @@ pub(crate) fn derivations(options: &ReadOptions, into: &mut Gathered) {
 }
 
 /// What a set of derivations is made of; its components' outputs are output paths. `None` where none was given.
-pub(crate) fn graph(documents: Vec<(String, Vec<u8>)>, options: &ReadOptions) -> Option<Inventory> {
-    (!documents.is_empty()).then(|| read_graph(&documents, options).0)
+pub(crate) fn graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> Option<Inventory> {
+    (!documents.is_empty()).then(|| read_graph(documents, options).0)
 }
 
 /// The inventory, and what the derivations that no other needs build.
