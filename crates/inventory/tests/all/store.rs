@@ -112,7 +112,7 @@ fn a_closure_is_read_from_the_database_with_shortest_paths() {
 #[test]
 fn a_derivation_of_the_store_tells_what_runs_from_what_only_builds() {
     let Some(store) = Store::make() else { return };
-    let ask = Command::new("nix-store", Duration::from_secs(60)).argument("--query").argument("--deriver");
+    let ask = Command::new("nix-store", Duration::from_mins(1)).argument("--query").argument("--deriver");
     let mut ask = ask.argument(&store.root);
     ask.environment = environment(store.folder.path());
     let deriver = String::from_utf8(run(&ask).unwrap()).unwrap();
