@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
     clippy::print_stderr,
     reason = "a test that skips must say so, and CI must not skip"
 )]
-pub fn corpus(name: &str) -> Option<PathBuf> {
+pub(crate) fn corpus(name: &str) -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora");
     let folder = std::env::var("AUX_CORPORA").map_or_else(|_| beside(), PathBuf::from);
     let path = folder.join(name);
@@ -25,6 +25,6 @@ pub fn corpus(name: &str) -> Option<PathBuf> {
 
 /// Where a missing peer or corpus is a failure rather than a skip.
 #[expect(clippy::disallowed_methods, reason = "whether something missing is a failure depends on where the test runs")]
-pub fn in_ci() -> bool {
+pub(crate) fn in_ci() -> bool {
     std::env::var("CI").is_ok()
 }

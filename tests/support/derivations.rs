@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// The `.drv` files of an archive: store path and bytes.
-pub fn derivations(file: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn derivations(file: &Path) -> Vec<(String, Vec<u8>)> {
     let unpacked = zstd::stream::Decoder::new(std::fs::File::open(file).unwrap()).unwrap();
     let mut archive = tar::Archive::new(unpacked);
     let mut found = Vec::new();

@@ -87,9 +87,8 @@ pub fn condition<'a>(alternatives: impl Iterator<Item = Cpe<'a>>) -> Condition {
         match cpe.part {
             // Processors are everywhere; any other hardware is some maker's appliance with its own build.
             Part::Hardware if !is_processor_maker(cpe.vendor) => {}
-            Part::Hardware => return Condition::Holds,
             Part::OperatingSystem if is_foreign_vendor(cpe.vendor, cpe.product) => {}
-            Part::OperatingSystem => return Condition::Holds,
+            Part::Hardware | Part::OperatingSystem => return Condition::Holds,
             Part::Application => {
                 needed.push(Product::cpe(Part::Application, unescape(cpe.vendor), unescape(cpe.product)));
             }

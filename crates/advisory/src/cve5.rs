@@ -138,13 +138,13 @@ struct AffectedEntry {
 #[derive(Deserialize)]
 struct Metric {
     #[serde(rename = "cvssV4_0")]
-    version_4: Option<Cvss>,
+    v4_0: Option<Cvss>,
     #[serde(rename = "cvssV3_1")]
-    version_31: Option<Cvss>,
+    v3_1: Option<Cvss>,
     #[serde(rename = "cvssV3_0")]
-    version_30: Option<Cvss>,
+    v3_0: Option<Cvss>,
     #[serde(rename = "cvssV2_0")]
-    version_2: Option<Cvss>,
+    v2_0: Option<Cvss>,
 }
 
 #[derive(Deserialize)]
@@ -224,10 +224,10 @@ impl Entry<'_> {
 /// The score of the newest CVSS version given.
 fn score(metrics: &[Metric]) -> Option<Score> {
     let versions: [fn(&Metric) -> Option<&Cvss>; 4] = [
-        |metric| metric.version_4.as_ref(),
-        |metric| metric.version_31.as_ref(),
-        |metric| metric.version_30.as_ref(),
-        |metric| metric.version_2.as_ref(),
+        |metric| metric.v4_0.as_ref(),
+        |metric| metric.v3_1.as_ref(),
+        |metric| metric.v3_0.as_ref(),
+        |metric| metric.v2_0.as_ref(),
     ];
     versions.iter().find_map(|version| metrics.iter().filter_map(version).find_map(Cvss::score))
 }

@@ -277,7 +277,7 @@ fn version_in(word: &str) -> Option<&str> {
     let is_plain = version.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
     let letters = version.bytes().filter(u8::is_ascii_alphabetic).count();
     let begins = version.as_bytes().first().is_some_and(u8::is_ascii_digit);
-    let is_branch = version.ends_with(".x") || version.ends_with(".X");
+    let is_branch = version.rsplit_once('.').is_some_and(|(_, last)| last.eq_ignore_ascii_case("x"));
     (begins && is_plain && letters <= 8 && version.len() <= 40 && !is_branch && version::is_orderable(version))
         .then_some(version)
 }

@@ -124,7 +124,7 @@ fn check(signature: &Signature, keys: &[SignedPublicKey], text: &[u8]) -> Result
             return signer(key, signed);
         }
     }
-    let issuers: Vec<String> = signature.issuer_key_id().into_iter().map(std::string::ToString::to_string).collect();
+    let issuers: Vec<String> = signature.issuer_key_id().into_iter().map(ToString::to_string).collect();
     Err(SignatureError::OtherKey(if issuers.is_empty() { "an unnamed one".to_owned() } else { issuers.join(", ") }))
 }
 

@@ -89,7 +89,7 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
     }
     let mut findings = Vec::new();
     for component in judged() {
-        if self::findings(index, inventory, component, (&present, today), &mut findings).is_err() {
+        if findings_of(index, inventory, component, (&present, today), &mut findings).is_err() {
             problems.push(Problem::new(
                 &component.name,
                 "what the feed holds of it is damaged; fetch or build the feed again",
@@ -111,7 +111,7 @@ pub(crate) fn present(inventory: &Inventory) -> Present {
     inventory.components.iter().flat_map(lookup_names).map(|name| name.folded).collect()
 }
 
-fn findings(
+pub(crate) fn findings_of(
     index: &Index<'_>,
     inventory: &Inventory,
     component: &Component,
@@ -149,7 +149,7 @@ pub(crate) fn conclusion(
     advisory: &Advisory<'_>,
 ) -> Result<Option<Finding>, Damaged> {
     let mut all = Vec::new();
-    findings(index, inventory, component, (present, today), &mut all)?;
+    findings_of(index, inventory, component, (present, today), &mut all)?;
     Ok(all.into_iter().find(|finding| finding.id == advisory.id))
 }
 
@@ -204,14 +204,9 @@ fn purl(component: &Component) -> String {
         return purl.clone();
     }
     let quoted = |text: &str| {
-        text.bytes().fold(String::new(), |mut quoted, byte| {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~') {
-                quoted.push(char::from(byte));
-            } else {
-                quoted.push_str(&format!("%{byte:02X}"));
-            }
-            quoted
-        })
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~');
+        let quote = |byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        text.bytes().map(quote).collect::<Vec<_>>().concat()
     };
     let version = if component.version.is_empty() { String::new() } else { format!("@{}", quoted(&component.version)) };
     format!("pkg:{}/{}{version}", component.ecosystem, quoted(&component.name))

@@ -4,8 +4,8 @@ use aux_advisory::identity::{LookupName, Stance, lookup_names};
 use aux_advisory::index::{Block, Damaged, Index};
 use aux_advisory::record::{Language, Product};
 use aux_advisory::{Cpe, cpe};
-use aux_core::Component;
 use aux_core::naming::fold;
+use aux_core::{Component, Ecosystem};
 
 /// A product that may be the component, and why we think so.
 #[derive(Debug, Clone)]
@@ -59,7 +59,10 @@ pub(crate) fn candidates<'a>(index: &Index<'a>, component: &Component) -> Result
 }
 
 fn by_name<'a>(index: &Index<'a>, component: &Component, name: &LookupName) -> Result<Vec<Candidate<'a>>, Damaged> {
-    let decisions = index.names(&component.ecosystem, &name.folded)?;
+    let mut decisions = index.names(&component.ecosystem, &name.folded)?;
+    if decisions.is_empty() && shares_names_with_nixpkgs(&component.ecosystem) {
+        decisions = index.names(&Ecosystem::NIX, &name.folded)?;
+    }
     let mut found: Vec<Candidate<'a>> = Vec::new();
     for decision in decisions.iter().filter(|decision| decision.stance == Stance::Affirmed) {
         let block = match Product::read(decision.product) {
@@ -91,6 +94,12 @@ fn by_name<'a>(index: &Index<'a>, component: &Component, name: &LookupName) -> R
         found.push(Candidate { block, stance, reason, is_named: false, is_exact: false, language: name.language });
     }
     Ok(found)
+}
+
+/// Ecosystems that package the same upstream programs under their own names: what the team decided of a name in
+/// nixpkgs holds there too, until it decides otherwise. A language's package set has names of its own.
+fn shares_names_with_nixpkgs(ecosystem: &Ecosystem) -> bool {
+    *ecosystem == Ecosystem::PKGSRC || *ecosystem == Ecosystem::GENERIC
 }
 
 /// The rule's stance; a name out of a language's package set is that language's library, not its namesake.

@@ -148,7 +148,20 @@ fn version_outcome<'a>(entry: &Entry<'a>, component: &Component) -> Outcome<'a> 
             None => in_doubt = Some(range.clone()),
         }
     }
+    in_doubt = in_doubt.or_else(|| {
+        let base = without_patch_count(component)?;
+        entry.versions.iter().find(|range| range.holds(entry.scheme, base) == Some(true)).cloned()
+    });
     in_doubt.map_or(Outcome::OutOfRange, |range| Outcome::Unknown(Some(range)))
+}
+
+/// nixpkgs writes `2.38-44` for upstream's 2.38 with the 44 commits of its release branch. Where 2.38 is affected, such a
+/// version may or may not have the fix.
+fn without_patch_count(component: &Component) -> Option<&str> {
+    const DIGITS_MAX: usize = 3;
+    let (base, count) = component.version.rsplit_once('-')?;
+    let is_count = (1..=DIGITS_MAX).contains(&count.len()) && count.bytes().all(|byte| byte.is_ascii_digit());
+    (component.ecosystem == Ecosystem::NIX && is_count && !base.contains('-')).then_some(base)
 }
 
 impl Match<'_, '_> {

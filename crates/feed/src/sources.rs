@@ -127,10 +127,14 @@ fn is_beside(source: Source, entry: Entry<'_>) -> bool {
     let name = entry.name.rsplit(['/', '!']).next().unwrap_or(entry.name);
     let is_inner = entry.name.contains('!');
     match source {
-        Source::Osv => is_inner && !name.ends_with(".json"),
-        Source::Cve5 => is_inner && !(name.starts_with("CVE-") && name.ends_with(".json")),
+        Source::Osv => is_inner && !is_json(name),
+        Source::Cve5 => is_inner && !(name.starts_with("CVE-") && is_json(name)),
         Source::Nvd | Source::Pkgsrc | Source::Kev => false,
     }
+}
+
+fn is_json(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
 fn document(source: Source, entry: Entry<'_>, wishes: &Wishes, into: &mut Gathered) -> Result<(), String> {

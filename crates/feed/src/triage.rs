@@ -19,7 +19,7 @@ pub fn read_triage(folder: &Path) -> TriageFolder {
     let mut errors = Vec::new();
     input::entries(folder, DOCUMENT_BYTES_MAX, &mut |entry| match entry {
         Err(error) => errors.push(at_top(error.name(), error.message())),
-        Ok(entry) if !entry.name.ends_with(".toml") => {}
+        Ok(entry) if Path::new(entry.name).extension().is_none_or(|extension| extension != "toml") => {}
         Ok(entry) => match std::str::from_utf8(entry.bytes) {
             Ok(text) => errors.extend(triage::read(entry.name, text, &mut read.triage)),
             Err(_) => errors.push(at_top(entry.name, "it is not UTF-8 text".to_owned())),

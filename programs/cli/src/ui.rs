@@ -1,7 +1,6 @@
 //! The one file that speaks to people: answers to stdout, the conversation to stderr.
 
-use std::fmt::Display;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Stderr, Stdout, Write};
 use std::process::ExitCode;
 
 use aux_app::exit;
@@ -12,6 +11,8 @@ use crate::failure::Failure;
 
 /// Where output goes and what the terminal can do.
 pub(crate) struct Ui {
+    stdout: Stdout,
+    stderr: Stderr,
     pub(crate) is_quiet: bool,
     pub(crate) has_color: bool,
     pub(crate) width: usize,
@@ -20,15 +21,16 @@ pub(crate) struct Ui {
 impl Ui {
     #[expect(clippy::disallowed_methods, reason = "NO_COLOR and COLUMNS are facts about the terminal")]
     pub(crate) fn of_terminal() -> Self {
-        let is_terminal = std::io::stdout().is_terminal();
+        let (stdout, stderr) = (io::stdout(), io::stderr());
         let no_color = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty());
         let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        Self { is_quiet: false, has_color: is_terminal && !no_color, width: columns.unwrap_or(80).clamp(40, 200) }
+        let has_color = stdout.is_terminal() && !no_color;
+        Self { stdout, stderr, is_quiet: false, has_color, width: columns.unwrap_or(80).clamp(40, 200) }
     }
 
     /// Writes an answer to stdout; a reader that went away ends the program quietly.
     pub(crate) fn answer(&mut self, text: &str) -> Result<(), Failure> {
-        let mut stdout = std::io::stdout().lock();
+        let mut stdout = self.stdout.lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
@@ -38,11 +40,27 @@ impl Ui {
         }
     }
 
+    /// Sentences as text, each wrapped to the terminal; what is foreign in them cannot forge output.
+    pub(crate) fn text_of(&self, lines: &[String]) -> String {
+        let wrapped = lines.iter().flat_map(|line| wrap(&visible(line), self.width));
+        wrapped.fold(String::new(), |text, line| text + &line + "\n")
+    }
+
+    /// Writes sentences to stdout.
+    pub(crate) fn answer_lines(&mut self, lines: &[String]) -> Result<(), Failure> {
+        self.answer(&self.text_of(lines))
+    }
+
     /// A remark on stderr.
     pub(crate) fn remark(&mut self, text: &str) {
         if !self.is_quiet {
-            say(visible(text));
+            self.say(text);
         }
+    }
+
+    /// Where stderr is gone too, nobody can be told.
+    fn say(&mut self, text: &str) {
+        let _gone = writeln!(self.stderr, "{}", visible(text));
     }
 
     /// A bar on stderr, where that is a terminal.
@@ -64,23 +82,39 @@ impl Ui {
         if failure.code == exit::CLOSED_PIPE {
             return failure.code;
         }
-        say(format_args!("aux: error: {}", visible(&failure.message)));
+        self.say(&format!("aux: error: {}", failure.message));
         for detail in failure.details.iter().take(SHOWN) {
-            say(format_args!("  {}", visible(detail)));
+            self.say(&format!("  {detail}"));
         }
         if failure.details.len() > SHOWN {
-            say(format_args!("  and {} more", failure.details.len() - SHOWN));
+            self.say(&format!("  and {} more", failure.details.len() - SHOWN));
         }
         if let Some(hint) = &failure.hint {
-            say(format_args!("hint: {}", visible(hint)));
+            self.say(&format!("hint: {hint}"));
         }
         failure.code
     }
 }
 
-/// A line on stderr. One that cannot be written must not turn an answer into a crash.
-fn say(line: impl Display) {
-    drop(writeln!(std::io::stderr(), "{line}"));
+/// Breaks a line at spaces; what follows stands two columns further in. A word longer than the line is left whole.
+fn wrap(line: &str, width: usize) -> Vec<String> {
+    let indent = line.chars().take_while(|c| *c == ' ').count();
+    let mut lines = Vec::new();
+    let mut current = " ".repeat(indent);
+    let mut is_empty = true;
+    for word in line.split_whitespace() {
+        if !is_empty && current.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::replace(&mut current, " ".repeat(indent + 2)));
+            is_empty = true;
+        }
+        if !is_empty {
+            current.push(' ');
+        }
+        current.push_str(word);
+        is_empty = false;
+    }
+    lines.push(current);
+    lines
 }
 
 /// Help and version go to stdout and are no error; anything else is a usage error.
@@ -90,5 +124,17 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         Ok(()) => ExitCode::from(code),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(exit::CLOSED_PIPE),
         Err(_) => ExitCode::from(exit::UNKNOWN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_are_wrapped_at_words_and_indented() {
+        assert_eq!(wrap("  one two three", 10), ["  one two", "    three"]);
+        assert_eq!(wrap("averyveryverylongword and more", 10), ["averyveryverylongword", "  and more"]);
+        assert_eq!(wrap("", 10), [""]);
     }
 }

@@ -33,7 +33,9 @@ pub fn compile_details(records: &[Record], facts: &Facts) -> Vec<u8> {
         put_text(&mut value, &shortened(&record.title));
         let references: Vec<&String> = record.references.iter().take(REFERENCES_MAX).collect();
         put_varint(&mut value, references.len() as u64);
-        references.into_iter().for_each(|reference| put_text(&mut value, reference));
+        for reference in references {
+            put_text(&mut value, reference);
+        }
         table.push(&key.bytes(), &value);
     }
     let mut body = Vec::new();

@@ -78,8 +78,10 @@ fn tiny() -> Vec<u8> {
 /// As `xxd` prints it.
 fn dump(bytes: &[u8]) -> String {
     let line = |(number, sixteen): (usize, &[u8])| {
-        let pairs: Vec<String> =
-            sixteen.chunks(2).map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+        let pairs: Vec<String> = sixteen
+            .chunks(2)
+            .map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat())
+            .collect();
         let shown: String =
             sixteen.iter().map(|byte| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' }).collect();
         format!("{:08x}: {:<39}  {shown}\n", number * 16, pairs.join(" "))

@@ -285,8 +285,8 @@ impl<'a> Index<'a> {
 
 fn announced_length(body: &[u8]) -> Option<u64> {
     let lengths = body.get(..SECTIONS * 8)?;
-    let total = lengths.chunks_exact(8).map(|length| u64::from_le_bytes(length.try_into().unwrap_or_default()));
-    total.fold(Some(SECTIONS as u64 * 8), |sum, length| sum?.checked_add(length))
+    let mut total = lengths.chunks_exact(8).map(|length| u64::from_le_bytes(length.try_into().unwrap_or_default()));
+    total.try_fold(SECTIONS as u64 * 8, u64::checked_add)
 }
 
 fn product_block<'a>(key: &[u8], value: &'a [u8]) -> Option<Block<'a>> {

@@ -1,6 +1,6 @@
 //! Every record of the real corpora is read; what cannot be read is named.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::corpora::corpus;
 use aux_advisory::{Product, Record, cve5, kev, osv, pkg_vulnerabilities};
@@ -27,7 +27,9 @@ fn unpacked(path: &Path, wanted: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)
 fn every_osv_record_is_read_with_ranges_and_its_cpe_products() {
     let Some(path) = corpus("osv/bitnami.tar.zst") else { return };
     let mut records: Vec<Record> = Vec::new();
-    for (name, content) in unpacked(&path, |name| name.ends_with(".json")) {
+    for (name, content) in
+        unpacked(&path, |name| Path::new(name).extension().is_some_and(|extension| extension == "json"))
+    {
         osv::read(&content, &mut |record| records.push(record)).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     assert_eq!(records.len(), 7_444);

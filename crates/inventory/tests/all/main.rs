@@ -1,5 +1,5 @@
 //! Readers against the real thing: a store made by a real Nix, and the corpora.
-#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a skipped test says so, a failed one panics")]
 
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;

@@ -25,6 +25,7 @@ use crate::ui::Ui;
 /// store path or profile, a flake.lock, a `CycloneDX` or SPDX document, a list of names or package URLs, a pkgsrc list or
 /// a Triton manifest; gzip, zstd and xz are unpacked, `-` is standard input. Without a target this machine is audited.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch a person types")]
 pub(crate) struct Args {
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
@@ -75,24 +76,24 @@ fn format(word: &str) -> Result<Format, String> {
     Format::from_word(word).ok_or_else(|| format!("`{word}` is not one of {}", known()))
 }
 
-pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     ui.is_quiet |= args.quiet || args.json;
     if args.targets.iter().filter(|target| *target == "-").count() > 1 {
         return Err(Failure::new("`-` stands twice, and standard input can be read only once"));
     }
     let start = args.targets.first().map_or(Path::new("."), |target| Path::new(target.as_str()));
     let config = config::load(&environment::absolute(start), &environment::config_places()).map_err(Failure::new)?;
-    let feed = feed_path(&args, &config)?;
-    let policy = policy(&args, &config)?;
+    let feed = feed_path(args, &config)?;
+    let policy = policy(args, &config)?;
     let mapped = aux_io::file::map(&feed).map_err(|error| Failure::feed_file(&error))?;
     let index = Index::open(&mapped).map_err(|error| Failure::feed(&feed, &error))?;
-    let inventories = inventories(&args, ui);
-    let now = now(&args)?;
+    let inventories = inventories(args, ui);
+    let now = now(args)?;
     if let Some(id) = &args.explain {
         let (is_json, allow_incomplete) = (args.json, args.allow_incomplete);
         let today = now.to_zoned(TimeZone::UTC).date();
-        let answer = Answer { id, is_json, allow_incomplete, today, width: ui.width };
-        let (text, code) = explained(&index, &inventories, answer)?;
+        let answer = Answer { id, is_json, allow_incomplete, today };
+        let (text, code) = explained(&index, &inventories, answer, ui)?;
         write(args.output.as_deref(), &text, ui)?;
         return Ok(code);
     }

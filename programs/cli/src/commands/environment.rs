@@ -1,5 +1,4 @@
 //! What a command takes from its surroundings: folders of configuration, the program path, the store.
-#![expect(clippy::disallowed_methods, reason = "programs, not rooms, read the environment, and only here")]
 
 use std::env;
 use std::ffi::OsString;

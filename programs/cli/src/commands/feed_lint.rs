@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use aux_app::exit;
-use aux_audit::formats::visible;
 use aux_feed::{LintRequest, lint};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -37,7 +36,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
     sources.triage = Some(args.folder);
     let bar = ui.progress("reading sources");
     let request =
-        LintRequest { sources: sources.request(false), today: Timestamp::now().to_zoned(TimeZone::UTC).date() };
+        LintRequest { sources: sources.request(false)?, today: Timestamp::now().to_zoned(TimeZone::UTC).date() };
     let linted = lint(&request, &|done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
@@ -54,8 +53,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
             json!({ "schema": "aux.feed.lint/1", "entries": linted.entries, "names": linted.names, "notes": notes });
         ui.answer(&format!("{document:#}\n"))?;
     } else {
-        let notes: String = linted.notes.iter().map(|note| format!("{}\n", visible(&note.to_string()))).collect();
-        ui.answer(&notes)?;
+        ui.answer_lines(&linted.notes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         ui.remark(&format!("{} entries, {} package names, {} notes", linted.entries, linted.names, linted.notes.len()));
     }
     Ok(if linted.notes.is_empty() { exit::DONE } else { exit::NO })

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use aux_advisory::index::Damaged;
-use aux_advisory::index::{Block, Index};
+use aux_advisory::index::{Block, Damaged, Index};
 use aux_app::exit;
-use aux_audit::formats::visible;
 use aux_core::Ecosystem;
 use aux_core::naming::fold;
 use serde_json::json;
@@ -52,8 +50,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
             "bytes": mapped.len(),
         }),
     };
-    let text = if args.json { format!("{document:#}\n") } else { lines(&document) };
-    ui.answer(&text)?;
+    if args.json {
+        ui.answer(&format!("{document:#}\n"))?;
+    } else {
+        ui.answer_lines(&lines(&document))?;
+    }
     Ok(exit::DONE)
 }
 
@@ -103,31 +104,28 @@ fn package(index: &Index<'_>, ecosystem: &Ecosystem, name: &str) -> Result<serde
 }
 
 /// The document as indented lines, for people.
-fn lines(document: &serde_json::Value) -> String {
-    let mut text = String::new();
+fn lines(document: &serde_json::Value) -> Vec<String> {
+    let mut lines = Vec::new();
     for (key, value) in document.as_object().into_iter().flatten().filter(|(key, _)| *key != "schema") {
         match value {
-            serde_json::Value::Array(items) if items.iter().all(serde_json::Value::is_object) => {
-                text.push_str(&format!("{key}:\n"));
-                for item in items {
-                    let fields: Vec<String> = item
-                        .as_object()
-                        .into_iter()
-                        .flatten()
-                        .map(|(key, value)| format!("{key} {}", word(value)))
-                        .collect();
-                    text.push_str(&format!("  {}\n", fields.join(", ")));
-                }
+            serde_json::Value::Array(items) if !items.is_empty() && items.iter().all(serde_json::Value::is_object) => {
+                lines.push(format!("{key}:"));
+                lines.extend(items.iter().map(|item| format!("  {}", fields(item))));
             }
-            _ => text.push_str(&format!("{key}: {}\n", word(value))),
+            _ => lines.push(format!("{key}: {}", word(value))),
         }
     }
-    text
+    lines
+}
+
+fn fields(item: &serde_json::Value) -> String {
+    let fields = item.as_object().into_iter().flatten().map(|(key, value)| format!("{key} {}", word(value)));
+    fields.collect::<Vec<_>>().join(", ")
 }
 
 fn word(value: &serde_json::Value) -> String {
     match value {
-        serde_json::Value::String(text) => visible(text).into_owned(),
+        serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Null => "none".to_owned(),
         serde_json::Value::Array(items) if items.is_empty() => "none".to_owned(),
         serde_json::Value::Array(items) => items.iter().map(word).collect::<Vec<_>>().join(" | "),

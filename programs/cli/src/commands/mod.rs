@@ -43,7 +43,7 @@ pub(crate) enum Config {
 /// Runs a command; the number is the exit code.
 pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
     match command {
-        Command::Audit(args) => audit::run(args, ui),
+        Command::Audit(args) => audit::run(&args, ui),
         Command::Feed(Feed::Build(args)) => feed_build::run(args, ui),
         Command::Feed(Feed::Show(args)) => feed_show::run(&args, ui),
         Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),
