@@ -90,11 +90,9 @@ fn named(component: &Component) -> String {
 fn settled(component: &Component, finding: &Finding) -> Vec<String> {
     let settles = [EvidenceKind::Patch, EvidenceKind::Statement, EvidenceKind::Metadata];
     let settling = finding.evidence.iter().filter(|evidence| settles.contains(&evidence.kind));
-    let mut said: Vec<String> =
-        settling.map(|evidence| format!("{}: {}.", named(component), evidence.text.trim_end_matches('.'))).collect();
+    let mut said: Vec<String> = settling.map(|evidence| format!("  {}", evidence.text)).collect();
     if !said.is_empty() {
-        let state = finding.state.as_str().replace('_', " ");
-        said.push(format!("So {} is reported as {state}.", named(component)));
+        said.push(format!("  so {} is reported as {}.", named(component), finding.state.as_str()));
     }
     said
 }

@@ -1,6 +1,6 @@
 //! Local waivers: what a user accepts, with a reason and an end. A waiver that no longer does anything says so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aux_advisory::record::VersionRange;
 use aux_core::finding::EvidenceKind;
@@ -142,14 +142,10 @@ impl Waivers {
     }
 
     fn read_whitelist(&mut self, file: &str, text: &str) -> Result<(), WaiverError> {
-        let entries: std::collections::BTreeMap<Spanned<String>, WhitelistEntry> =
-            toml::from_str(text).map_err(|error| {
-                let start = error.span().map_or(0, |span| span.start);
-                wrong(
-                    &place(file, text, start),
-                    &format!("neither waivers nor a vulnix whitelist: {}", error.message()),
-                )
-            })?;
+        let entries: BTreeMap<Spanned<String>, WhitelistEntry> = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            wrong(&place(file, text, start), &format!("neither waivers nor a vulnix whitelist: {}", error.message()))
+        })?;
         for (key, entry) in entries {
             let subject = place(file, text, key.span().start);
             let key = key.into_inner();
@@ -187,8 +183,11 @@ impl Waivers {
     pub(crate) fn apply<'f>(&self, findings: impl Iterator<Item = &'f mut Finding>, today: Date) -> Vec<WaiverNote> {
         let mut matched = vec![0_usize; self.waivers.len()];
         let mut ended = vec![0_usize; self.waivers.len()];
+        let places = self.places();
         for finding in findings.filter(|finding| !matches!(finding.state, State::NotAffected | State::FixedByPatch)) {
-            for ((waiver, matched), ended) in self.waivers.iter().zip(&mut matched).zip(&mut ended) {
+            for place in places.of(finding) {
+                let slots = (self.waivers.get(place), matched.get_mut(place), ended.get_mut(place));
+                let (Some(waiver), Some(matched), Some(ended)) = slots else { continue };
                 if !waiver.is_about(finding) {
                     continue;
                 }
@@ -214,6 +213,39 @@ impl Waivers {
             Some(WaiverNote { subject: waiver.subject.clone(), message })
         });
         notes.collect()
+    }
+}
+
+/// Where the waivers stand that may be about a finding, so that long lists meet long reports in time.
+#[derive(Default)]
+struct Places<'w> {
+    by_id: BTreeMap<&'w str, Vec<usize>>,
+    /// Those that name no id.
+    by_package: BTreeMap<&'w str, Vec<usize>>,
+}
+
+impl Places<'_> {
+    /// In file order.
+    fn of(&self, finding: &Finding) -> BTreeSet<usize> {
+        let ids = std::iter::once(&finding.id).chain(&finding.aliases);
+        let by_id = ids.filter_map(|id| self.by_id.get(id.as_str()));
+        by_id.chain(self.by_package.get(finding.package.name.as_str())).flatten().copied().collect()
+    }
+}
+
+impl Waivers {
+    fn places(&self) -> Places<'_> {
+        let mut places = Places::default();
+        for (place, waiver) in self.waivers.iter().enumerate() {
+            for id in &waiver.ids {
+                places.by_id.entry(id).or_default().push(place);
+            }
+            // A waiver names ids, a package or both; without either it is refused when read.
+            if let (true, Some(package)) = (waiver.ids.is_empty(), &waiver.package) {
+                places.by_package.entry(package).or_default().push(place);
+            }
+        }
+        places
     }
 }
 

@@ -52,12 +52,12 @@ pub enum BuildError {
     NoSource,
     #[error("the sources hold no advisory")]
     NoAdvisory,
-    #[error("{} of the source documents cannot be read", unread.len())]
+    #[error("of the source documents, {} cannot be read", unread.len())]
     Unread {
         /// Name and reason.
         unread: Vec<(String, String)>,
     },
-    #[error("{} entries of the triage folder are wrong", errors.len())]
+    #[error("wrong entries in the triage folder: {}", errors.len())]
     Triage { errors: Vec<TriageError> },
     #[error("the public keys cannot be read")]
     Keys(#[source] InputError),

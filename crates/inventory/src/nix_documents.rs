@@ -1,7 +1,7 @@
 //! Documents in Nix's own formats: derivations, `nix derivation show`, `nix path-info`, flake.lock.
 
 use crate::store_database::{self, Closure, StorePath};
-use crate::{Gathered, ReadOptions, closure, graph};
+use crate::{Gathered, ReadOptions, closure, graph, store_name};
 use aux_core::limits::PATCH_BYTES_MAX;
 use aux_core::{Inventory, Problem, TargetKind};
 use aux_io::input;
@@ -33,8 +33,8 @@ fn read_graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> (Invent
     let mut problems = Vec::new();
     for (name, bytes) in documents {
         match Derivation::parse(bytes) {
-            Ok(derivation) => parsed.push((store_path(name, &store_dir), derivation)),
-            Err(error) => problems.push(Problem::new(name, format!("not a derivation: {error}"))),
+            Ok(derivation) => parsed.push((store_path(name, &derivation, &store_dir), derivation)),
+            Err(error) => problems.push(Problem::new(name, error.to_string())),
         }
     }
     let mut inventory =
@@ -64,10 +64,16 @@ fn runtime_closure(outputs: &[String], options: &ReadOptions) -> Option<BTreeSet
     closure.missing.is_empty().then(|| closure.paths.into_iter().map(|path| path.path).collect())
 }
 
-/// Derivations name each other by their path in the store, wherever the files lie now.
-fn store_path(name: &str, store_dir: &str) -> String {
+/// Derivations name each other by their path in the store, wherever the files lie now. One that came without its name,
+/// on standard input or renamed, is called after what it makes.
+fn store_path(name: &str, derivation: &Derivation<'_>, store_dir: &str) -> String {
     let base = name.rsplit(['/', '!']).next().unwrap_or(name);
-    format!("{store_dir}/{base}")
+    if store_name::base_name(base).is_some() {
+        return format!("{store_dir}/{base}");
+    }
+    let made = derivation.outputs.iter().find(|output| output.name.is("out")).or(derivation.outputs.first());
+    let made = made.map(|output| output.path.lossy().into_owned()).filter(|path| store_name::base_name(path).is_some());
+    made.map_or_else(|| format!("{store_dir}/{base}"), |path| format!("{path}.drv"))
 }
 
 /// The text of a patch, where the store of this machine has it.

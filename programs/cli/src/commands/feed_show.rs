@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use aux_advisory::index::Damaged;
-use aux_advisory::index::{Block, Index};
+use aux_advisory::index::{Block, Damaged, Index};
 use aux_app::exit;
-use aux_audit::formats::visible;
 use aux_core::Ecosystem;
 use aux_core::naming::fold;
 use serde_json::json;
@@ -127,7 +125,7 @@ fn fields(item: &serde_json::Value) -> String {
 
 fn word(value: &serde_json::Value) -> String {
     match value {
-        serde_json::Value::String(text) => visible(text).into_owned(),
+        serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Null => "none".to_owned(),
         serde_json::Value::Array(items) if items.is_empty() => "none".to_owned(),
         serde_json::Value::Array(items) => items.iter().map(word).collect::<Vec<_>>().join(" | "),
