@@ -4,6 +4,8 @@
 //! groups as u32. An entry is `varint shared, varint rest, varint value length, rest of key, value`; the first entry of
 //! a group shares nothing. Groups hold [`GROUP`] entries.
 
+use std::cmp::Ordering;
+
 use super::bytes::{Reader, put_varint};
 
 /// Entries a group: small enough that a scan is cheap, large enough that offsets cost little.
@@ -67,7 +69,15 @@ impl<'a> Table<'a> {
 
     /// The value of exactly this key.
     pub(super) fn find(&self, key: &[u8]) -> Option<&'a [u8]> {
-        self.from(key).next().filter(|(found, _)| found == key).map(|(_, value)| value)
+        let mut entries = self.group(self.last_group_at_or_below(key));
+        loop {
+            let value = entries.advance()?;
+            match entries.key.as_slice().cmp(key) {
+                Ordering::Less => {}
+                Ordering::Equal => return Some(value),
+                Ordering::Greater => return None,
+            }
+        }
     }
 
     /// Every entry whose key begins with `prefix`, in order.
@@ -82,9 +92,21 @@ impl<'a> Table<'a> {
 
     /// Entries from the first key not below `key`.
     fn from<'k>(&self, key: &'k [u8]) -> impl Iterator<Item = Entry<'a>> + use<'a, 'k> {
-        let group = self.last_group_at_or_below(key);
+        let mut entries = self.group(self.last_group_at_or_below(key));
+        let mut first = None;
+        while let Some(value) = entries.advance() {
+            if entries.key.as_slice() >= key {
+                first = Some((entries.key.clone(), value));
+                break;
+            }
+        }
+        first.into_iter().chain(entries)
+    }
+
+    /// The entries from a group's first one.
+    fn group(&self, group: usize) -> Entries<'a> {
         let bytes = self.group_offset(group).and_then(|offset| self.entries.get(offset..)).unwrap_or_default();
-        Entries { reader: Reader::new(bytes), key: Vec::new() }.skip_while(move |(found, _)| found.as_slice() < key)
+        Entries { reader: Reader::new(bytes), key: Vec::new() }
     }
 
     fn last_group_at_or_below(&self, key: &[u8]) -> usize {
@@ -118,17 +140,25 @@ pub(super) struct Entries<'a> {
     key: Vec<u8>,
 }
 
-impl<'a> Iterator for Entries<'a> {
-    type Item = Entry<'a>;
-
-    fn next(&mut self) -> Option<Entry<'a>> {
+impl<'a> Entries<'a> {
+    /// Steps to the next entry: its key stands in `key`, where nobody has to allocate one, its value is returned.
+    fn advance(&mut self) -> Option<&'a [u8]> {
         let shared = usize::try_from(self.reader.varint()?).ok()?;
         let rest = usize::try_from(self.reader.varint()?).ok()?;
         let value = usize::try_from(self.reader.varint()?).ok()?;
         let rest = self.reader.take(rest)?;
         self.key.truncate(shared);
         self.key.extend_from_slice(rest);
-        Some((self.key.clone(), self.reader.take(value)?))
+        self.reader.take(value)
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let value = self.advance()?;
+        Some((self.key.clone(), value))
     }
 }
 
