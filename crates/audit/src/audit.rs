@@ -1,9 +1,10 @@
 //! The audit itself: every component of every inventory against the index, under a policy, as on a day.
 
 use std::cmp::Ordering;
+use std::fmt::Write as _;
 
 use aux_advisory::identity::{Stance, lookup_names};
-use aux_advisory::index::{Advisory, AdvisoryKey, Damaged, Index};
+use aux_advisory::index::{Advisory, AdvisoryKey, Damaged, Fixed, Index, Said};
 use aux_advisory::triage::Status;
 use aux_core::component::PatchEvidence;
 use aux_core::finding::EvidenceKind;
@@ -17,6 +18,7 @@ use jiff::tz::TimeZone;
 use crate::gate::Gate;
 use crate::identify::{Candidate, candidates};
 use crate::matching::{Match, Outcome, Present, matches, scheme_of};
+use crate::parallel::in_two_threads;
 use crate::report::{FeedFacts, Report, TargetReport, Verdict};
 use crate::waiver::Waivers;
 
@@ -78,14 +80,22 @@ fn feed_facts(index: &Index<'_>, now: Timestamp) -> FeedFacts {
 fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date) -> TargetReport {
     let present = present(inventory);
     let judged =
-        || inventory.components.iter().filter(|component| !policy.runtime_only || component.scope != Scope::Build);
+        inventory.components.iter().filter(|component| !policy.runtime_only || component.scope != Scope::Build);
     let mut problems = inventory.problems.clone();
     if inventory.components.is_empty() && problems.is_empty() && inventory.kind != TargetKind::FlakeLock {
         problems.push(Problem::new(&inventory.name, "no component was found in it, so nothing was judged"));
     }
-    let mut findings = Vec::new();
-    for component in judged() {
-        if self::findings(index, inventory, component, (&present, today), &mut findings).is_err() {
+    let components: Vec<&Component> = judged.collect();
+    let judge = |component: &&Component| {
+        let mut findings = Vec::new();
+        let is_damaged = self::findings(index, inventory, component, (&present, today), &mut findings).is_err();
+        (findings, is_damaged)
+    };
+    let judgements = in_two_threads(&components, judge);
+    let mut findings = Vec::with_capacity(judgements.iter().map(|(findings, _)| findings.len()).sum());
+    for (component, (found, is_damaged)) in components.iter().zip(judgements) {
+        findings.extend(found);
+        if is_damaged {
             problems.push(Problem::new(
                 &component.name,
                 "what the feed holds of it is damaged; fetch or build the feed again",
@@ -95,7 +105,7 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
     TargetReport {
         name: inventory.name.clone(),
         kind: inventory.kind,
-        components: judged().count(),
+        components: components.len(),
         inputs: inventory.inputs.clone(),
         problems,
         findings,
@@ -114,22 +124,29 @@ fn findings(
     (present, today): (&Present, Date),
     into: &mut Vec<Finding>,
 ) -> Result<(), Damaged> {
-    let known = component.known_vulnerabilities.iter().map(|text| known_vulnerability(inventory, component, text));
-    into.extend(known);
     let candidates = candidates(index, component);
+    if candidates.is_empty() && component.known_vulnerabilities.is_empty() {
+        return Ok(());
+    }
+    let blank = blank(inventory, component);
+    into.extend(component.known_vulnerabilities.iter().map(|text| known_vulnerability(&blank, text)));
+    let named = lookup_names(component);
+    let fixed: Vec<Fixed<'_>> = named.iter().flat_map(|name| index.fixes(&component.ecosystem, &name.folded)).collect();
+    let said: Vec<Said<'_>> =
+        named.iter().flat_map(|name| index.statements(&component.ecosystem, &name.folded)).collect();
     for (key, found) in matches(&candidates, component, present)? {
         let advisory = index.advisory(key).ok_or(Damaged)?;
-        let mut finding = finding(inventory, component, &found, &advisory);
-        fixes(index, component, key, &mut finding);
+        let mut finding = finding(&blank, component, &found, advisory);
+        fixes(fixed.iter().filter(|fixed| fixed.advisory == key), component, &mut finding);
         patched(component, &mut finding);
-        stated(index, component, key, &mut finding, today);
+        stated(said.iter().filter(|said| said.advisory == key), component, &mut finding, today);
         into.push(finding);
     }
     Ok(())
 }
 
-fn finding(inventory: &Inventory, component: &Component, found: &Match<'_, '_>, advisory: &Advisory<'_>) -> Finding {
-    let mut finding = blank(inventory, component, advisory.id.clone());
+fn finding(blank: &Finding, component: &Component, found: &Match<'_, '_>, advisory: Advisory<'_>) -> Finding {
+    let mut finding = Finding { id: advisory.id, ..blank.clone() };
     finding.aliases = advisory.aliases.iter().map(|alias| (*alias).to_owned()).collect();
     finding.class = advisory.class;
     finding.severity = Severity::of(advisory.score);
@@ -147,9 +164,10 @@ fn finding(inventory: &Inventory, component: &Component, found: &Match<'_, '_>, 
     finding
 }
 
-fn blank(inventory: &Inventory, component: &Component, id: String) -> Finding {
+/// What all findings of a component share.
+fn blank(inventory: &Inventory, component: &Component) -> Finding {
     Finding {
-        id,
+        id: String::new(),
         aliases: Vec::new(),
         package: Package { name: component.name.clone(), version: component.version.clone(), purl: purl(component) },
         state: State::Affected,
@@ -174,34 +192,39 @@ fn purl(component: &Component) -> String {
     if let Some(purl) = &component.purl {
         return purl.clone();
     }
-    let quoted = |text: &str| {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~');
-        let quote = |byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-        text.bytes().map(quote).collect::<Vec<_>>().concat()
-    };
-    let version = if component.version.is_empty() { String::new() } else { format!("@{}", quoted(&component.version)) };
-    format!("pkg:{}/{}{version}", component.ecosystem, quoted(&component.name))
+    let mut purl = format!("pkg:{}/", component.ecosystem);
+    quote_into(&component.name, &mut purl);
+    if !component.version.is_empty() {
+        purl.push('@');
+        quote_into(&component.version, &mut purl);
+    }
+    purl
+}
+
+fn quote_into(text: &str, purl: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~') {
+            purl.push(char::from(byte));
+        } else {
+            let _ = write!(purl, "%{byte:02X}");
+        }
+    }
 }
 
 /// What the package's own metadata says needs no index.
-fn known_vulnerability(inventory: &Inventory, component: &Component, text: &str) -> Finding {
+fn known_vulnerability(blank: &Finding, text: &str) -> Finding {
     let id = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').find(|word| word.starts_with("CVE-"));
-    let mut finding = blank(
-        inventory,
-        component,
-        id.map_or_else(|| format!("known-vulnerability:{}", component.name), str::to_owned),
-    );
+    let id = id.map_or_else(|| format!("known-vulnerability:{}", blank.package.name), str::to_owned);
+    let mut finding = Finding { id, ..blank.clone() };
     finding.evidence.push(Evidence::new(EvidenceKind::Metadata, format!("the package's own metadata says: {text}")));
     finding
 }
 
 /// Fixed versions the team has named, above the component's own.
-fn fixes(index: &Index<'_>, component: &Component, advisory: AdvisoryKey, finding: &mut Finding) {
+fn fixes<'f>(fixed: impl Iterator<Item = &'f Fixed<'f>>, component: &Component, finding: &mut Finding) {
     let scheme = scheme_of(component);
     let is_above = |version: &str| compare(scheme, version, &component.version).is_none_or(Ordering::is_gt);
-    let named = lookup_names(component);
-    let fixes = named.iter().flat_map(|name| index.fixes(&component.ecosystem, &name.folded));
-    for fix in fixes.filter(|fix| fix.advisory == advisory && is_above(fix.version)) {
+    for fix in fixed.filter(|fix| is_above(fix.version)) {
         let version = fix.version.to_owned();
         match fix.channel {
             Some(channel) => finding.fixes.push(Fix {
@@ -236,38 +259,32 @@ fn patched(component: &Component, finding: &mut Finding) {
 }
 
 /// The team's statements: the last word.
-fn stated(index: &Index<'_>, component: &Component, advisory: AdvisoryKey, finding: &mut Finding, today: Date) {
+fn stated<'s>(said: impl Iterator<Item = &'s Said<'s>>, component: &Component, finding: &mut Finding, today: Date) {
     let scheme = scheme_of(component);
-    for name in lookup_names(component) {
-        for said in index.statements(&component.ecosystem, &name.folded) {
-            let applies = said.advisory == advisory && said.versions.holds(scheme, &component.version) == Some(true);
-            if !applies {
-                continue;
-            }
-            if said.expires.is_some_and(|expires| expires < today) {
-                finding.evidence.push(Evidence::new(
-                    EvidenceKind::Statement,
-                    format!("a statement by {} expired and no longer counts: {}", said.author, said.reason),
-                ));
-                continue;
-            }
-            let word = match said.status {
-                Status::NotAffected | Status::Fixed => {
-                    finding.state = State::NotAffected;
-                    if said.status == Status::Fixed { "fixed" } else { "not affected" }
-                }
-                Status::Affected => {
-                    finding.state =
-                        if finding.state == State::FixedByPatch { State::FixedByPatch } else { State::Affected };
-                    "affected"
-                }
-                Status::UnderInvestigation => "under investigation",
-            };
+    for said in said.filter(|said| said.versions.holds(scheme, &component.version) == Some(true)) {
+        if said.expires.is_some_and(|expires| expires < today) {
             finding.evidence.push(Evidence::new(
                 EvidenceKind::Statement,
-                format!("{} says {word} ({}): {}", said.author, said.date, said.reason),
+                format!("a statement by {} expired and no longer counts: {}", said.author, said.reason),
             ));
+            continue;
         }
+        let word = match said.status {
+            Status::NotAffected | Status::Fixed => {
+                finding.state = State::NotAffected;
+                if said.status == Status::Fixed { "fixed" } else { "not affected" }
+            }
+            Status::Affected => {
+                finding.state =
+                    if finding.state == State::FixedByPatch { State::FixedByPatch } else { State::Affected };
+                "affected"
+            }
+            Status::UnderInvestigation => "under investigation",
+        };
+        finding.evidence.push(Evidence::new(
+            EvidenceKind::Statement,
+            format!("{} says {word} ({}): {}", said.author, said.date, said.reason),
+        ));
     }
 }
 
