@@ -81,8 +81,13 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let feed = feed_path(args, &config)?;
     let policy = policy(args, &config)?;
     let mapped = aux_io::file::map(&feed)?;
-    let index = Index::open(&mapped).map_err(|error| Failure::feed(&feed, &error))?;
-    let inventories = inventories(args, ui);
+    // The index's checksum and the targets are read at the same time: neither needs the other.
+    let (index, inventories) = std::thread::scope(|scope| {
+        let index = scope.spawn(|| Index::open(&mapped));
+        let inventories = inventories(args, ui);
+        (index.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), inventories)
+    });
+    let index = index.map_err(|error| Failure::feed(&feed, &error))?;
     if let Some(id) = &args.explain {
         return explained(&index, &inventories, id, ui);
     }
