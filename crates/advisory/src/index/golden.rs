@@ -106,7 +106,7 @@ fn the_bytes_of_a_tiny_index_stay_the_same_and_its_page_shows_them() {
 #[test]
 fn the_bytes_of_a_tiny_details_pack_stay_the_same_and_its_page_shows_them() {
     assert_same(&compile_details(&records(), &facts()), TINY_DETAILS, "tiny.auxdetails");
-    let detail = Details::open(TINY_DETAILS).unwrap().find(AdvisoryKey::of("CVE-2017-7407")).unwrap();
+    let detail = Details::open(TINY_DETAILS).unwrap().find(AdvisoryKey::of("CVE-2017-7407")).unwrap().unwrap();
     assert_eq!((detail.title, detail.references), ("A read past the end", vec!["https://example.org/"]));
 }
 
