@@ -53,6 +53,18 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// A details pack beside the feed that cannot be believed.
+    pub(crate) fn details_pack(path: &Path, error: &IndexError) -> Self {
+        let message = match error {
+            IndexError::Foreign => "not a details pack (it does not begin with the pack's magic bytes)".to_owned(),
+            other => other.to_string().replace("the index", "the pack"),
+        };
+        Self::new(format!("{}: {message}", path.display()))
+            .hint("remove it, or build the feed again with --details; an audit needs the feed alone")
+    }
+}
+
 impl From<aux_io::file::FileError> for Failure {
     fn from(error: aux_io::file::FileError) -> Self {
         Self::new(error)

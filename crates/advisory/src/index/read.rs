@@ -21,7 +21,7 @@ pub enum IndexError {
     Foreign,
     #[error("the index has format version {found}; this program reads version {VERSION}")]
     Version { found: u32 },
-    #[error("the index is cut short: {found} bytes where {wanted} are announced")]
+    #[error("the index is cut short or added to: {found} bytes where {wanted} are announced")]
     Truncated { found: usize, wanted: u64 },
     #[error("the index is damaged: its checksum does not match")]
     Checksum,

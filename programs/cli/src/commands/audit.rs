@@ -193,6 +193,6 @@ fn add_details(report: &mut Report, feed: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let mapped = aux_io::file::map(&path)?;
-    let details = Details::open(&mapped).map_err(|error| Failure::feed(&path, &error))?;
+    let details = Details::open(&mapped).map_err(|error| Failure::details_pack(&path, &error))?;
     describe(report, &details).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }

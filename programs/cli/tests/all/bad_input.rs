@@ -89,8 +89,12 @@ fn a_bad_line_does_not_hide_the_good_ones() {
     let mut world = World::new();
     world.bytes(
         "names",
-        &[b"openssl-1.1.1g\n\xff\xfe-1\nnot a name\n".as_slice(), "x".repeat(100_000).as_bytes(), b"\n\x1b[31mred-1\n"]
-            .concat(),
+        &[
+            b"openssl-1.1.1g\na-1\nb-1\nc-1\nd-1\n\xff\xfe-1\nnot a name\n".as_slice(),
+            "x".repeat(100_000).as_bytes(),
+            b"\n\x1b[31mred-1\n",
+        ]
+        .concat(),
     );
     world.show("audit names --feed feed.auxdb");
     world.show("audit names --feed feed.auxdb --allow-incomplete");

@@ -111,6 +111,7 @@ fn one_bad_document_and_nothing_is_written() {
         "--nvd latin1.json",
         "--nvd nowhere",
         "--nvd hollow",
+        "--nvd nvd.json --osv hollow",
         "--nvd osv.json",
         "--osv nvd.json",
         "--cve5 nvd.json",
