@@ -6,6 +6,8 @@ mod audit;
 mod bad_feed;
 mod bad_input;
 mod config_show;
+#[path = "../../../../tests/support/corpora.rs"]
+mod corpora;
 mod demo;
 mod endings;
 mod feed_build;
@@ -13,6 +15,7 @@ mod feed_lint;
 mod feed_show;
 mod fixtures;
 mod help;
+mod labels;
 mod store;
 mod tidy;
 mod waivers;
