@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aux_advisory::identity::Stance;
 use aux_advisory::index::{AdvisoryKey, Damaged, Entry};
-use aux_advisory::record::{Bound, Language, Platform, VersionRange};
+use aux_advisory::record::{Bound, Language, Platform, Product, VersionRange};
 use aux_core::naming::fold;
 use aux_core::version::{self, Scheme};
 use aux_core::{Component, Ecosystem};
@@ -123,7 +123,8 @@ fn place(candidate: &Candidate<'_>, entry: &Entry<'_>, present: &Present, stance
         _ => {}
     }
     let needed = &entry.together_with;
-    let is_here = |product: &&str| present.contains(&fold(product.rsplit(':').next().unwrap_or(product)));
+    let is_here =
+        |product: &&str| Product::read(product).is_some_and(|product| present.contains(&fold(product.name())));
     (!needed.is_empty() && !needed.iter().any(is_here)).then_some("what it applies together with is not here")
 }
 

@@ -1,28 +1,33 @@
 //! Documents in Nix's own formats: derivations, `nix derivation show`, `nix path-info`, flake.lock.
 
-use crate::store_database::{Closure, StorePath};
+use crate::store_database::{self, Closure, StorePath};
 use crate::{Gathered, ReadOptions, closure, graph, store_name};
 use aux_core::limits::PATCH_BYTES_MAX;
 use aux_core::{Inventory, Problem, TargetKind};
 use aux_io::input;
 use aux_nix::{Derivation, derivation, flake_lock, path_info};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads all derivations met in a target as one graph.
 pub(crate) fn derivations(options: &ReadOptions, into: &mut Gathered) {
     let documents = std::mem::take(&mut into.derivations);
     if !documents.is_empty() {
-        into.append(read_graph(&documents, options));
+        let (mut inventory, root_outputs) = read_graph(&documents, options);
+        // A graph alone cannot tell what runs; the store can, where the roots are built in it.
+        if let Some(closure) = runtime_closure(&root_outputs, options) {
+            graph::apply_runtime_closure(&mut inventory, &closure);
+        }
+        into.append(inventory);
     }
 }
 
 /// What a set of derivations is made of; its components' outputs are output paths. `None` where none was given.
-pub(crate) fn graph(documents: Vec<(String, Vec<u8>)>, options: &ReadOptions) -> Option<Inventory> {
-    let documents: Vec<_> = documents.into_iter().collect();
-    (!documents.is_empty()).then(|| read_graph(&documents, options))
+pub(crate) fn graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> Option<Inventory> {
+    (!documents.is_empty()).then(|| read_graph(documents, options).0)
 }
 
-fn read_graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> Inventory {
+/// The inventory, and what the derivations that no other needs build.
+fn read_graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> (Inventory, Vec<String>) {
     let store_dir = options.store_dir.display().to_string();
     let mut parsed = Vec::with_capacity(documents.len());
     let mut problems = Vec::new();
@@ -35,7 +40,28 @@ fn read_graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> Invento
     let mut inventory =
         graph::inventory("", TargetKind::DerivationGraph, &parsed, &|path| read_patch(path, &store_dir));
     inventory.problems.extend(problems);
-    inventory
+    let root_outputs = root_outputs(&parsed);
+    (inventory, root_outputs)
+}
+
+fn root_outputs(graph: &[(String, Derivation<'_>)]) -> Vec<String> {
+    let needed: BTreeSet<String> = graph
+        .iter()
+        .flat_map(|(_, derivation)| &derivation.input_derivations)
+        .map(|input| input.path.lossy().into_owned())
+        .collect();
+    let roots = graph.iter().filter(|(path, _)| !needed.contains(path));
+    let outputs = roots.flat_map(|(_, derivation)| &derivation.outputs).map(|output| output.path.lossy().into_owned());
+    outputs.filter(|path| !path.is_empty()).collect()
+}
+
+/// What the outputs need to run; `None` where the store has no answer for every one of them.
+fn runtime_closure(outputs: &[String], options: &ReadOptions) -> Option<BTreeSet<String>> {
+    if outputs.is_empty() || !store_database::exists(&options.nix_state_dir) {
+        return None;
+    }
+    let closure = store_database::closure(&options.nix_state_dir, outputs).ok()?;
+    closure.missing.is_empty().then(|| closure.paths.into_iter().map(|path| path.path).collect())
 }
 
 /// Derivations name each other by their path in the store, wherever the files lie now. One that came without its name,

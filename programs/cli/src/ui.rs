@@ -40,15 +40,17 @@ impl Ui {
         }
     }
 
-    /// Sentences as text, each wrapped to the terminal; what is foreign in them cannot forge output.
-    pub(crate) fn text_of(&self, lines: &[String]) -> String {
-        let wrapped = lines.iter().flat_map(|line| wrap(&visible(line), self.width));
-        wrapped.fold(String::new(), |text, line| text + &line + "\n")
+    /// Writes sentences, one a line.
+    pub(crate) fn answer_lines(&mut self, lines: &[String]) -> Result<(), Failure> {
+        let text = self.text_of(lines);
+        self.answer(&text)
     }
 
-    /// Writes sentences to stdout.
-    pub(crate) fn answer_lines(&mut self, lines: &[String]) -> Result<(), Failure> {
-        self.answer(&self.text_of(lines))
+    /// Sentences as text, each wrapped to the terminal; what is foreign in them cannot forge output.
+    pub(crate) fn text_of(&self, lines: &[String]) -> String {
+        let wrapped: Vec<String> = lines.iter().flat_map(|line| wrap(&visible(line), self.width)).collect();
+        let end = if wrapped.is_empty() { "" } else { "\n" };
+        format!("{}{end}", wrapped.join("\n"))
     }
 
     /// A remark on stderr.
@@ -115,6 +117,11 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
     }
     lines.push(current);
     lines
+}
+
+/// A number and its noun.
+pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Help and version go to stdout and are no error; anything else is a usage error.

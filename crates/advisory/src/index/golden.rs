@@ -1,5 +1,6 @@
 //! The bytes of a tiny index, pinned: what `docs/formats/auxdb.md` explains is what the code writes and reads.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use aux_core::version::Scheme;
@@ -77,16 +78,17 @@ fn tiny() -> Vec<u8> {
 
 /// As `xxd` prints it.
 fn dump(bytes: &[u8]) -> String {
-    let line = |(number, sixteen): (usize, &[u8])| {
-        let pairs: Vec<String> = sixteen
-            .chunks(2)
-            .map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat())
-            .collect();
-        let shown: String =
-            sixteen.iter().map(|byte| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' }).collect();
-        format!("{:08x}: {:<39}  {shown}\n", number * 16, pairs.join(" "))
-    };
-    bytes.chunks(16).enumerate().map(line).collect()
+    let mut text = String::new();
+    for (number, sixteen) in bytes.chunks(16).enumerate() {
+        let mut pairs = String::new();
+        for (place, byte) in sixteen.iter().enumerate() {
+            let blank = if place > 0 && place % 2 == 0 { " " } else { "" };
+            write!(pairs, "{blank}{byte:02x}").unwrap();
+        }
+        let show = |byte: &u8| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' };
+        writeln!(text, "{:08x}: {pairs:<39}  {}", number * 16, sixteen.iter().map(show).collect::<String>()).unwrap();
+    }
+    text
 }
 
 fn assert_same(written: &[u8], golden: &[u8], name: &str) {

@@ -14,6 +14,7 @@ use crate::ui::Ui;
 /// Say what an index holds, about one advisory, or about one package.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// The index to look into.
     #[arg(value_name = "FILE.auxdb")]
     feed: PathBuf,
     /// An advisory: a CVE id or any alias.
@@ -25,6 +26,7 @@ pub(crate) struct Args {
     /// The ecosystem of `--package`.
     #[arg(long, value_name = "NAME", default_value = "nix", value_parser = super::ecosystem::ecosystem)]
     ecosystem: Ecosystem,
+    /// Print the answer as one document.
     #[arg(long)]
     json: bool,
 }
@@ -69,7 +71,7 @@ fn advisory(index: &Index<'_>, id: &str) -> Result<Option<serde_json::Value>, Da
             json!({
                 "product": product,
                 "versions": entry.pattern.map_or(versions, |pattern| vec![pattern.to_owned()]),
-                "platform": format!("{:?}", entry.platform),
+                "platform": entry.platform.as_str(),
                 "together_with": entry.together_with,
                 "fixed": entry.fixed,
             })
@@ -93,11 +95,11 @@ fn package(index: &Index<'_>, ecosystem: &Ecosystem, name: &str) -> Result<serde
     let decisions: Vec<_> = index
         .names(ecosystem, &folded)?
         .into_iter()
-        .map(|known| json!({ "product": known.product, "stance": format!("{:?}", known.stance), "reason": known.reason }))
+        .map(|known| json!({ "product": known.product, "stance": known.stance.as_str(), "reason": known.reason }))
         .collect();
     let products = index.products_named(&folded)?.into_iter().chain(index.package(ecosystem, &folded)?);
     let products: Vec<_> = products.map(|block: Block<'_>| {
-        json!({ "product": block.product, "by_rule": format!("{:?}", block.stance), "advisories": block.entries().count() })
+        json!({ "product": block.product, "by_rule": block.stance.as_str(), "advisories": block.entries().count() })
     }).collect();
     let package = format!("{ecosystem}/{name}");
     Ok(json!({ "schema": "aux.feed.package/1", "package": package, "decided": decisions, "same_name": products }))
