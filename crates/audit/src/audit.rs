@@ -1,9 +1,10 @@
 //! The audit itself: every component of every inventory against the index, under a policy, as on a day.
 
 use std::cmp::Ordering;
+use std::fmt::Write as _;
 
 use aux_advisory::identity::{Stance, lookup_names};
-use aux_advisory::index::{Advisory, AdvisoryKey, Damaged, Index};
+use aux_advisory::index::{Advisory, AdvisoryKey, Damaged, Fixed, Index, Said};
 use aux_advisory::triage::Status;
 use aux_core::component::PatchEvidence;
 use aux_core::finding::EvidenceKind;
@@ -17,6 +18,7 @@ use jiff::tz::TimeZone;
 use crate::gate::Gate;
 use crate::identify::{Candidate, candidates};
 use crate::matching::{Match, Outcome, Present, matches, scheme_of};
+use crate::parallel::in_two_threads;
 use crate::report::{FeedFacts, Report, TargetReport, Verdict};
 use crate::waiver::Waivers;
 
@@ -82,14 +84,22 @@ fn feed_facts(index: &Index<'_>, now: Timestamp) -> FeedFacts {
 fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date) -> TargetReport {
     let present = present(inventory);
     let judged =
-        || inventory.components.iter().filter(|component| !policy.runtime_only || component.scope != Scope::Build);
+        inventory.components.iter().filter(|component| !policy.runtime_only || component.scope != Scope::Build);
     let mut problems = inventory.problems.clone();
     if inventory.components.is_empty() && problems.is_empty() && inventory.kind != TargetKind::FlakeLock {
         problems.push(Problem::new(&inventory.name, "no component was found in it, so nothing was judged"));
     }
-    let mut findings = Vec::new();
-    for component in judged() {
-        if findings_of(index, inventory, component, (&present, today), &mut findings).is_err() {
+    let components: Vec<&Component> = judged.collect();
+    let judge = |component: &&Component| {
+        let mut findings = Vec::new();
+        let is_damaged = findings_of(index, inventory, component, (&present, today), &mut findings).is_err();
+        (findings, is_damaged)
+    };
+    let judgements = in_two_threads(&components, judge);
+    let mut findings = Vec::with_capacity(judgements.iter().map(|(findings, _)| findings.len()).sum());
+    for (component, (found, is_damaged)) in components.iter().zip(judgements) {
+        findings.extend(found);
+        if is_damaged {
             problems.push(Problem::new(
                 &component.name,
                 "what the feed holds of it is damaged; fetch or build the feed again",
@@ -99,7 +109,7 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
     TargetReport {
         name: inventory.name.clone(),
         kind: inventory.kind,
-        components: judged().count(),
+        components: components.len(),
         inputs: inventory.inputs.clone(),
         problems,
         findings,
@@ -119,22 +129,27 @@ pub(crate) fn findings_of(
     into: &mut Vec<Finding>,
 ) -> Result<(), Damaged> {
     let candidates = candidates(index, component)?;
+    if candidates.is_empty() && component.known_vulnerabilities.is_empty() {
+        return Ok(());
+    }
+    let blank = blank(inventory, component);
+    let (mut fixed, mut said) = (Vec::new(), Vec::new());
+    for name in lookup_names(component) {
+        fixed.extend(index.fixes(&component.ecosystem, &name.folded)?);
+        said.extend(index.statements(&component.ecosystem, &name.folded)?);
+    }
     let mut found = Vec::new();
     for (key, matched) in matches(&candidates, component, present)? {
         let advisory = index.advisory(key)?.ok_or(Damaged)?;
-        found.push((Some(key), finding(inventory, component, &matched, &advisory)));
+        found.push((Some(key), finding(&blank, component, &matched, &advisory)));
     }
     for text in &component.known_vulnerabilities {
-        known_vulnerability(index, inventory, (component, text), &mut found)?;
+        known_vulnerability(index, &blank, text, &mut found)?;
     }
     for (key, mut finding) in found {
-        if let Some(key) = key {
-            fixes(index, component, key, &mut finding)?;
-            patched(component, &mut finding);
-            stated(index, component, key, &mut finding, today)?;
-        } else {
-            patched(component, &mut finding);
-        }
+        fixes(fixed.iter().filter(|fixed| Some(fixed.advisory) == key), component, &mut finding);
+        patched(component, &mut finding);
+        stated(said.iter().filter(|said| Some(said.advisory) == key), component, &mut finding, today);
         into.push(finding);
     }
     Ok(())
@@ -153,8 +168,8 @@ pub(crate) fn conclusion(
     Ok(all.into_iter().find(|finding| finding.id == advisory.id))
 }
 
-fn finding(inventory: &Inventory, component: &Component, found: &Match<'_, '_>, advisory: &Advisory<'_>) -> Finding {
-    let mut finding = blank(inventory, component, advisory.id.clone());
+fn finding(blank: &Finding, component: &Component, found: &Match<'_, '_>, advisory: &Advisory<'_>) -> Finding {
+    let mut finding = Finding { id: advisory.id.clone(), ..blank.clone() };
     describe(&mut finding, advisory);
     let Candidate { block, reason, .. } = found.candidate;
     finding.evidence.push(Evidence::new(EvidenceKind::Identity, format!("{}: {reason}", block.product)));
@@ -176,9 +191,10 @@ fn describe(finding: &mut Finding, advisory: &Advisory<'_>) {
     finding.kev = advisory.kev;
 }
 
-fn blank(inventory: &Inventory, component: &Component, id: String) -> Finding {
+/// What all findings of a component share.
+fn blank(inventory: &Inventory, component: &Component) -> Finding {
     Finding {
-        id,
+        id: String::new(),
         aliases: Vec::new(),
         package: Package { name: component.name.clone(), version: component.version.clone(), purl: purl(component) },
         state: State::Affected,
@@ -203,26 +219,36 @@ fn purl(component: &Component) -> String {
     if let Some(purl) = &component.purl {
         return purl.clone();
     }
-    let quoted = |text: &str| {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~');
-        let quote = |byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-        text.bytes().map(quote).collect::<Vec<_>>().concat()
-    };
-    let version = if component.version.is_empty() { String::new() } else { format!("@{}", quoted(&component.version)) };
-    format!("pkg:{}/{}{version}", component.ecosystem, quoted(&component.name))
+    let mut purl = format!("pkg:{}/", component.ecosystem);
+    quote_into(&component.name, &mut purl);
+    if !component.version.is_empty() {
+        purl.push('@');
+        quote_into(&component.version, &mut purl);
+    }
+    purl
+}
+
+fn quote_into(text: &str, purl: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~') {
+            purl.push(char::from(byte));
+        } else {
+            let _ = write!(purl, "%{byte:02X}");
+        }
+    }
 }
 
 /// What the package's own metadata says needs no index, but is one row with what the index says of the same advisory.
 fn known_vulnerability(
     index: &Index<'_>,
-    inventory: &Inventory,
-    (component, text): (&Component, &str),
+    blank: &Finding,
+    text: &str,
     found: &mut Vec<(Option<AdvisoryKey>, Finding)>,
 ) -> Result<(), Damaged> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     let mut ids: Vec<String> = words.filter(|word| AdvisoryKey::of(word).cve().is_some()).map(str::to_owned).collect();
     if ids.is_empty() {
-        ids.push(format!("known-vulnerability:{}", component.name));
+        ids.push(format!("known-vulnerability:{}", blank.package.name));
     }
     let evidence = Evidence::new(EvidenceKind::Metadata, format!("the package's own metadata says: {text}"));
     for id in ids {
@@ -233,7 +259,7 @@ fn known_vulnerability(
             continue;
         }
         let key = index.key_of(&id)?;
-        let mut finding = blank(inventory, component, id);
+        let mut finding = Finding { id, ..blank.clone() };
         if let Some(advisory) = key.map(|key| index.advisory(key)).transpose()?.flatten() {
             finding.id.clone_from(&advisory.id);
             describe(&mut finding, &advisory);
@@ -245,19 +271,10 @@ fn known_vulnerability(
 }
 
 /// Fixed versions the team has named, above the component's own.
-fn fixes(
-    index: &Index<'_>,
-    component: &Component,
-    advisory: AdvisoryKey,
-    finding: &mut Finding,
-) -> Result<(), Damaged> {
+fn fixes<'f>(fixed: impl Iterator<Item = &'f Fixed<'f>>, component: &Component, finding: &mut Finding) {
     let scheme = scheme_of(component);
     let is_above = |version: &str| compare(scheme, version, &component.version).is_none_or(Ordering::is_gt);
-    let mut fixes = Vec::new();
-    for name in lookup_names(component) {
-        fixes.extend(index.fixes(&component.ecosystem, &name.folded)?);
-    }
-    for fix in fixes.into_iter().filter(|fix| fix.advisory == advisory && is_above(fix.version)) {
+    for fix in fixed.filter(|fix| is_above(fix.version)) {
         let version = fix.version.to_owned();
         match fix.channel {
             Some(channel) => finding.fixes.push(Fix {
@@ -271,7 +288,6 @@ fn fixes(
     }
     finding.fixes.sort();
     finding.fixes.dedup();
-    Ok(())
 }
 
 /// A patch that names the advisory, on every derivation of the version, fixes it.
@@ -293,46 +309,33 @@ fn patched(component: &Component, finding: &mut Finding) {
 }
 
 /// The team's statements: the last word.
-fn stated(
-    index: &Index<'_>,
-    component: &Component,
-    advisory: AdvisoryKey,
-    finding: &mut Finding,
-    today: Date,
-) -> Result<(), Damaged> {
+fn stated<'s>(said: impl Iterator<Item = &'s Said<'s>>, component: &Component, finding: &mut Finding, today: Date) {
     let scheme = scheme_of(component);
-    for name in lookup_names(component) {
-        for said in index.statements(&component.ecosystem, &name.folded)? {
-            let applies = said.advisory == advisory && said.versions.holds(scheme, &component.version) == Some(true);
-            if !applies {
-                continue;
-            }
-            if said.expires.is_some_and(|expires| expires < today) {
-                finding.evidence.push(Evidence::new(
-                    EvidenceKind::Statement,
-                    format!("a statement by {} expired and no longer counts: {}", said.author, said.reason),
-                ));
-                continue;
-            }
-            let word = match said.status {
-                Status::NotAffected | Status::Fixed => {
-                    finding.state = State::NotAffected;
-                    if said.status == Status::Fixed { "fixed" } else { "not affected" }
-                }
-                Status::Affected => {
-                    finding.state =
-                        if finding.state == State::FixedByPatch { State::FixedByPatch } else { State::Affected };
-                    "affected"
-                }
-                Status::UnderInvestigation => "under investigation",
-            };
+    for said in said.filter(|said| said.versions.holds(scheme, &component.version) == Some(true)) {
+        if said.expires.is_some_and(|expires| expires < today) {
             finding.evidence.push(Evidence::new(
                 EvidenceKind::Statement,
-                format!("{} says {word} ({}): {}", said.author, said.date, said.reason),
+                format!("a statement by {} expired and no longer counts: {}", said.author, said.reason),
             ));
+            continue;
         }
+        let word = match said.status {
+            Status::NotAffected | Status::Fixed => {
+                finding.state = State::NotAffected;
+                if said.status == Status::Fixed { "fixed" } else { "not affected" }
+            }
+            Status::Affected => {
+                finding.state =
+                    if finding.state == State::FixedByPatch { State::FixedByPatch } else { State::Affected };
+                "affected"
+            }
+            Status::UnderInvestigation => "under investigation",
+        };
+        finding.evidence.push(Evidence::new(
+            EvidenceKind::Statement,
+            format!("{} says {word} ({}): {}", said.author, said.date, said.reason),
+        ));
     }
-    Ok(())
 }
 
 /// Alarms first, then the team's class, exploited ones, severity, name and id.

@@ -9,7 +9,8 @@ pub mod gate;
 mod hostile;
 mod identify;
 mod matching;
-pub mod report;
+mod parallel;
+mod report;
 mod waiver;
 
 pub use audit::{Policy, audit};

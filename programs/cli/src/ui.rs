@@ -40,17 +40,15 @@ impl Ui {
         }
     }
 
-    /// Writes sentences, one a line.
-    pub(crate) fn answer_lines(&mut self, lines: &[String]) -> Result<(), Failure> {
-        let text = self.text_of(lines);
-        self.answer(&text)
-    }
-
     /// Sentences as text, each wrapped to the terminal; what is foreign in them cannot forge output.
     pub(crate) fn text_of(&self, lines: &[String]) -> String {
-        let wrapped: Vec<String> = lines.iter().flat_map(|line| wrap(&visible(line), self.width)).collect();
-        let end = if wrapped.is_empty() { "" } else { "\n" };
-        format!("{}{end}", wrapped.join("\n"))
+        let wrapped = lines.iter().flat_map(|line| wrap(&visible(line), self.width));
+        wrapped.fold(String::new(), |text, line| text + &line + "\n")
+    }
+
+    /// Writes sentences to stdout.
+    pub(crate) fn answer_lines(&mut self, lines: &[String]) -> Result<(), Failure> {
+        self.answer(&self.text_of(lines))
     }
 
     /// A remark on stderr.

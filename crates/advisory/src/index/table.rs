@@ -4,6 +4,8 @@
 //! groups as u32. An entry is `varint shared, varint rest, varint value length, rest of key, value`; the first entry of
 //! a group shares nothing. Groups hold [`GROUP`] entries.
 
+use std::cmp::Ordering;
+
 use super::bytes::{Reader, put_varint};
 use super::read::Damaged;
 
@@ -68,8 +70,15 @@ impl<'a> Table<'a> {
 
     /// The value of exactly this key.
     pub(super) fn find(&self, key: &[u8]) -> Result<Option<&'a [u8]>, Damaged> {
-        let first = self.from(key)?.next().transpose()?;
-        Ok(first.filter(|(found, _)| found == key).map(|(_, value)| value))
+        let Some(mut entries) = self.entries_near(key)? else { return Ok(None) };
+        while let Some(value) = entries.advance()? {
+            match entries.key.as_slice().cmp(key) {
+                Ordering::Less => {}
+                Ordering::Equal => return Ok(Some(value)),
+                Ordering::Greater => break,
+            }
+        }
+        Ok(None)
     }
 
     /// Every entry whose key begins with `prefix`, in order.
@@ -86,13 +95,25 @@ impl<'a> Table<'a> {
 
     /// Entries from the first key not below `key`.
     fn from<'k>(&self, key: &'k [u8]) -> Result<impl Iterator<Item = EntryRead<'a>> + use<'a, 'k>, Damaged> {
+        let mut entries = self.entries_near(key)?.unwrap_or(Entries { reader: Reader::new(&[]), key: Vec::new() });
+        let mut first = None;
+        while let Some(value) = entries.advance()? {
+            if entries.key.as_slice() >= key {
+                first = Some(Ok((entries.key.clone(), value)));
+                break;
+            }
+        }
+        Ok(first.into_iter().chain(entries))
+    }
+
+    /// The entries from the first of the group that would hold `key`; `None` of an empty table.
+    fn entries_near(&self, key: &[u8]) -> Result<Option<Entries<'a>>, Damaged> {
         let bytes = match self.last_group_at_or_below(key)? {
             Some(group) => self.group_offset(group).and_then(|offset| self.entries.get(offset..)).ok_or(Damaged)?,
-            None if self.entries.is_empty() => &[],
+            None if self.entries.is_empty() => return Ok(None),
             None => return Err(Damaged),
         };
-        let entries = Entries { reader: Reader::new(bytes), key: Vec::new() };
-        Ok(entries.skip_while(move |entry| entry.as_ref().is_ok_and(|(found, _)| found.as_slice() < key)))
+        Ok(Some(Entries { reader: Reader::new(bytes), key: Vec::new() }))
     }
 
     /// `None` where there is no group at all.
@@ -137,19 +158,26 @@ impl<'a> Iterator for Entries<'a> {
     type Item = EntryRead<'a>;
 
     fn next(&mut self) -> Option<EntryRead<'a>> {
-        if self.reader.is_empty() {
-            return None;
-        }
-        let entry = self.entry().ok_or(Damaged);
-        if entry.is_err() {
-            self.reader = Reader::new(&[]);
-        }
-        Some(entry)
+        let value = self.advance().transpose()?;
+        Some(value.map(|value| (self.key.clone(), value)))
     }
 }
 
 impl<'a> Entries<'a> {
-    fn entry(&mut self) -> Option<Entry<'a>> {
+    /// Steps to the next entry: its key stands in `key`, where nobody has to allocate one, its value is returned. An
+    /// entry that does not decode is the last.
+    fn advance(&mut self) -> Result<Option<&'a [u8]>, Damaged> {
+        if self.reader.is_empty() {
+            return Ok(None);
+        }
+        let value = self.step().ok_or(Damaged);
+        if value.is_err() {
+            self.reader = Reader::new(&[]);
+        }
+        value.map(Some)
+    }
+
+    fn step(&mut self) -> Option<&'a [u8]> {
         let shared = usize::try_from(self.reader.varint()?).ok()?;
         let rest = usize::try_from(self.reader.varint()?).ok()?;
         let value = usize::try_from(self.reader.varint()?).ok()?;
@@ -159,7 +187,7 @@ impl<'a> Entries<'a> {
         }
         self.key.truncate(shared);
         self.key.extend_from_slice(rest);
-        Some((self.key.clone(), self.reader.take(value)?))
+        self.reader.take(value)
     }
 }
 

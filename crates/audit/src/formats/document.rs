@@ -12,18 +12,32 @@ use super::escape;
 /// Characters that could steer a terminal stand as `\u` escapes, which every JSON reader turns back.
 pub(super) fn print(document: &impl Serialize) -> String {
     // A document of strings, numbers, lists and structs always serializes: the error is for maps with odd keys.
-    let plain = serde_json::to_string_pretty(document).unwrap_or_default();
-    let mut printed = String::with_capacity(plain.len() + 1);
-    for line in plain.split_inclusive('\n') {
-        // Of ASCII, serde_json leaves only the delete character as it is.
-        if line.bytes().all(|byte| byte < 0x7f) {
-            printed.push_str(line);
-        } else {
-            line.chars().for_each(|character| escape_into(character, &mut printed));
-        }
+    let mut plain = serde_json::to_string_pretty(document).unwrap_or_default();
+    plain.push('\n');
+    let Some(mut clean) = clean_bytes(&plain) else { return plain };
+    let mut printed = String::with_capacity(plain.len());
+    let mut rest = plain.as_str();
+    loop {
+        let (before, after) = rest.split_at_checked(clean).unwrap_or((rest, ""));
+        printed.push_str(before);
+        let mut characters = after.chars();
+        let Some(character) = characters.next() else { return printed };
+        escape_into(character, &mut printed);
+        rest = characters.as_str();
+        clean = clean_bytes(rest).unwrap_or(rest.len());
     }
-    printed.push('\n');
-    printed
+}
+
+/// How many bytes stand before the first character that needs a look; `None` where none does.
+///
+/// Of ASCII, `serde_json` leaves only the delete character as it is. Blocks are looked at whole, which compilers turn
+/// into a few wide comparisons; a report of several megabytes holds hardly any such character.
+fn clean_bytes(text: &str) -> Option<usize> {
+    const BLOCK_BYTES: usize = 64;
+    let needs_look = |byte: &u8| *byte >= 0x7f;
+    let mut blocks = text.as_bytes().chunks(BLOCK_BYTES).enumerate();
+    let (number, block) = blocks.find(|(_, block)| block.iter().fold(false, |found, byte| found | needs_look(byte)))?;
+    Some(number * BLOCK_BYTES + block.iter().position(needs_look)?)
 }
 
 fn escape_into(character: char, printed: &mut String) {

@@ -121,10 +121,10 @@ impl<'a> Tokens<'a> {
             .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
             .unwrap_or(version);
         // Semantic Versioning's build metadata says nothing of order (section 10).
-        let version = version.split_once('+').map_or(version, |(before, after)| {
-            if after.starts_with(|c: char| c.is_ascii_digit()) { version } else { before }
-        });
-        Self { rest: version.as_bytes() }
+        let version = version.as_bytes();
+        let plus = version.iter().position(|byte| *byte == b'+');
+        let is_build = |plus: &usize| !version.get(plus + 1).is_some_and(u8::is_ascii_digit);
+        Self { rest: plus.filter(is_build).and_then(|plus| version.get(..plus)).unwrap_or(version) }
     }
 
     fn next(&mut self) -> Token<'a> {

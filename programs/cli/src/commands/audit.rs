@@ -86,10 +86,15 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let config = config::load(&environment::absolute(start), &environment::config_places()).map_err(Failure::new)?;
     let feed = feed_path(args, &config)?;
     let policy = policy(args, &config)?;
-    let mapped = aux_io::file::map(&feed).map_err(|error| Failure::feed_file(&error))?;
-    let index = Index::open(&mapped).map_err(|error| Failure::feed(&feed, &error))?;
-    let inventories = inventories(args, ui);
     let now = now(args)?;
+    let mapped = aux_io::file::map(&feed).map_err(|error| Failure::feed_file(&error))?;
+    // The index's checksum and the targets are read at the same time: neither needs the other.
+    let (index, inventories) = std::thread::scope(|scope| {
+        let index = scope.spawn(|| Index::open(&mapped));
+        let inventories = inventories(args, ui);
+        (index.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), inventories)
+    });
+    let index = index.map_err(|error| Failure::feed(&feed, &error))?;
     if let Some(id) = &args.explain {
         let (is_json, allow_incomplete) = (args.json, args.allow_incomplete);
         let today = now.to_zoned(TimeZone::UTC).date();
