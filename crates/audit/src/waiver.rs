@@ -144,7 +144,10 @@ impl Waivers {
     fn read_whitelist(&mut self, file: &str, text: &str) -> Result<(), WaiverError> {
         let entries: BTreeMap<Spanned<String>, WhitelistEntry> = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
-            wrong(&place(file, text, start), &format!("neither waivers nor a vulnix whitelist: {}", error.message()))
+            wrong(
+                &place(file, text, start),
+                &format!("neither waivers nor a vulnix whitelist, whose headings are quoted: {}", error.message()),
+            )
         })?;
         for (key, entry) in entries {
             let subject = place(file, text, key.span().start);

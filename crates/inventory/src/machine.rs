@@ -19,11 +19,15 @@ pub fn read_machine(options: &ReadOptions) -> Inventory {
     roots.extend(store_path(&options.current_system, options));
     profiles(&options.nix_state_dir.join("profiles"), PROFILE_DEPTH_MAX, options, &mut roots);
     let home = options.environment.iter().find(|(name, _)| name == "HOME").map(|(_, value)| PathBuf::from(value));
-    if let Some(home) = home {
+    if let Some(home) = &home {
         profiles(&home.join(".local/state/nix/profiles"), 0, options, &mut roots);
     }
     if roots.is_empty() {
-        let looked = format!("{} and {}/profiles", options.current_system.display(), options.nix_state_dir.display());
+        let mut looked =
+            format!("{} and {}/profiles", options.current_system.display(), options.nix_state_dir.display());
+        if let Some(home) = &home {
+            looked = format!("{looked} and {}/.local/state/nix/profiles", home.display());
+        }
         gathered.problem(
             NAME,
             format!("no running NixOS and no Nix profile was found (looked at {looked}); name a target"),

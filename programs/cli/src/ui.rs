@@ -117,6 +117,11 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A number and its noun.
+pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// Help and version go to stdout and are no error; anything else is a usage error.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let code = if error.use_stderr() { exit::UNKNOWN } else { exit::DONE };

@@ -22,11 +22,12 @@ use crate::ui::Ui;
 /// Say which components of a target are vulnerable, why, and what fixes them.
 ///
 /// TARGET is a derivation (.drv), a folder or tar of them, the JSON of `nix derivation show -r` or `nix path-info -r`, a
-/// store path or profile, a flake.lock, a `CycloneDX` or SPDX document, a list of names or package URLs, a pkgsrc list or
+/// store path or profile, a flake.lock, a CycloneDX or SPDX document, a list of names or package URLs, a pkgsrc list or
 /// a Triton manifest; gzip, zstd and xz are unpacked, `-` is standard input. Without a target this machine is audited.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch a person types")]
 pub(crate) struct Args {
+    /// What to audit; this machine where none is named.
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     /// The index to audit against.
@@ -57,7 +58,7 @@ pub(crate) struct Args {
     /// Leave out what is needed to build only.
     #[arg(long)]
     runtime_only: bool,
-    /// Judge what could be read; unread parts are shown but do not make the verdict unknown.
+    /// Judge what could be read; unread parts are shown, and the verdict is unknown only where nothing was read.
     #[arg(long)]
     allow_incomplete: bool,
     /// Say why this advisory matched or did not, instead of a report.

@@ -17,6 +17,7 @@ pub(crate) struct Args {
     /// A folder or target; the current folder otherwise.
     #[arg(value_name = "TARGET", default_value = ".")]
     target: PathBuf,
+    /// Print the answer as one document.
     #[arg(long)]
     json: bool,
 }

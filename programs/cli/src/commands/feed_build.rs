@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::environment;
 use crate::failure::Failure;
-use crate::ui::Ui;
+use crate::ui::{Ui, counted};
 
 /// Compile advisory sources and a triage folder into one index.
 ///
@@ -95,7 +95,9 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
     for remark in &built.remarks {
         ui.remark(remark);
     }
-    let (advisories, documents, bytes) = (built.advisories, built.documents, built.index.len());
-    ui.remark(&format!("{}: {advisories} advisories from {documents} documents, {bytes} bytes", args.output.display()));
+    let advisories = counted(built.advisories, "advisory", "advisories");
+    let documents = counted(built.documents, "document", "documents");
+    let bytes = built.index.len();
+    ui.remark(&format!("{}: {advisories} from {documents}, {bytes} bytes", args.output.display()));
     Ok(exit::DONE)
 }

@@ -10,16 +10,18 @@ use serde_json::json;
 
 use super::feed_build::Sources;
 use crate::failure::Failure;
-use crate::ui::Ui;
+use crate::ui::{Ui, counted};
 
 /// Check a triage folder; with sources, also that every entry changes a verdict.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("triage", |triage| triage.hide(true)))]
 pub(crate) struct Args {
     /// The triage folder.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     #[command(flatten)]
     sources: Sources,
+    /// Print the answer as one document.
     #[arg(long)]
     json: bool,
     /// Say nothing but errors.
@@ -33,6 +35,9 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
         return Err(Failure::new(format!("{}: no such folder", args.folder.display())));
     }
     let mut sources = args.sources;
+    if sources.triage.is_some() {
+        return Err(Failure::new("the folder to check is named by DIR; --triage would be a second one"));
+    }
     sources.triage = Some(args.folder);
     let bar = ui.progress("reading sources");
     let request =
@@ -54,7 +59,9 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
         ui.answer(&format!("{document:#}\n"))?;
     } else {
         ui.answer_lines(&linted.notes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        ui.remark(&format!("{} entries, {} package names, {} notes", linted.entries, linted.names, linted.notes.len()));
+        let [entries, names] =
+            [counted(linted.entries, "entry", "entries"), counted(linted.names, "package name", "package names")];
+        ui.remark(&format!("{entries}, {names}, {}", counted(linted.notes.len(), "note", "notes")));
     }
     Ok(if linted.notes.is_empty() { exit::DONE } else { exit::NO })
 }

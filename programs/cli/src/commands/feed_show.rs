@@ -14,6 +14,7 @@ use crate::ui::Ui;
 /// Say what an index holds, about one advisory, or about one package.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// The index to look into.
     #[arg(value_name = "FILE.auxdb")]
     feed: PathBuf,
     /// An advisory: a CVE id or any alias.
@@ -25,6 +26,7 @@ pub(crate) struct Args {
     /// The ecosystem of `--package`.
     #[arg(long, value_name = "NAME", default_value = "nix", value_parser = super::ecosystem::ecosystem)]
     ecosystem: Ecosystem,
+    /// Print the answer as one document.
     #[arg(long)]
     json: bool,
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::feed_build::{gzip, tar};
 use crate::fixtures::{self, HASH, store_path};
-use crate::world::World;
+use crate::world::{World, text_of};
 
 /// Audits a file, checks what every bad one has in common, and returns its problems.
 fn refused(world: &World, target: &str) -> String {
@@ -19,11 +19,11 @@ fn refused(world: &World, target: &str) -> String {
     let report = world.run(&format!("audit {target} --feed feed.auxdb --json")).json();
     assert_eq!(report["verdict"], "unknown", "{target}");
     let problems = report["targets"][0]["problems"].as_array().unwrap();
-    problems
-        .iter()
-        .map(|one| format!("{}: {}\n", one["subject"].as_str().unwrap(), one["message"].as_str().unwrap()))
-        .collect::<Vec<_>>()
-        .concat()
+    text_of(
+        problems
+            .iter()
+            .map(|one| format!("{}: {}", one["subject"].as_str().unwrap(), one["message"].as_str().unwrap())),
+    )
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use crate::fixtures;
-use crate::world::World;
+use crate::world::{World, skipped, text_of};
 
 fn world() -> World {
     let world = World::new();
@@ -115,10 +115,7 @@ fn nothing_foreign_steers_the_terminal() {
 fn long_names_and_many_findings_stay_inside_the_page() {
     let world = World::new();
     let long = format!("{}/{}", "d".repeat(120), "n".repeat(200));
-    let names: String = (0..300)
-        .map(|number| format!("openssl-1.1.{}{}\n", number % 2, "0".repeat(number % 40)))
-        .collect::<Vec<_>>()
-        .concat();
+    let names = text_of((0..300).map(|number| format!("openssl-1.1.{}{}", number % 2, "0".repeat(number % 40))));
     world.file(&long, &names);
     for width in ["40", "80", "120"] {
         for arguments in ["", "--explain CVE-2020-10001"] {
@@ -155,7 +152,7 @@ fn what_cannot_be_opened_is_named() {
     world.file("folder/closed", "zlib-1.2.11\n").file("folder/open", "zlib-1.2.11\n");
     fs::set_permissions(world.path("folder/closed"), fs::Permissions::from_mode(0o000)).unwrap();
     if File::open(world.path("folder/closed")).is_ok() {
-        eprintln!("skipped: root reads everything, so a closed file cannot be made");
+        skipped("root reads everything, so a closed file cannot be made");
         return;
     }
     for target in ["folder", "folder/closed"] {
@@ -168,17 +165,12 @@ fn what_cannot_be_opened_is_named() {
 #[test]
 fn a_waiver_list_may_be_long() {
     let world = world();
-    let waivers: String = (0..5_000)
-        .map(|number| {
-            format!(
-                "[[waiver]]\nids = [\"CVE-2021-{:05}\"]\npackage = \"p{number}\"\nreason = \"r\"\n",
-                10_000 + number
-            )
-        })
-        .collect::<Vec<_>>()
-        .concat();
+    let waiver = |number: usize| {
+        format!("[[waiver]]\nids = [\"CVE-2021-{}\"]\npackage = \"p{number}\"\nreason = \"r\"", 10_000 + number)
+    };
+    let waivers = text_of((0..5_000).map(waiver));
     world.file("w.toml", &waivers);
-    let names: String = (0..2_000).map(|number| format!("openssl-1.0.{number}\n")).collect::<Vec<_>>().concat();
+    let names = text_of((0..2_000).map(|number| format!("openssl-1.0.{number}")));
     world.file("names", &format!("{names}{}\n", fixtures::store_path("zlib-1.2.11")));
     let said = world.run("audit names --feed feed.auxdb --json --waivers w.toml --strict-waivers --fail-on none");
     assert_eq!(said.code, Some(1), "{}", said.stderr);
