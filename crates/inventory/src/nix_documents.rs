@@ -24,18 +24,32 @@ pub(crate) fn graph(documents: Vec<(String, Vec<u8>)>, options: &ReadOptions) ->
 
 fn read_graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> Inventory {
     let store_dir = options.store_dir.display().to_string();
-    let mut parsed = Vec::with_capacity(documents.len());
-    let mut problems = Vec::new();
-    for (name, bytes) in documents {
-        match Derivation::parse(bytes) {
-            Ok(derivation) => parsed.push((store_path(name, &store_dir), derivation)),
-            Err(error) => problems.push(Problem::new(name, format!("not a derivation: {error}"))),
-        }
-    }
+    // Two threads, each with half of the documents, so that the order stays what it was.
+    let (first, second) = documents.split_at(documents.len() / 2);
+    let (parsed, problems) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| parse_all(second, &store_dir));
+        let (mut parsed, mut problems) = parse_all(first, &store_dir);
+        let (more, wrong) = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        parsed.extend(more);
+        problems.extend(wrong);
+        (parsed, problems)
+    });
     let mut inventory =
         graph::inventory("", TargetKind::DerivationGraph, &parsed, &|path| read_patch(path, &store_dir));
     inventory.problems.extend(problems);
     inventory
+}
+
+/// The derivations that could be read, by their path in the store, and what is wrong with the others.
+fn parse_all<'d>(documents: &'d [(String, Vec<u8>)], store_dir: &str) -> (Vec<(String, Derivation<'d>)>, Vec<Problem>) {
+    let (mut parsed, mut problems) = (Vec::with_capacity(documents.len()), Vec::new());
+    for (name, bytes) in documents {
+        match Derivation::parse(bytes) {
+            Ok(derivation) => parsed.push((store_path(name, store_dir), derivation)),
+            Err(error) => problems.push(Problem::new(name, format!("not a derivation: {error}"))),
+        }
+    }
+    (parsed, problems)
 }
 
 /// Derivations name each other by their path in the store, wherever the files lie now.
