@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes every parser of foreign bytes, or those named: scripts/fuzz.sh [SECONDS] [TARGET]...
+# Fuzzes every parser of foreign bytes, or those named: scripts/fuzz.sh [SECONDS] [TARGET]... (default: FUZZ_SECONDS, or 600)
 #
 # Prints executions, covered edges and crashes of each; exits 1 on a crash, whose input lies under fuzz/artifacts.
 # Seeds come from fuzz/seeds and from ../shared/corpora (or $AUX_CORPORA); without those, from examples.
@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 version=0.13.1
-seconds=600
+seconds=${FUZZ_SECONDS:-600}
 if [[ ${1:-} =~ ^[0-9]+$ ]]; then seconds=$1; shift; fi
 fuzz=target/peers/bin/cargo-fuzz
 export RUSTC_BOOTSTRAP=1

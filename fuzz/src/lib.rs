@@ -21,13 +21,14 @@ pub fn believable_index(data: &[u8]) -> Option<Vec<u8>> {
 /// Asks everything an audit, `--explain` and `feed show` ask.
 pub fn ask_everything(index: &Index<'_>) {
     for id in ["CVE-2021-44228", "CVE-1999-0001", "GHSA-jfh8-c2jp-5v3q", ""] {
-        let key = index.key_of(id).unwrap_or(AdvisoryKey::of(id));
+        let key = index.key_of(id).ok().flatten().unwrap_or(AdvisoryKey::of(id));
         let _advisory = (index.advisory(key), index.products_of(key));
     }
     let ecosystem = Ecosystem::NIX;
     for name in ["curl", "linuxkernel", "lodash", "", "\u{7f}"] {
-        let products = index.products_named(name).into_iter().chain(index.product(&format!("a:haxx:{name}")));
-        let packages = [&ecosystem, &Ecosystem::new("npm")].map(|ecosystem| index.package(ecosystem, name));
+        let products = index.products_named(name).unwrap_or_default().into_iter();
+        let products = products.chain(index.product(&format!("a:haxx:{name}")).ok().flatten());
+        let packages = [&ecosystem, &Ecosystem::new("npm")].map(|ecosystem| index.package(ecosystem, name).ok().flatten());
         let _entries: usize =
             products.chain(packages.into_iter().flatten()).map(|block| block.entries().flatten().count()).sum();
         let _said = (index.names(&ecosystem, name), index.statements(&ecosystem, name), index.fixes(&ecosystem, name));

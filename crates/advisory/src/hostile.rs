@@ -1,6 +1,6 @@
 //! Damaged documents of every source end in records or an error, never in a panic; so does a damaged index.
 
-#[path = "../../../fuzz/damage.rs"]
+#[path = "../../../tests/support/damage.rs"]
 mod damage;
 
 use crate::identity::lookup_names;
@@ -97,12 +97,14 @@ fn an_index_with_a_damaged_body_and_a_right_checksum_answers_without_a_panic() {
     forms(&tiny[48..], &|body| {
         let file = [&tiny[..16], blake3::hash(body).as_bytes(), body].concat();
         let Ok(index) = Index::open(&file) else { return };
-        let key = index.key_of("CVE-2017-7407").unwrap_or(AdvisoryKey::of("CVE-2017-7407"));
+        let key = AdvisoryKey::of("CVE-2017-7407");
+        let _own = index.key_of("CVE-2017-7407");
         drop((index.advisory(key), index.products_of(key)));
         for name in ["curl", "curlfull", "lodash"] {
             drop((index.names(&Ecosystem::NIX, name), index.statements(&Ecosystem::NIX, name)));
             drop((index.fixes(&Ecosystem::NIX, name), index.package(&Ecosystem::new("npm"), name)));
-            let _entries: usize = index.products_named(name).iter().map(|block| block.entries().count()).sum();
+            let blocks = index.products_named(name).unwrap_or_default();
+            let _entries: usize = blocks.iter().map(|block| block.entries().count()).sum();
         }
     });
     let tiny = include_bytes!("../tests/vectors/tiny.auxdetails");

@@ -19,6 +19,14 @@ pub enum Stance {
 }
 
 impl Stance {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Affirmed => "affirmed",
+            Self::Denied => "denied",
+            Self::Unreviewed => "unreviewed",
+        }
+    }
+
     pub fn as_byte(self) -> u8 {
         match self {
             Self::Affirmed => 0,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::configuration::{Configuration, Key, affected};
-use crate::document::timestamp;
+use crate::document::{timestamp, vector_score};
 use crate::record::{Record, Source, VersionRange};
 
 /// Why a document is not an NVD feed.
@@ -152,6 +152,7 @@ struct Metric {
 #[serde(rename_all = "camelCase")]
 struct CvssData {
     base_score: Option<f64>,
+    vector_string: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -187,6 +188,9 @@ fn score(metrics: &BTreeMap<String, Vec<Metric>>) -> Option<Score> {
     ["cvssMetricV40", "cvssMetricV31", "cvssMetricV30", "cvssMetricV2"].iter().find_map(|version| {
         let scored = metrics.get(*version)?;
         let primary = scored.iter().find(|metric| metric.kind == "Primary");
-        primary.or(scored.first()).and_then(|metric| metric.cvss_data.base_score).and_then(Score::from_number)
+        let data = &primary.or(scored.first())?.cvss_data;
+        // The score follows from the vector, so one that was left out is no reason to call the severity unknown.
+        let stated = data.base_score.and_then(Score::from_number);
+        stated.or_else(|| data.vector_string.as_deref().and_then(vector_score))
     })
 }

@@ -159,6 +159,36 @@ pub enum Platform {
     PaidEdition,
 }
 
+impl Platform {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Unix => "unix",
+            Self::Foreign => "foreign",
+            Self::Plugin => "plugin",
+            Self::PaidEdition => "paid-edition",
+            Self::Language(language) => language.as_str(),
+        }
+    }
+}
+
+impl Language {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Python => "python",
+            Self::Ruby => "ruby",
+            Self::Perl => "perl",
+            Self::Rust => "rust",
+            Self::Php => "php",
+            Self::Java => "java",
+            Self::Go => "go",
+            Self::Lua => "lua",
+            Self::Haskell => "haskell",
+        }
+    }
+}
+
 /// Languages that CPE's `target_sw` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Language {

@@ -2,7 +2,7 @@
 //!
 //! Each file is TOML and may hold any of `[[identity]]`, `[[vendor]]`, `[[statement]]`, `[[class]]` and `[[fix]]`.
 
-use aux_core::Class;
+use aux_core::{Class, Ecosystem};
 use jiff::civil::Date;
 use serde::Deserialize;
 use toml::Spanned;
@@ -45,7 +45,7 @@ pub struct TriageError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
     pub place: Place,
-    pub ecosystem: String,
+    pub ecosystem: Ecosystem,
     pub names: Vec<String>,
     pub affirm: Vec<Product>,
     pub deny: Vec<Denial>,
@@ -279,7 +279,7 @@ fn identity(entry: IdentityEntry, place: &Place) -> Result<Identity, String> {
     }
     Ok(Identity {
         place: place.clone(),
-        ecosystem: entry.ecosystem,
+        ecosystem: Ecosystem::new(&entry.ecosystem),
         names: entry.names,
         affirm: entry.affirm.iter().map(|text| product(text)).collect::<Result<_, _>>()?,
         deny: entry.deny.iter().map(|text| denial(text)).collect::<Result<_, _>>()?,

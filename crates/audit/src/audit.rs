@@ -57,7 +57,11 @@ pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now:
 
 fn verdict(report: &Report, policy: &Policy) -> Verdict {
     let findings = || report.targets.iter().flat_map(|target| &target.findings);
-    if !policy.allow_incomplete && report.targets.iter().any(|target| !target.problems.is_empty()) {
+    // What is allowed is to judge a part. Where nothing was read there is no part, and a mistyped name would pass.
+    let is_judged = |target: &TargetReport| {
+        target.problems.is_empty() || (policy.allow_incomplete && (target.components > 0 || !target.inputs.is_empty()))
+    };
+    if !report.targets.iter().all(is_judged) {
         Verdict::Unknown
     } else if findings().any(|finding| policy.gate.fails(finding)) {
         Verdict::Fail
@@ -88,7 +92,7 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
     let components: Vec<&Component> = judged.collect();
     let judge = |component: &&Component| {
         let mut findings = Vec::new();
-        let is_damaged = self::findings(index, inventory, component, (&present, today), &mut findings).is_err();
+        let is_damaged = findings_of(index, inventory, component, (&present, today), &mut findings).is_err();
         (findings, is_damaged)
     };
     let judgements = in_two_threads(&components, judge);
@@ -117,41 +121,56 @@ pub(crate) fn present(inventory: &Inventory) -> Present {
     inventory.components.iter().flat_map(lookup_names).map(|name| name.folded).collect()
 }
 
-fn findings(
+pub(crate) fn findings_of(
     index: &Index<'_>,
     inventory: &Inventory,
     component: &Component,
     (present, today): (&Present, Date),
     into: &mut Vec<Finding>,
 ) -> Result<(), Damaged> {
-    let candidates = candidates(index, component);
+    let candidates = candidates(index, component)?;
     if candidates.is_empty() && component.known_vulnerabilities.is_empty() {
         return Ok(());
     }
     let blank = blank(inventory, component);
-    into.extend(component.known_vulnerabilities.iter().map(|text| known_vulnerability(&blank, text)));
-    let named = lookup_names(component);
-    let fixed: Vec<Fixed<'_>> = named.iter().flat_map(|name| index.fixes(&component.ecosystem, &name.folded)).collect();
-    let said: Vec<Said<'_>> =
-        named.iter().flat_map(|name| index.statements(&component.ecosystem, &name.folded)).collect();
-    for (key, found) in matches(&candidates, component, present)? {
-        let advisory = index.advisory(key).ok_or(Damaged)?;
-        let mut finding = finding(&blank, component, &found, advisory);
-        fixes(fixed.iter().filter(|fixed| fixed.advisory == key), component, &mut finding);
+    let (mut fixed, mut said) = (Vec::new(), Vec::new());
+    for name in lookup_names(component) {
+        fixed.extend(index.fixes(&component.ecosystem, &name.folded)?);
+        said.extend(index.statements(&component.ecosystem, &name.folded)?);
+    }
+    let mut found = Vec::new();
+    for (key, matched) in matches(&candidates, component, present)? {
+        let advisory = index.advisory(key)?.ok_or(Damaged)?;
+        found.push((Some(key), finding(&blank, component, &matched, &advisory)));
+    }
+    for text in &component.known_vulnerabilities {
+        known_vulnerability(index, &blank, text, &mut found)?;
+    }
+    for (key, mut finding) in found {
+        fixes(fixed.iter().filter(|fixed| Some(fixed.advisory) == key), component, &mut finding);
         patched(component, &mut finding);
-        stated(said.iter().filter(|said| said.advisory == key), component, &mut finding, today);
+        stated(said.iter().filter(|said| Some(said.advisory) == key), component, &mut finding, today);
         into.push(finding);
     }
     Ok(())
 }
 
-fn finding(blank: &Finding, component: &Component, found: &Match<'_, '_>, advisory: Advisory<'_>) -> Finding {
-    let mut finding = Finding { id: advisory.id, ..blank.clone() };
-    finding.aliases = advisory.aliases.iter().map(|alias| (*alias).to_owned()).collect();
-    finding.class = advisory.class;
-    finding.severity = Severity::of(advisory.score);
-    finding.score = advisory.score;
-    finding.kev = advisory.kev;
+/// What is found of one advisory on one component, if anything: what `--explain` ends with.
+pub(crate) fn conclusion(
+    index: &Index<'_>,
+    inventory: &Inventory,
+    component: &Component,
+    (present, today): (&Present, Date),
+    advisory: &Advisory<'_>,
+) -> Result<Option<Finding>, Damaged> {
+    let mut all = Vec::new();
+    findings_of(index, inventory, component, (present, today), &mut all)?;
+    Ok(all.into_iter().find(|finding| finding.id == advisory.id))
+}
+
+fn finding(blank: &Finding, component: &Component, found: &Match<'_, '_>, advisory: &Advisory<'_>) -> Finding {
+    let mut finding = Finding { id: advisory.id.clone(), ..blank.clone() };
+    describe(&mut finding, advisory);
     let Candidate { block, reason, .. } = found.candidate;
     finding.evidence.push(Evidence::new(EvidenceKind::Identity, format!("{}: {reason}", block.product)));
     finding.evidence.push(Evidence::new(EvidenceKind::Range, found.reason(component)));
@@ -162,6 +181,14 @@ fn finding(blank: &Finding, component: &Component, found: &Match<'_, '_>, adviso
     };
     finding.fixed_versions = found.fixed_versions(&component.version);
     finding
+}
+
+fn describe(finding: &mut Finding, advisory: &Advisory<'_>) {
+    finding.aliases = advisory.aliases.iter().map(|alias| (*alias).to_owned()).collect();
+    finding.class = advisory.class;
+    finding.severity = Severity::of(advisory.score);
+    finding.score = advisory.score;
+    finding.kev = advisory.kev;
 }
 
 /// What all findings of a component share.
@@ -211,13 +238,36 @@ fn quote_into(text: &str, purl: &mut String) {
     }
 }
 
-/// What the package's own metadata says needs no index.
-fn known_vulnerability(blank: &Finding, text: &str) -> Finding {
-    let id = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').find(|word| word.starts_with("CVE-"));
-    let id = id.map_or_else(|| format!("known-vulnerability:{}", blank.package.name), str::to_owned);
-    let mut finding = Finding { id, ..blank.clone() };
-    finding.evidence.push(Evidence::new(EvidenceKind::Metadata, format!("the package's own metadata says: {text}")));
-    finding
+/// What the package's own metadata says needs no index, but is one row with what the index says of the same advisory.
+fn known_vulnerability(
+    index: &Index<'_>,
+    blank: &Finding,
+    text: &str,
+    found: &mut Vec<(Option<AdvisoryKey>, Finding)>,
+) -> Result<(), Damaged> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let mut ids: Vec<String> = words.filter(|word| AdvisoryKey::of(word).cve().is_some()).map(str::to_owned).collect();
+    if ids.is_empty() {
+        ids.push(format!("known-vulnerability:{}", blank.package.name));
+    }
+    let evidence = Evidence::new(EvidenceKind::Metadata, format!("the package's own metadata says: {text}"));
+    for id in ids {
+        let is_same = |finding: &Finding| finding.id == id || finding.aliases.contains(&id);
+        if let Some((_, finding)) = found.iter_mut().find(|(_, finding)| is_same(finding)) {
+            finding.state = State::Affected;
+            finding.evidence.push(evidence.clone());
+            continue;
+        }
+        let key = index.key_of(&id)?;
+        let mut finding = Finding { id, ..blank.clone() };
+        if let Some(advisory) = key.map(|key| index.advisory(key)).transpose()?.flatten() {
+            finding.id.clone_from(&advisory.id);
+            describe(&mut finding, &advisory);
+        }
+        finding.evidence.push(evidence.clone());
+        found.push((key, finding));
+    }
+    Ok(())
 }
 
 /// Fixed versions the team has named, above the component's own.

@@ -1,6 +1,6 @@
 //! Damaged waiver files end in waivers or an error with a line, never in a panic; the page's examples are read.
 
-#[path = "../../../fuzz/damage.rs"]
+#[path = "../../../tests/support/damage.rs"]
 mod damage;
 
 use crate::Waivers;

@@ -1,11 +1,11 @@
 //! Which of an index's products a component is: exact look-ups, the team's word before the rule.
 
 use aux_advisory::identity::{LookupName, Stance, lookup_names};
-use aux_advisory::index::{Block, Index};
+use aux_advisory::index::{Block, Damaged, Index};
 use aux_advisory::record::{Language, Product};
 use aux_advisory::{Cpe, cpe};
-use aux_core::Component;
 use aux_core::naming::fold;
+use aux_core::{Component, Ecosystem};
 
 /// A product that may be the component, and why we think so.
 #[derive(Debug, Clone)]
@@ -22,12 +22,12 @@ pub(crate) struct Candidate<'a> {
 }
 
 /// Every product a component may be, denied ones included so that they can be explained.
-pub(crate) fn candidates<'a>(index: &Index<'a>, component: &Component) -> Vec<Candidate<'a>> {
+pub(crate) fn candidates<'a>(index: &Index<'a>, component: &Component) -> Result<Vec<Candidate<'a>>, Damaged> {
     let mut found = Vec::new();
     let follows_upstream = component.ecosystem.follows_upstream_versions();
     if let Some(name) = component.cpe.as_deref().and_then(Cpe::read) {
         let product = Product::cpe(name.part, cpe::unescape(name.vendor), cpe::unescape(name.product));
-        found.extend(index.product(&product.to_string()).map(|block| Candidate {
+        found.extend(index.product(&product.to_string())?.map(|block| Candidate {
             reason: format!("the inventory names it {product}"),
             block,
             stance: Stance::Affirmed,
@@ -36,11 +36,11 @@ pub(crate) fn candidates<'a>(index: &Index<'a>, component: &Component) -> Vec<Ca
             language: None,
         }));
         if !found.is_empty() {
-            return found;
+            return Ok(found);
         }
     }
     for name in lookup_names(component) {
-        found.extend(index.package(&component.ecosystem, &name.folded).map(|block| Candidate {
+        found.extend(index.package(&component.ecosystem, &name.folded)?.map(|block| Candidate {
             reason: format!("the advisory names the {} package {}", component.ecosystem, name.folded),
             block,
             stance: Stance::Affirmed,
@@ -49,22 +49,25 @@ pub(crate) fn candidates<'a>(index: &Index<'a>, component: &Component) -> Vec<Ca
             language: name.language,
         }));
         if follows_upstream {
-            found.extend(by_name(index, component, &name));
+            found.extend(by_name(index, component, &name)?);
         }
         if !found.is_empty() {
             break;
         }
     }
-    found
+    Ok(found)
 }
 
-fn by_name<'a>(index: &Index<'a>, component: &Component, name: &LookupName) -> Vec<Candidate<'a>> {
-    let decisions = index.names(&component.ecosystem, &name.folded);
+fn by_name<'a>(index: &Index<'a>, component: &Component, name: &LookupName) -> Result<Vec<Candidate<'a>>, Damaged> {
+    let mut decisions = index.names(&component.ecosystem, &name.folded)?;
+    if decisions.is_empty() && shares_names_with_nixpkgs(&component.ecosystem) {
+        decisions = index.names(&Ecosystem::NIX, &name.folded)?;
+    }
     let mut found: Vec<Candidate<'a>> = Vec::new();
     for decision in decisions.iter().filter(|decision| decision.stance == Stance::Affirmed) {
         let block = match Product::read(decision.product) {
-            Some(Product::Package { ecosystem, name }) => index.package(&ecosystem, &fold(&name)),
-            _ => index.product(decision.product),
+            Some(Product::Package { ecosystem, name }) => index.package(&ecosystem, &fold(&name))?,
+            _ => index.product(decision.product)?,
         };
         found.extend(block.map(|block| Candidate {
             block,
@@ -75,7 +78,7 @@ fn by_name<'a>(index: &Index<'a>, component: &Component, name: &LookupName) -> V
             language: name.language,
         }));
     }
-    for block in index.products_named(&name.folded) {
+    for block in index.products_named(&name.folded)? {
         if found.iter().any(|candidate| candidate.block.product == block.product) {
             continue;
         }
@@ -90,7 +93,13 @@ fn by_name<'a>(index: &Index<'a>, component: &Component, name: &LookupName) -> V
         };
         found.push(Candidate { block, stance, reason, is_named: false, is_exact: false, language: name.language });
     }
-    found
+    Ok(found)
+}
+
+/// Ecosystems that package the same upstream programs under their own names: what the team decided of a name in
+/// nixpkgs holds there too, until it decides otherwise. A language's package set has names of its own.
+fn shares_names_with_nixpkgs(ecosystem: &Ecosystem) -> bool {
+    *ecosystem == Ecosystem::PKGSRC || *ecosystem == Ecosystem::GENERIC
 }
 
 /// The rule's stance; a name out of a language's package set is that language's library, not its namesake.

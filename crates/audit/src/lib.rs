@@ -15,7 +15,7 @@ mod waiver;
 
 pub use audit::{Policy, audit};
 pub use describe::describe;
-pub use explain::explain;
+pub use explain::{Explanation, explain};
 pub use gate::{DEFAULT_GATE, Gate, GateError};
 pub use report::{FeedFacts, Report, Summary, TargetReport, Verdict, WaiverNote};
 pub use waiver::{WaiverError, Waivers};

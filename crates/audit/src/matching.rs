@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aux_advisory::identity::Stance;
 use aux_advisory::index::{AdvisoryKey, Damaged, Entry};
-use aux_advisory::record::{Bound, Language, Platform, VersionRange};
+use aux_advisory::record::{Bound, Language, Platform, Product, VersionRange};
 use aux_core::naming::fold;
 use aux_core::version::{self, Scheme};
 use aux_core::{Component, Ecosystem};
@@ -77,14 +77,17 @@ pub(crate) fn trace<'c, 'a>(
     component: &Component,
     present: &Present,
     advisory: AdvisoryKey,
-) -> Vec<Match<'c, 'a>> {
-    let entries =
-        candidates.iter().flat_map(|candidate| candidate.block.entries().map(move |entry| (candidate, entry)));
-    entries
-        .filter_map(|(candidate, entry)| Some((candidate, entry.ok()?)))
-        .filter(|(_, entry)| entry.advisory == advisory)
-        .map(|(candidate, entry)| weigh(candidate, entry, component, present))
-        .collect()
+) -> Result<Vec<Match<'c, 'a>>, Damaged> {
+    let mut found = Vec::new();
+    for candidate in candidates {
+        for entry in candidate.block.entries() {
+            let entry = entry?;
+            if entry.advisory == advisory {
+                found.push(weigh(candidate, entry, component, present));
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn weigh<'c, 'a>(
@@ -120,7 +123,8 @@ fn place(candidate: &Candidate<'_>, entry: &Entry<'_>, present: &Present, stance
         _ => {}
     }
     let needed = &entry.together_with;
-    let is_here = |product: &&str| present.contains(&fold(product.rsplit(':').next().unwrap_or(product)));
+    let is_here =
+        |product: &&str| Product::read(product).is_some_and(|product| present.contains(&fold(product.name())));
     (!needed.is_empty() && !needed.iter().any(is_here)).then_some("what it applies together with is not here")
 }
 
@@ -145,7 +149,20 @@ fn version_outcome<'a>(entry: &Entry<'a>, component: &Component) -> Outcome<'a> 
             None => in_doubt = Some(range.clone()),
         }
     }
+    in_doubt = in_doubt.or_else(|| {
+        let base = without_patch_count(component)?;
+        entry.versions.iter().find(|range| range.holds(entry.scheme, base) == Some(true)).cloned()
+    });
     in_doubt.map_or(Outcome::OutOfRange, |range| Outcome::Unknown(Some(range)))
+}
+
+/// nixpkgs writes `2.38-44` for upstream's 2.38 with the 44 commits of its release branch. Where 2.38 is affected, such a
+/// version may or may not have the fix.
+fn without_patch_count(component: &Component) -> Option<&str> {
+    const DIGITS_MAX: usize = 3;
+    let (base, count) = component.version.rsplit_once('-')?;
+    let is_count = (1..=DIGITS_MAX).contains(&count.len()) && count.bytes().all(|byte| byte.is_ascii_digit());
+    (component.ecosystem == Ecosystem::NIX && is_count && !base.contains('-')).then_some(base)
 }
 
 impl Match<'_, '_> {

@@ -1,6 +1,6 @@
 //! Local waivers: what a user accepts, with a reason and an end. A waiver that no longer does anything says so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aux_advisory::record::VersionRange;
 use aux_core::finding::EvidenceKind;
@@ -64,11 +64,13 @@ struct Entry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WhitelistEntry {
-    #[serde(default)]
-    cve: Vec<String>,
+    cve: Option<OneOrMany>,
     until: Option<WhitelistDate>,
     comment: Option<OneOrMany>,
     issue_url: Option<OneOrMany>,
+    /// Passed over there as well; older files have it.
+    #[expect(dead_code, reason = "the key is allowed and means nothing")]
+    status: Option<toml::Value>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +85,15 @@ enum WhitelistDate {
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn into_texts(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+        }
+    }
 }
 
 impl Waivers {
@@ -131,33 +142,32 @@ impl Waivers {
     }
 
     fn read_whitelist(&mut self, file: &str, text: &str) -> Result<(), WaiverError> {
-        let entries: std::collections::BTreeMap<Spanned<String>, WhitelistEntry> =
-            toml::from_str(text).map_err(|error| {
-                let start = error.span().map_or(0, |span| span.start);
-                wrong(
-                    &place(file, text, start),
-                    &format!("neither waivers nor a vulnix whitelist: {}", error.message()),
-                )
-            })?;
+        let entries: BTreeMap<Spanned<String>, WhitelistEntry> = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            wrong(&place(file, text, start), &format!("neither waivers nor a vulnix whitelist: {}", error.message()))
+        })?;
         for (key, entry) in entries {
             let subject = place(file, text, key.span().start);
             let key = key.into_inner();
             let (name, version) = aux_core::naming::split_nix_name(&key);
-            let texts = [entry.comment, entry.issue_url].into_iter().flatten().flat_map(|texts| match texts {
-                OneOrMany::One(text) => vec![text],
-                OneOrMany::Many(texts) => texts,
-            });
+            let ids: BTreeSet<String> = entry.cve.into_iter().flat_map(OneOrMany::into_texts).collect();
+            if name == "*" && ids.is_empty() {
+                return Err(wrong(&subject, "`*` without `cve` would waive everything; name the advisories"));
+            }
+            let texts = [entry.comment, entry.issue_url].into_iter().flatten().flat_map(OneOrMany::into_texts);
             let reason = texts.collect::<Vec<_>>().join(" ");
             let until = entry.until.map(|until| match until {
                 WhitelistDate::Toml(value) => date(&value.to_string()),
                 WhitelistDate::Text(text) => date(&text),
             });
+            // There, findings are reported again from the day itself; here, a waiver's end is its last day.
+            let until = until.transpose().and_then(|day| day.map(last_day_before).transpose());
             self.waivers.push(Waiver {
-                ids: entry.cve.into_iter().collect(),
+                ids,
                 package: (name != "*").then(|| name.to_owned()),
                 versions: if version.is_empty() { VersionRange::ALL } else { VersionRange::exactly(version) },
                 reason: if reason.is_empty() { "whitelisted without a comment".to_owned() } else { reason },
-                expires: until.transpose().map_err(|message| wrong(&subject, &message))?,
+                expires: until.map_err(|message| wrong(&subject, &message))?,
                 until_fixed: false,
                 subject,
             });
@@ -173,8 +183,11 @@ impl Waivers {
     pub(crate) fn apply<'f>(&self, findings: impl Iterator<Item = &'f mut Finding>, today: Date) -> Vec<WaiverNote> {
         let mut matched = vec![0_usize; self.waivers.len()];
         let mut ended = vec![0_usize; self.waivers.len()];
+        let places = self.places();
         for finding in findings.filter(|finding| !matches!(finding.state, State::NotAffected | State::FixedByPatch)) {
-            for ((waiver, matched), ended) in self.waivers.iter().zip(&mut matched).zip(&mut ended) {
+            for place in places.of(finding) {
+                let slots = (self.waivers.get(place), matched.get_mut(place), ended.get_mut(place));
+                let (Some(waiver), Some(matched), Some(ended)) = slots else { continue };
                 if !waiver.is_about(finding) {
                     continue;
                 }
@@ -203,6 +216,39 @@ impl Waivers {
     }
 }
 
+/// Where the waivers stand that may be about a finding, so that long lists meet long reports in time.
+#[derive(Default)]
+struct Places<'w> {
+    by_id: BTreeMap<&'w str, Vec<usize>>,
+    /// Those that name no id.
+    by_package: BTreeMap<&'w str, Vec<usize>>,
+}
+
+impl Places<'_> {
+    /// In file order.
+    fn of(&self, finding: &Finding) -> BTreeSet<usize> {
+        let ids = std::iter::once(&finding.id).chain(&finding.aliases);
+        let by_id = ids.filter_map(|id| self.by_id.get(id.as_str()));
+        by_id.chain(self.by_package.get(finding.package.name.as_str())).flatten().copied().collect()
+    }
+}
+
+impl Waivers {
+    fn places(&self) -> Places<'_> {
+        let mut places = Places::default();
+        for (place, waiver) in self.waivers.iter().enumerate() {
+            for id in &waiver.ids {
+                places.by_id.entry(id).or_default().push(place);
+            }
+            // A waiver names ids, a package or both; without either it is refused when read.
+            if let (true, Some(package)) = (waiver.ids.is_empty(), &waiver.package) {
+                places.by_package.entry(package).or_default().push(place);
+            }
+        }
+        places
+    }
+}
+
 impl Waiver {
     fn is_about(&self, finding: &Finding) -> bool {
         let id = self.ids.is_empty()
@@ -222,6 +268,10 @@ fn place(file: &str, text: &str, offset: usize) -> String {
 
 fn wrong(subject: &str, message: &str) -> WaiverError {
     WaiverError { subject: subject.to_owned(), message: message.to_owned() }
+}
+
+fn last_day_before(day: Date) -> Result<Date, String> {
+    day.yesterday().map_err(|_| format!("`{day}` has no day before it"))
 }
 
 fn date(text: &str) -> Result<Date, String> {
@@ -249,12 +299,20 @@ mod tests {
     }
 
     #[test]
+    fn a_whitelist_ends_on_the_day_it_names_and_may_name_one_advisory_as_text() {
+        let read = read("[\"*\"]\ncve = \"CVE-2017-0001\"\nuntil = 2018-03-01\nstatus = \"ignore\"\n").unwrap();
+        assert_eq!(read.waivers[0].expires, Some(jiff::civil::date(2018, 2, 28)));
+        assert_eq!(read.waivers[0].ids, BTreeSet::from(["CVE-2017-0001".to_owned()]));
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_line() {
         for (text, says) in [
             ("[[waiver]]\nids=[\"x\"]\nreason=\" \"\n", "w.toml:1: a waiver needs a reason"),
             ("[[waiver]]\nreason=\"r\"\n", "w.toml:1: a waiver names advisory ids, a package or both"),
             ("[[waiver]]\nids=[\"x\"]\nversions=\"new\"\nreason=\"r\"\n", "w.toml:1: versions `new` is not a range"),
             ("x = [", "w.toml:1"),
+            ("[\"*\"]\ncomment = \"all\"\n", "w.toml:1: `*` without `cve` would waive everything"),
             ("[\"a-1\"]\ncves = [\"x\"]\n", "neither waivers nor a vulnix whitelist"),
         ] {
             let error = read(text).unwrap_err().to_string();

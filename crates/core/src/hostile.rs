@@ -1,6 +1,6 @@
 //! Versions and names of any shape: comparing is antisymmetric, sorting is total, folding is settled after once.
 
-#[path = "../../../fuzz/damage.rs"]
+#[path = "../../../tests/support/damage.rs"]
 mod damage;
 
 use crate::naming;

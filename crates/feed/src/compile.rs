@@ -24,8 +24,8 @@ pub struct BuildRequest {
     pub pkgsrc: Vec<PathBuf>,
     pub kev: Vec<PathBuf>,
     pub triage: Option<PathBuf>,
-    /// Armored public keys; every pkgsrc list must be signed by one of them.
-    pub pkgsrc_key: Option<PathBuf>,
+    /// Files of armored public keys; with any, every pkgsrc list must be signed by one of the keys.
+    pub pkgsrc_keys: Vec<PathBuf>,
     /// Leave out what was published after this day.
     pub as_of: Option<Date>,
     /// How many threads may read.
@@ -50,12 +50,14 @@ pub struct Built {
 pub enum BuildError {
     #[error("nothing to build from: name at least one source")]
     NoSource,
-    #[error("{} of the source documents cannot be read", unread.len())]
+    #[error("the sources hold no advisory")]
+    NoAdvisory,
+    #[error("of the source documents, {} cannot be read", unread.len())]
     Unread {
         /// Name and reason.
         unread: Vec<(String, String)>,
     },
-    #[error("{} entries of the triage folder are wrong", errors.len())]
+    #[error("wrong entries in the triage folder: {}", errors.len())]
     Triage { errors: Vec<TriageError> },
     #[error("the public keys cannot be read")]
     Keys(#[source] InputError),
@@ -72,6 +74,9 @@ pub(crate) struct Material {
 /// Builds an index. An unreadable document or a wrong decision stops it: a feed that silently lacks a source lies.
 pub fn build(request: &BuildRequest, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Built, BuildError> {
     let material = material(request, progress)?;
+    if material.records.is_empty() {
+        return Err(BuildError::NoAdvisory);
+    }
     let facts = Facts { serial: 0, built: built(&material.records, request.as_of) };
     let details = request.keeps_prose.then(|| index::compile_details(&material.records, &facts));
     Ok(Built {
@@ -96,8 +101,7 @@ pub(crate) fn material(
     if !folder.errors.is_empty() {
         return Err(BuildError::Triage { errors: folder.errors });
     }
-    let keys = request.pkgsrc_key.as_deref().map(|path| input::read(path, PUBLIC_KEYS_BYTES_MAX as u64)).transpose();
-    let wishes = Wishes { keeps_prose: request.keeps_prose, pkgsrc_keys: keys.map_err(BuildError::Keys)? };
+    let wishes = Wishes { keeps_prose: request.keeps_prose, pkgsrc_keys: keys(&request.pkgsrc_keys)? };
     let gathered = gather(&paths, request.threads, &wishes, progress);
     if !gathered.unread.is_empty() {
         return Err(BuildError::Unread { unread: gathered.unread });
@@ -112,6 +116,12 @@ pub(crate) fn material(
         catalogue.mark(&mut records, request.as_of);
     }
     Ok(Material { records, triage: folder.triage, documents, remarks })
+}
+
+fn keys(files: &[PathBuf]) -> Result<Option<Vec<u8>>, BuildError> {
+    let read = |path: &PathBuf| input::read(path, PUBLIC_KEYS_BYTES_MAX as u64).map_err(BuildError::Keys);
+    let keys = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok((!keys.is_empty()).then(|| keys.concat()))
 }
 
 fn paths(request: &BuildRequest) -> Vec<(Source, PathBuf)> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aux_advisory::identity::{self, Stance};
 use aux_advisory::record::{Product, Record};
 use aux_advisory::triage::{Identity, Place, Triage, TriageError};
+use aux_core::Ecosystem;
 use aux_core::naming::fold;
 use jiff::civil::Date;
 
@@ -59,7 +60,7 @@ fn note(place: &Place, message: impl Into<String>) -> TriageError {
 
 /// A name decided twice, where one decision contradicts or repeats the other.
 fn duplicates(triage: &Triage) -> Vec<TriageError> {
-    let mut seen: BTreeMap<(String, String), &Place> = BTreeMap::new();
+    let mut seen: BTreeMap<(Ecosystem, String), &Place> = BTreeMap::new();
     let mut notes = Vec::new();
     for identity in &triage.identities {
         for name in &identity.names {

@@ -92,7 +92,9 @@ fn files(paths: &[(Source, PathBuf)]) -> Vec<(Source, PathBuf)> {
         if inside.is_empty() || !is_flat || inside.len() > SPREAD_MAX {
             files.push((*source, path.clone()));
         } else {
-            files.extend(inside.into_iter().filter(|path| !is_hidden(path)).map(|path| (*source, path)));
+            let shown: Vec<PathBuf> = inside.into_iter().filter(|path| !is_hidden(path)).collect();
+            let paths = if shown.is_empty() { vec![path.clone()] } else { shown };
+            files.extend(paths.into_iter().map(|path| (*source, path)));
         }
     }
     files.sort_by_cached_key(|(source, path)| (std::cmp::Reverse(size(path)), *source, path.clone()));
@@ -119,6 +121,10 @@ fn read(source: Source, path: &Path, wishes: &Wishes) -> Gathered {
             }
         }
     });
+    // A source that is named and holds nothing is a mistake, and the feed would lack it in silence.
+    if gathered.documents == 0 && gathered.unread.is_empty() {
+        gathered.unread.push((path.display().to_string(), "holds no document of this source".to_owned()));
+    }
     gathered
 }
 

@@ -40,7 +40,7 @@ impl Derivers {
                 documents.insert(path, bytes);
             }
         }
-        match nix_documents::graph(documents.into_iter().collect(), options) {
+        match nix_documents::graph(&documents.into_iter().collect::<Vec<_>>(), options) {
             Some(graph) => Self::of_graph(graph, derivers),
             None => Self::default(),
         }

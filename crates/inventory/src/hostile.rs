@@ -1,6 +1,6 @@
 //! Damaged documents of every kind end in components or problems, never in a panic.
 
-#[path = "../../../fuzz/damage.rs"]
+#[path = "../../../tests/support/damage.rs"]
 mod damage;
 
 use crate::{Gathered, ReadOptions, cyclonedx, detect, documents, graph, list, manifest, nix_documents, purl, spdx};
@@ -68,7 +68,8 @@ fn the_inventory_of_a_damaged_graph_depends_on_the_set_alone() {
 fn damaged_names_are_refused_or_taken_apart() {
     every_text("purl", &|text| assert_eq!(purl::parse(text).is_ok(), purl::component(text, text).is_ok()));
     every_text("store_path", &|text| {
-        let _parts = store_name::base_name(text).map(|base| (store_name::split(base), store_name::names_package(base)));
+        let base = store_name::base_name(text);
+        let _parts = base.map(|base| (store_name::split(base), store_name::names_package(base)));
         drop((PackageName::of_derivation(text), PackageName::of_output(text)));
     });
 }

@@ -1,28 +1,33 @@
 //! Documents in Nix's own formats: derivations, `nix derivation show`, `nix path-info`, flake.lock.
 
-use crate::store_database::{Closure, StorePath};
-use crate::{Gathered, ReadOptions, closure, graph};
+use crate::store_database::{self, Closure, StorePath};
+use crate::{Gathered, ReadOptions, closure, graph, store_name};
 use aux_core::limits::PATCH_BYTES_MAX;
 use aux_core::{Inventory, Problem, TargetKind};
 use aux_io::input;
 use aux_nix::{Derivation, derivation, flake_lock, path_info};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads all derivations met in a target as one graph.
 pub(crate) fn derivations(options: &ReadOptions, into: &mut Gathered) {
     let documents = std::mem::take(&mut into.derivations);
     if !documents.is_empty() {
-        into.append(read_graph(&documents, options));
+        let (mut inventory, root_outputs) = read_graph(&documents, options);
+        // A graph alone cannot tell what runs; the store can, where the roots are built in it.
+        if let Some(closure) = runtime_closure(&root_outputs, options) {
+            graph::apply_runtime_closure(&mut inventory, &closure);
+        }
+        into.append(inventory);
     }
 }
 
 /// What a set of derivations is made of; its components' outputs are output paths. `None` where none was given.
-pub(crate) fn graph(documents: Vec<(String, Vec<u8>)>, options: &ReadOptions) -> Option<Inventory> {
-    let documents: Vec<_> = documents.into_iter().collect();
-    (!documents.is_empty()).then(|| read_graph(&documents, options))
+pub(crate) fn graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> Option<Inventory> {
+    (!documents.is_empty()).then(|| read_graph(documents, options).0)
 }
 
-fn read_graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> Inventory {
+/// The inventory, and what the derivations that no other needs build.
+fn read_graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> (Inventory, Vec<String>) {
     let store_dir = options.store_dir.display().to_string();
     // Two threads, each with half of the documents, so that the order stays what it was.
     let (first, second) = documents.split_at(documents.len() / 2);
@@ -37,7 +42,28 @@ fn read_graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> Invento
     let mut inventory =
         graph::inventory("", TargetKind::DerivationGraph, &parsed, &|path| read_patch(path, &store_dir));
     inventory.problems.extend(problems);
-    inventory
+    let root_outputs = root_outputs(&parsed);
+    (inventory, root_outputs)
+}
+
+fn root_outputs(graph: &[(String, Derivation<'_>)]) -> Vec<String> {
+    let needed: BTreeSet<String> = graph
+        .iter()
+        .flat_map(|(_, derivation)| &derivation.input_derivations)
+        .map(|input| input.path.lossy().into_owned())
+        .collect();
+    let roots = graph.iter().filter(|(path, _)| !needed.contains(path));
+    let outputs = roots.flat_map(|(_, derivation)| &derivation.outputs).map(|output| output.path.lossy().into_owned());
+    outputs.filter(|path| !path.is_empty()).collect()
+}
+
+/// What the outputs need to run; `None` where the store has no answer for every one of them.
+fn runtime_closure(outputs: &[String], options: &ReadOptions) -> Option<BTreeSet<String>> {
+    if outputs.is_empty() || !store_database::exists(&options.nix_state_dir) {
+        return None;
+    }
+    let closure = store_database::closure(&options.nix_state_dir, outputs).ok()?;
+    closure.missing.is_empty().then(|| closure.paths.into_iter().map(|path| path.path).collect())
 }
 
 /// The derivations that could be read, by their path in the store, and what is wrong with the others.
@@ -45,17 +71,23 @@ fn parse_all<'d>(documents: &'d [(String, Vec<u8>)], store_dir: &str) -> (Vec<(S
     let (mut parsed, mut problems) = (Vec::with_capacity(documents.len()), Vec::new());
     for (name, bytes) in documents {
         match Derivation::parse(bytes) {
-            Ok(derivation) => parsed.push((store_path(name, store_dir), derivation)),
-            Err(error) => problems.push(Problem::new(name, format!("not a derivation: {error}"))),
+            Ok(derivation) => parsed.push((store_path(name, &derivation, store_dir), derivation)),
+            Err(error) => problems.push(Problem::new(name, error.to_string())),
         }
     }
     (parsed, problems)
 }
 
-/// Derivations name each other by their path in the store, wherever the files lie now.
-fn store_path(name: &str, store_dir: &str) -> String {
+/// Derivations name each other by their path in the store, wherever the files lie now. One that came without its name,
+/// on standard input or renamed, is called after what it makes.
+fn store_path(name: &str, derivation: &Derivation<'_>, store_dir: &str) -> String {
     let base = name.rsplit(['/', '!']).next().unwrap_or(name);
-    format!("{store_dir}/{base}")
+    if store_name::base_name(base).is_some() {
+        return format!("{store_dir}/{base}");
+    }
+    let made = derivation.outputs.iter().find(|output| output.name.is("out")).or(derivation.outputs.first());
+    let made = made.map(|output| output.path.lossy().into_owned()).filter(|path| store_name::base_name(path).is_some());
+    made.map_or_else(|| format!("{store_dir}/{base}"), |path| format!("{path}.drv"))
 }
 
 /// The text of a patch, where the store of this machine has it.

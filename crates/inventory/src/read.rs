@@ -60,6 +60,8 @@ fn path(target: &str, options: &ReadOptions, into: &mut Gathered) {
     let real = match &real {
         Ok(real) => real.as_path(),
         Err(_) if path.starts_with(&options.store_dir) => path,
+        // A pipe (`/dev/fd/63`, `/dev/stdin`) opens under its name and has no other.
+        Err(_) if path.metadata().is_ok() => path,
         Err(error) if path.is_symlink() => {
             return into.problem(target, format!("is a link that leads nowhere: {error}"));
         }

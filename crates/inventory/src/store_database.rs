@@ -34,9 +34,18 @@ pub(crate) enum StoreError {
     Nodes { path: PathBuf, limit: usize },
 }
 
+/// Whether there is a store's record at all.
+pub(crate) fn exists(state_dir: &Path) -> bool {
+    database(state_dir).is_file()
+}
+
+fn database(state_dir: &Path) -> PathBuf {
+    state_dir.join("db/db.sqlite")
+}
+
 /// Walks from `roots` along the recorded references.
 pub(crate) fn closure(state_dir: &Path, roots: &[String]) -> Result<Closure, StoreError> {
-    let path = state_dir.join("db/db.sqlite");
+    let path = database(state_dir);
     let connection = open_read_only(&path).map_err(StoreError::Open)?;
     match walk(&connection, roots) {
         Ok(Some(closure)) => Ok(closure),

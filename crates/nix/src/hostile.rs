@@ -1,6 +1,6 @@
 //! Damaged documents of every kind end in a value or an error, never in a panic.
 
-#[path = "../../../fuzz/damage.rs"]
+#[path = "../../../tests/support/damage.rs"]
 mod damage;
 
 use crate::derivation::json;

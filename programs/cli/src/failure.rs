@@ -39,9 +39,29 @@ impl Failure {
     pub(crate) fn feed(path: &Path, error: &IndexError) -> Self {
         let hint = match error {
             IndexError::Version { .. } => "build it again with this version of aux, or update aux",
+            IndexError::Foreign => "a feed is what `aux feed build` writes",
             _ => "build or fetch it again; `aux feed build` makes one",
         };
         Self::new(format!("{}: {error}", path.display())).hint(hint)
+    }
+}
+
+impl Failure {
+    /// A feed that is no file to read.
+    pub(crate) fn feed_file(error: &aux_io::file::FileError) -> Self {
+        Self::new(error).hint("a feed is one file; `aux feed build` makes one")
+    }
+}
+
+impl Failure {
+    /// A details pack beside the feed that cannot be believed.
+    pub(crate) fn details_pack(path: &Path, error: &IndexError) -> Self {
+        let message = match error {
+            IndexError::Foreign => "not a details pack (it does not begin with the pack's magic bytes)".to_owned(),
+            other => other.to_string().replace("the index", "the pack"),
+        };
+        Self::new(format!("{}: {message}", path.display()))
+            .hint("remove it, or build the feed again with --details; an audit needs the feed alone")
     }
 }
 
@@ -60,7 +80,7 @@ impl From<aux_io::input::InputError> for Failure {
 impl From<aux_feed::BuildError> for Failure {
     fn from(error: aux_feed::BuildError) -> Self {
         let details = match &error {
-            aux_feed::BuildError::NoSource => Vec::new(),
+            aux_feed::BuildError::NoSource | aux_feed::BuildError::NoAdvisory => Vec::new(),
             aux_feed::BuildError::Keys(cause) => vec![cause.to_string()],
             aux_feed::BuildError::Unread { unread } => {
                 unread.iter().map(|(name, reason)| format!("{name}: {reason}")).collect()
@@ -70,6 +90,9 @@ impl From<aux_feed::BuildError> for Failure {
         let hint = match &error {
             aux_feed::BuildError::NoSource => {
                 "for example: aux feed build --nvd nvd/ --triage triage/ --output feed.auxdb"
+            }
+            aux_feed::BuildError::NoAdvisory => {
+                "against an empty feed everything would look clean; see what the sources hold"
             }
             aux_feed::BuildError::Unread { .. } => "fetch these files again, or leave them out of the folder",
             aux_feed::BuildError::Keys(_) => "--pkgsrc-key takes a file of armored public keys",

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal, Stderr, Stdout, Write};
 use std::process::ExitCode;
 
 use aux_app::exit;
+use aux_audit::formats::visible;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::failure::Failure;
@@ -39,11 +40,15 @@ impl Ui {
         }
     }
 
-    /// Writes sentences, each wrapped to the terminal; what is foreign in them cannot forge output.
+    /// Sentences as text, each wrapped to the terminal; what is foreign in them cannot forge output.
+    pub(crate) fn text_of(&self, lines: &[String]) -> String {
+        let wrapped = lines.iter().flat_map(|line| wrap(&visible(line), self.width));
+        wrapped.fold(String::new(), |text, line| text + &line + "\n")
+    }
+
+    /// Writes sentences to stdout.
     pub(crate) fn answer_lines(&mut self, lines: &[String]) -> Result<(), Failure> {
-        let wrapped: Vec<String> = lines.iter().flat_map(|line| wrap(&plain(line), self.width)).collect();
-        let end = if wrapped.is_empty() { "" } else { "\n" };
-        self.answer(&format!("{}{end}", wrapped.join("\n")))
+        self.answer(&self.text_of(lines))
     }
 
     /// A remark on stderr.
@@ -55,7 +60,7 @@ impl Ui {
 
     /// Where stderr is gone too, nobody can be told.
     fn say(&mut self, text: &str) {
-        let _gone = writeln!(self.stderr, "{}", plain(text));
+        let _gone = writeln!(self.stderr, "{}", visible(text));
     }
 
     /// A bar on stderr, where that is a terminal.
@@ -112,22 +117,13 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Foreign text for a terminal: control and format characters, which could forge output, are shown as `?`.
-pub(crate) fn plain(text: &str) -> String {
-    let is_forging = |c: char| {
-        c != '\n'
-            && (c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
-    };
-    text.chars().map(|c| if is_forging(c) { '?' } else { c }).collect()
-}
-
 /// Help and version go to stdout and are no error; anything else is a usage error.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let code = if error.use_stderr() { exit::UNKNOWN } else { exit::DONE };
     match error.print() {
+        Ok(()) => ExitCode::from(code),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(exit::CLOSED_PIPE),
-        _ => ExitCode::from(code),
+        Err(_) => ExitCode::from(exit::UNKNOWN),
     }
 }
 
@@ -140,10 +136,5 @@ mod tests {
         assert_eq!(wrap("  one two three", 10), ["  one two", "    three"]);
         assert_eq!(wrap("averyveryverylongword and more", 10), ["averyveryverylongword", "  and more"]);
         assert_eq!(wrap("", 10), [""]);
-    }
-
-    #[test]
-    fn escapes_are_shown_not_obeyed() {
-        assert_eq!(plain("a\u{1b}[2Jb\u{202e}c\n"), "a?[2Jb?c\n");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bytes::{Reader, put_text, put_varint};
 use super::key::AdvisoryKey;
-use super::read::IndexError;
+use super::read::{Damaged, IndexError};
 use super::table::{Table, TableWriter};
 use super::write::Facts;
 use crate::record::Record;
@@ -99,9 +99,11 @@ impl<'a> Details<'a> {
         table.map(|table| Self { table }).ok_or(IndexError::Section { section: "details" })
     }
 
-    pub fn find(&self, key: AdvisoryKey) -> Option<Detail<'a>> {
-        let mut reader = Reader::new(self.table.find(&key.bytes())?);
-        Some(Detail { title: reader.text()?, references: reader.list(Reader::text)? })
+    pub fn find(&self, key: AdvisoryKey) -> Result<Option<Detail<'a>>, Damaged> {
+        let Some(value) = self.table.find(&key.bytes())? else { return Ok(None) };
+        let mut reader = Reader::new(value);
+        let mut read = || Some(Detail { title: reader.text()?, references: reader.list(Reader::text)? });
+        read().map(Some).ok_or(Damaged)
     }
 }
 
@@ -116,10 +118,10 @@ mod tests {
         record.title = format!("Lookups in log messages {}", "x ".repeat(400));
         record.references = vec!["https://example.org/a".to_owned()];
         let mut pack = compile_details(&[record], &Facts { serial: 0, built: Timestamp::UNIX_EPOCH });
-        let detail = Details::open(&pack).unwrap().find(AdvisoryKey::of("CVE-2021-44228")).unwrap();
+        let detail = Details::open(&pack).unwrap().find(AdvisoryKey::of("CVE-2021-44228")).unwrap().unwrap();
         assert!(detail.title.starts_with("Lookups in log") && detail.title.ends_with('…'));
         assert_eq!(detail.references, ["https://example.org/a"]);
-        assert_eq!(Details::open(&pack).unwrap().find(AdvisoryKey::of("CVE-2021-44229")), None);
+        assert_eq!(Details::open(&pack).unwrap().find(AdvisoryKey::of("CVE-2021-44229")), Ok(None));
         let last = pack.len() - 1;
         pack[last] ^= 1;
         assert_eq!(Details::open(&pack).unwrap_err(), IndexError::Checksum);

@@ -21,7 +21,7 @@ pub enum IndexError {
     Foreign,
     #[error("the index has format version {found}; this program reads version {VERSION}")]
     Version { found: u32 },
-    #[error("the index is cut short: {found} bytes where {wanted} are announced")]
+    #[error("the index is cut short or added to: {found} bytes where {wanted} are announced")]
     Truncated { found: usize, wanted: u64 },
     #[error("the index is damaged: its checksum does not match")]
     Checksum,
@@ -135,7 +135,7 @@ impl<'a> Index<'a> {
         }
         let fact = |name: &str| {
             let [facts, ..] = &tables;
-            facts.find(name.as_bytes()).and_then(|value| std::str::from_utf8(value).ok())
+            facts.find(name.as_bytes()).ok()?.and_then(|value| std::str::from_utf8(value).ok())
         };
         let read = || {
             let facts =
@@ -169,49 +169,58 @@ impl<'a> Index<'a> {
         self.advisories_count
     }
 
-    pub fn advisory(&self, key: AdvisoryKey) -> Option<Advisory<'a>> {
-        read_advisory(key, self.table(Section::Advisories).find(&key.bytes())?)
+    pub fn advisory(&self, key: AdvisoryKey) -> Result<Option<Advisory<'a>>, Damaged> {
+        let Some(value) = self.table(Section::Advisories).find(&key.bytes())? else { return Ok(None) };
+        read_advisory(key, value).map(Some).ok_or(Damaged)
     }
 
-    /// The key of an id, be it the advisory's own or an alias.
-    pub fn key_of(&self, id: &str) -> Option<AdvisoryKey> {
-        let own = AdvisoryKey::of(id);
-        if self.table(Section::Advisories).find(&own.bytes()).is_some() {
-            return Some(own);
+    /// The key of an id, be it the advisory's own or an alias. A CVE id may be written in any case.
+    pub fn key_of(&self, id: &str) -> Result<Option<AdvisoryKey>, Damaged> {
+        let id = id.trim();
+        for id in [id, &id.to_ascii_uppercase()] {
+            let own = AdvisoryKey::of(id);
+            if self.table(Section::Advisories).find(&own.bytes())?.is_some() {
+                return Ok(Some(own));
+            }
+            if let Some(key) = self.table(Section::Aliases).find(id.as_bytes())? {
+                let key = u64::from_be_bytes(key.try_into().map_err(|_| Damaged)?);
+                return Ok(Some(AdvisoryKey::from_number(key)));
+            }
         }
-        let key = self.table(Section::Aliases).find(id.as_bytes())?;
-        Some(AdvisoryKey::from_number(u64::from_be_bytes(key.try_into().ok()?)))
+        Ok(None)
     }
 
     /// Every product whose folded name is `folded`, with its stance by rule.
-    pub fn products_named(&self, folded: &str) -> Vec<Block<'a>> {
+    pub fn products_named(&self, folded: &str) -> Result<Vec<Block<'a>>, Damaged> {
         let prefix = [folded.as_bytes(), b"\0"].concat();
-        let claims = self.table(Section::Products).with_prefix(&prefix);
-        claims.filter_map(|(key, value)| product_block(&key, value)).collect()
+        let claims = self.table(Section::Products).with_prefix(&prefix)?;
+        claims.into_iter().map(|(key, value)| product_block(&key, value).ok_or(Damaged)).collect()
     }
 
     /// A product by its text, `a:haxx:curl`.
-    pub fn product(&self, product: &str) -> Option<Block<'a>> {
-        let named = Product::read(product)?;
+    pub fn product(&self, product: &str) -> Result<Option<Block<'a>>, Damaged> {
+        let Some(named) = Product::read(product) else { return Ok(None) };
         let key = [fold(named.name()).as_bytes(), b"\0", product.as_bytes()].concat();
-        product_block(&key, self.table(Section::Products).find(&key)?)
+        let Some(value) = self.table(Section::Products).find(&key)? else { return Ok(None) };
+        product_block(&key, value).map(Some).ok_or(Damaged)
     }
 
     /// The entries of records that speak of this very ecosystem.
-    pub fn package(&self, ecosystem: &Ecosystem, folded: &str) -> Option<Block<'a>> {
+    pub fn package(&self, ecosystem: &Ecosystem, folded: &str) -> Result<Option<Block<'a>>, Damaged> {
         let entries = self.table(Section::Packages).find(&package_key(ecosystem.as_str(), folded))?;
-        Some(Block { product: format!("{ecosystem}/{folded}"), stance: Stance::Affirmed, entries })
+        let product = || format!("{ecosystem}/{folded}");
+        Ok(entries.map(|entries| Block { product: product(), stance: Stance::Affirmed, entries }))
     }
 
     /// What the team decided a name is called.
-    pub fn names(&self, ecosystem: &Ecosystem, folded: &str) -> Vec<Known<'a>> {
+    pub fn names(&self, ecosystem: &Ecosystem, folded: &str) -> Result<Vec<Known<'a>>, Damaged> {
         self.walk(Section::Names, ecosystem, folded, |reader| {
             Some(Known { stance: Stance::from_byte(reader.byte()?)?, product: reader.text()?, reason: reader.text()? })
         })
     }
 
     /// What the team stated about a package.
-    pub fn statements(&self, ecosystem: &Ecosystem, folded: &str) -> Vec<Said<'a>> {
+    pub fn statements(&self, ecosystem: &Ecosystem, folded: &str) -> Result<Vec<Said<'a>>, Damaged> {
         self.walk(Section::Statements, ecosystem, folded, |reader| {
             Some(Said {
                 advisory: AdvisoryKey::from_number(reader.varint()?),
@@ -231,7 +240,7 @@ impl<'a> Index<'a> {
     }
 
     /// Fixed versions of a package in channels.
-    pub fn fixes(&self, ecosystem: &Ecosystem, folded: &str) -> Vec<Fixed<'a>> {
+    pub fn fixes(&self, ecosystem: &Ecosystem, folded: &str) -> Result<Vec<Fixed<'a>>, Damaged> {
         self.walk(Section::Fixes, ecosystem, folded, |reader| {
             Some(Fixed {
                 advisory: AdvisoryKey::from_number(reader.varint()?),
@@ -243,25 +252,18 @@ impl<'a> Index<'a> {
     }
 
     /// Every product and package that names the advisory: a walk over the whole index, for people who ask about one.
-    pub fn products_of(&self, advisory: AdvisoryKey) -> Vec<(String, Entry<'a>)> {
-        let products = self.table(Section::Products).entries().filter_map(|(key, value)| product_block(&key, value));
-        let packages = self.table(Section::Packages).entries().map(|(key, entries)| Block {
-            product: String::from_utf8_lossy(&key).into_owned(),
-            stance: Stance::Affirmed,
-            entries,
-        });
-        products
-            .chain(packages)
-            .flat_map(|block| {
-                let product = block.product.clone();
-                block
-                    .entries()
-                    .flatten()
-                    .filter(move |entry| entry.advisory == advisory)
-                    .map(move |entry| (product.clone(), entry))
-                    .collect::<Vec<_>>()
-            })
-            .collect()
+    pub fn products_of(&self, advisory: AdvisoryKey) -> Result<Vec<(String, Entry<'a>)>, Damaged> {
+        let mut found = Vec::new();
+        for entry in self.table(Section::Products).entries() {
+            let (key, value) = entry?;
+            product_block(&key, value).ok_or(Damaged)?.name(advisory, &mut found)?;
+        }
+        for entry in self.table(Section::Packages).entries() {
+            let (key, entries) = entry?;
+            let product = String::from_utf8_lossy(&key).into_owned();
+            Block { product, stance: Stance::Affirmed, entries }.name(advisory, &mut found)?;
+        }
+        Ok(found)
     }
 
     fn walk<T>(
@@ -270,10 +272,14 @@ impl<'a> Index<'a> {
         ecosystem: &Ecosystem,
         folded: &str,
         each: impl Fn(&mut Reader<'a>) -> Option<T>,
-    ) -> Vec<T> {
-        let Some(value) = self.table(section).find(&package_key(ecosystem.as_str(), folded)) else { return Vec::new() };
+    ) -> Result<Vec<T>, Damaged> {
+        let value = self.table(section).find(&package_key(ecosystem.as_str(), folded))?.unwrap_or_default();
         let mut reader = Reader::new(value);
-        std::iter::from_fn(|| if reader.is_empty() { None } else { each(&mut reader) }).collect()
+        let mut found = Vec::new();
+        while !reader.is_empty() {
+            found.push(each(&mut reader).ok_or(Damaged)?);
+        }
+        Ok(found)
     }
 }
 
@@ -290,6 +296,17 @@ fn product_block<'a>(key: &[u8], value: &'a [u8]) -> Option<Block<'a>> {
 }
 
 impl<'a> Block<'a> {
+    /// Adds the entries that name the advisory.
+    fn name(&self, advisory: AdvisoryKey, found: &mut Vec<(String, Entry<'a>)>) -> Result<(), Damaged> {
+        for entry in self.entries() {
+            let entry = entry?;
+            if entry.advisory == advisory {
+                found.push((self.product.clone(), entry));
+            }
+        }
+        Ok(())
+    }
+
     /// Its entries in the order of their advisories; an entry that does not decode is the last item.
     pub fn entries(&self) -> impl Iterator<Item = Result<Entry<'a>, Damaged>> + use<'a> {
         let mut reader = Reader::new(self.entries);

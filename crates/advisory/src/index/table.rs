@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 
 use super::bytes::{Reader, put_varint};
+use super::read::Damaged;
 
 /// Entries a group: small enough that a scan is cheap, large enough that offsets cost little.
 const GROUP: usize = 16;
@@ -68,21 +69,23 @@ impl<'a> Table<'a> {
     }
 
     /// The value of exactly this key.
-    pub(super) fn find(&self, key: &[u8]) -> Option<&'a [u8]> {
-        let mut entries = self.group(self.last_group_at_or_below(key));
-        loop {
-            let value = entries.advance()?;
+    pub(super) fn find(&self, key: &[u8]) -> Result<Option<&'a [u8]>, Damaged> {
+        let Some(mut entries) = self.entries_near(key)? else { return Ok(None) };
+        while let Some(value) = entries.advance()? {
             match entries.key.as_slice().cmp(key) {
                 Ordering::Less => {}
-                Ordering::Equal => return Some(value),
-                Ordering::Greater => return None,
+                Ordering::Equal => return Ok(Some(value)),
+                Ordering::Greater => break,
             }
         }
+        Ok(None)
     }
 
     /// Every entry whose key begins with `prefix`, in order.
-    pub(super) fn with_prefix<'k>(&self, prefix: &'k [u8]) -> impl Iterator<Item = Entry<'a>> + use<'a, 'k> {
-        self.from(prefix).take_while(move |(key, _)| key.starts_with(prefix))
+    pub(super) fn with_prefix(&self, prefix: &[u8]) -> Result<Vec<Entry<'a>>, Damaged> {
+        let starts =
+            |entry: &Result<Entry<'a>, Damaged>| entry.as_ref().map_or(true, |(key, _)| key.starts_with(prefix));
+        self.from(prefix)?.take_while(starts).collect()
     }
 
     /// Every entry, in order.
@@ -91,35 +94,43 @@ impl<'a> Table<'a> {
     }
 
     /// Entries from the first key not below `key`.
-    fn from<'k>(&self, key: &'k [u8]) -> impl Iterator<Item = Entry<'a>> + use<'a, 'k> {
-        let mut entries = self.group(self.last_group_at_or_below(key));
+    fn from<'k>(&self, key: &'k [u8]) -> Result<impl Iterator<Item = EntryRead<'a>> + use<'a, 'k>, Damaged> {
+        let mut entries = self.entries_near(key)?.unwrap_or(Entries { reader: Reader::new(&[]), key: Vec::new() });
         let mut first = None;
-        while let Some(value) = entries.advance() {
+        while let Some(value) = entries.advance()? {
             if entries.key.as_slice() >= key {
-                first = Some((entries.key.clone(), value));
+                first = Some(Ok((entries.key.clone(), value)));
                 break;
             }
         }
-        first.into_iter().chain(entries)
+        Ok(first.into_iter().chain(entries))
     }
 
-    /// The entries from a group's first one.
-    fn group(&self, group: usize) -> Entries<'a> {
-        let bytes = self.group_offset(group).and_then(|offset| self.entries.get(offset..)).unwrap_or_default();
-        Entries { reader: Reader::new(bytes), key: Vec::new() }
+    /// The entries from the first of the group that would hold `key`; `None` of an empty table.
+    fn entries_near(&self, key: &[u8]) -> Result<Option<Entries<'a>>, Damaged> {
+        let bytes = match self.last_group_at_or_below(key)? {
+            Some(group) => self.group_offset(group).and_then(|offset| self.entries.get(offset..)).ok_or(Damaged)?,
+            None if self.entries.is_empty() => return Ok(None),
+            None => return Err(Damaged),
+        };
+        Ok(Some(Entries { reader: Reader::new(bytes), key: Vec::new() }))
     }
 
-    fn last_group_at_or_below(&self, key: &[u8]) -> usize {
+    /// `None` where there is no group at all.
+    fn last_group_at_or_below(&self, key: &[u8]) -> Result<Option<usize>, Damaged> {
         let (mut low, mut high) = (0, self.offsets.len() / 4);
+        if high == 0 {
+            return Ok(None);
+        }
         while high - low > 1 {
             let middle = low.midpoint(high);
-            if self.first_key(middle).is_some_and(|first| first <= key) {
+            if self.first_key(middle).ok_or(Damaged)? <= key {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        low
+        Ok(Some(low))
     }
 
     fn first_key(&self, group: usize) -> Option<&'a [u8]> {
@@ -134,31 +145,49 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Walks entries; ends at the first that does not decode, which a checked file does not have.
+/// An entry, or that it does not decode.
+pub(super) type EntryRead<'a> = Result<Entry<'a>, Damaged>;
+
+/// Walks entries; one that does not decode is the last item.
 pub(super) struct Entries<'a> {
     reader: Reader<'a>,
     key: Vec<u8>,
 }
 
+impl<'a> Iterator for Entries<'a> {
+    type Item = EntryRead<'a>;
+
+    fn next(&mut self) -> Option<EntryRead<'a>> {
+        let value = self.advance().transpose()?;
+        Some(value.map(|value| (self.key.clone(), value)))
+    }
+}
+
 impl<'a> Entries<'a> {
-    /// Steps to the next entry: its key stands in `key`, where nobody has to allocate one, its value is returned.
-    fn advance(&mut self) -> Option<&'a [u8]> {
+    /// Steps to the next entry: its key stands in `key`, where nobody has to allocate one, its value is returned. An
+    /// entry that does not decode is the last.
+    fn advance(&mut self) -> Result<Option<&'a [u8]>, Damaged> {
+        if self.reader.is_empty() {
+            return Ok(None);
+        }
+        let value = self.step().ok_or(Damaged);
+        if value.is_err() {
+            self.reader = Reader::new(&[]);
+        }
+        value.map(Some)
+    }
+
+    fn step(&mut self) -> Option<&'a [u8]> {
         let shared = usize::try_from(self.reader.varint()?).ok()?;
         let rest = usize::try_from(self.reader.varint()?).ok()?;
         let value = usize::try_from(self.reader.varint()?).ok()?;
         let rest = self.reader.take(rest)?;
+        if shared > self.key.len() {
+            return None;
+        }
         self.key.truncate(shared);
         self.key.extend_from_slice(rest);
         self.reader.take(value)
-    }
-}
-
-impl<'a> Iterator for Entries<'a> {
-    type Item = Entry<'a>;
-
-    fn next(&mut self) -> Option<Entry<'a>> {
-        let value = self.advance()?;
-        Some((self.key.clone(), value))
     }
 }
 
@@ -176,22 +205,25 @@ mod tests {
         let bytes = writer.finish();
         let table = Table::read(&bytes).unwrap();
         for key in &keys {
-            assert_eq!(table.find(key.as_bytes()), Some(key.to_uppercase().as_bytes()));
+            assert_eq!(table.find(key.as_bytes()), Ok(Some(key.to_uppercase().as_bytes())));
         }
         for absent in ["", "key", "key-00000a", "key-99999", "z"] {
-            assert_eq!(table.find(absent.as_bytes()), None);
+            assert_eq!(table.find(absent.as_bytes()), Ok(None));
         }
-        assert_eq!(table.with_prefix(b"key-0001").count(), 10);
+        assert_eq!(table.with_prefix(b"key-0001").unwrap().len(), 10);
         assert_eq!(table.entries().count(), 1000);
     }
 
     #[test]
-    fn an_empty_or_broken_table_has_nothing_and_does_not_panic() {
+    fn an_empty_table_has_nothing_and_a_broken_one_says_so() {
         let bytes = TableWriter::default().finish();
-        assert_eq!(Table::read(&bytes).unwrap().find(b"x"), None);
+        assert_eq!(Table::read(&bytes).unwrap().find(b"x"), Ok(None));
         assert!(Table::read(&[1, 2]).is_none());
         assert!(Table::read(&[0, 0, 0, 9]).is_none());
         let garbage = [9, 200, 200, 200, 255, 255, 0, 0, 0, 0, 1, 0, 0, 0];
-        assert_eq!(Table::read(&garbage).unwrap().find(b"x"), None);
+        assert_eq!(Table::read(&garbage).unwrap().find(b"x"), Err(Damaged));
+        // Entries that no group leads to, and a group that begins behind the entries.
+        assert_eq!(Table::read(&[0, 1, 0, b'x', 0, 0, 0, 0]).unwrap().find(b"x"), Err(Damaged));
+        assert_eq!(Table::read(&[0, 1, 0, b'x', 9, 0, 0, 0, 1, 0, 0, 0]).unwrap().find(b"x"), Err(Damaged));
     }
 }

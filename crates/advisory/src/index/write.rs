@@ -44,8 +44,9 @@ pub fn compile(mut records: Vec<Record>, triage: &Triage, facts: &Facts) -> Vec<
     put(Section::Products, products(&blocks, triage));
     put(Section::Packages, packages(&blocks));
     put(Section::Names, names(triage));
-    put(Section::Statements, statements(triage));
-    put(Section::Fixes, fixes(triage));
+    let own = OwnIds::of(&records);
+    put(Section::Statements, statements(triage, &own));
+    put(Section::Fixes, fixes(triage, &own));
     assemble(&sections)
 }
 
@@ -167,7 +168,7 @@ fn names(triage: &Triage) -> Vec<u8> {
     let mut entries: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for identity in &triage.identities {
         for name in &identity.names {
-            put_identity(entries.entry(package_key(&identity.ecosystem, &fold(name))).or_default(), identity);
+            put_identity(entries.entry(package_key(identity.ecosystem.as_str(), &fold(name))).or_default(), identity);
         }
     }
     table(entries)
@@ -190,19 +191,33 @@ fn put_identity(bytes: &mut Vec<u8>, identity: &Identity) {
     }
 }
 
-fn statements(triage: &Triage) -> Vec<u8> {
+/// The id a record goes by, whichever of its names a decision was written with.
+struct OwnIds<'r>(BTreeMap<&'r str, &'r str>);
+
+impl<'r> OwnIds<'r> {
+    fn of(records: &'r [Record]) -> Self {
+        let aliases = |record: &'r Record| record.aliases.iter().map(|alias| (alias.as_str(), record.id.as_str()));
+        Self(records.iter().flat_map(aliases).collect())
+    }
+
+    fn key(&self, id: &str) -> u64 {
+        AdvisoryKey::of(self.0.get(id).copied().unwrap_or(id)).number()
+    }
+}
+
+fn statements(triage: &Triage, own: &OwnIds<'_>) -> Vec<u8> {
     let mut entries: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for statement in &triage.statements {
         if let Product::Package { ecosystem, name } = &statement.package {
-            put_statement(entries.entry(package_key(ecosystem.as_str(), &fold(name))).or_default(), statement);
+            put_statement(entries.entry(package_key(ecosystem.as_str(), &fold(name))).or_default(), statement, own);
         }
     }
     table(entries)
 }
 
-fn put_statement(bytes: &mut Vec<u8>, statement: &Statement) {
+fn put_statement(bytes: &mut Vec<u8>, statement: &Statement, own: &OwnIds<'_>) {
     for id in &statement.ids {
-        put_varint(bytes, AdvisoryKey::of(id).number());
+        put_varint(bytes, own.key(id));
         bytes.push(statement.status.as_byte());
         put_range(bytes, &statement.versions);
         put_varint(bytes, day_number(statement.date).unwrap_or_default());
@@ -214,19 +229,19 @@ fn put_statement(bytes: &mut Vec<u8>, statement: &Statement) {
     }
 }
 
-fn fixes(triage: &Triage) -> Vec<u8> {
+fn fixes(triage: &Triage, own: &OwnIds<'_>) -> Vec<u8> {
     let mut entries: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for fix in &triage.fixes {
         if let Product::Package { ecosystem, name } = &fix.package {
-            put_fix(entries.entry(package_key(ecosystem.as_str(), &fold(name))).or_default(), fix);
+            put_fix(entries.entry(package_key(ecosystem.as_str(), &fold(name))).or_default(), fix, own);
         }
     }
     table(entries)
 }
 
-fn put_fix(bytes: &mut Vec<u8>, fix: &ChannelFix) {
+fn put_fix(bytes: &mut Vec<u8>, fix: &ChannelFix, own: &OwnIds<'_>) {
     for id in &fix.ids {
-        put_varint(bytes, AdvisoryKey::of(id).number());
+        put_varint(bytes, own.key(id));
         put_text(bytes, fix.channel.as_deref().unwrap_or_default());
         put_text(bytes, &fix.version);
         put_text(bytes, fix.revision.as_deref().unwrap_or_default());

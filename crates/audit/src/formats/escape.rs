@@ -16,7 +16,7 @@ pub(super) fn is_unsafe(character: char) -> bool {
 }
 
 /// The text on one line, with unsafe characters written out: `\n`, `\u{1b}`.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
+pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }

@@ -5,6 +5,7 @@
 pub mod cyclonedx;
 mod document;
 mod escape;
+pub mod explanation;
 mod group;
 pub mod json;
 pub mod junit;
@@ -21,6 +22,8 @@ mod golden;
 mod sample;
 #[cfg(test)]
 mod schemas;
+
+pub use escape::visible;
 
 use crate::Report;
 

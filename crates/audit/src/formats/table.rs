@@ -176,7 +176,11 @@ fn waiver_notes(page: &mut Page, report: &Report) {
 fn closing(page: &mut Page, report: &Report) {
     let (word, _) = words::verdict(report);
     page.blank();
+    // What was not read at all cannot be allowed.
+    let is_partial =
+        |target: &TargetReport| target.problems.is_empty() || target.components > 0 || !target.inputs.is_empty();
     let hint = match report.verdict {
+        Verdict::Unknown if !report.targets.iter().all(is_partial) => "",
         Verdict::Unknown => "; --allow-incomplete judges what could be read",
         Verdict::Pass | Verdict::Fail => "",
     };

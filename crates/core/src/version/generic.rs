@@ -10,7 +10,25 @@ use std::cmp::Ordering;
 /// Orders two versions; `None` when one has no digit at all or is a snapshot between releases.
 pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
     let comparable = is_orderable(left) && is_orderable(right) && is_date(left) == is_date(right);
-    comparable.then(|| order(left, right))
+    if !comparable {
+        return None;
+    }
+    match (snapshot_base(left), snapshot_base(right)) {
+        (None, None) => Some(order(left, right)),
+        (Some(_), Some(_)) => (left == right).then_some(Ordering::Equal),
+        // It is later than its base; whether it is before or after the next release, only its repository knows.
+        (Some(base), None) => order(base, right).is_ge().then_some(Ordering::Greater),
+        (None, Some(base)) => order(base, left).is_ge().then_some(Ordering::Less),
+    }
+}
+
+/// The release a snapshot was taken after: `0.5.3+git20230121` and `1.2-unstable-2024-01-01` → `0.5.3` and `1.2`.
+fn snapshot_base(version: &str) -> Option<&str> {
+    const WORDS: [&str; 6] = ["git", "unstable", "snapshot", "svn", "cvs", "nightly"];
+    let lower = version.to_ascii_lowercase();
+    let at = WORDS.iter().filter_map(|word| lower.find(word)).min()?;
+    let base = version.get(..at)?.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    base.ends_with(|c: char| c.is_ascii_alphanumeric()).then_some(base).filter(|base| is_orderable(base))
 }
 
 /// Orders any two strings: releases, then dates, then what has no place among either.
@@ -262,6 +280,10 @@ mod tests {
             assert_eq!(compare(version, "1.0"), None, "{version}");
         }
         assert!(compare("20170101", "20180101").is_some());
-        assert!(compare("1.2-unstable-2024-01-01", "1.3").is_some());
+        for snapshot in ["1.2-unstable-2024-01-01", "1.2+git20240101", "1.2.git8f3b2c1"] {
+            assert_eq!(compare(snapshot, "1.2"), Some(Ordering::Greater), "{snapshot}");
+            assert_eq!(compare("1.1", snapshot), Some(Ordering::Less), "{snapshot}");
+            assert_eq!(compare(snapshot, "1.3"), None, "{snapshot}");
+        }
     }
 }

@@ -36,7 +36,7 @@ impl Scheme {
 
 /// Orders `left` against `right`; `None` where the scheme cannot read one of them.
 ///
-/// Total for `Nix` and `Dewey`. `Generic` needs a digit on both sides, `Semver` a well-formed version and otherwise
+/// Total for `Nix`. `Dewey` needs a version that can stand in a package's name, `Generic` needs a digit on both sides, `Semver` a well-formed version and otherwise
 /// falls back to `Generic`, because published SEMVER ranges do carry versions such as `1.2` and `2.0.0.1`.
 pub fn compare(scheme: Scheme, left: &str, right: &str) -> Option<Ordering> {
     match scheme {
@@ -63,13 +63,17 @@ pub fn unnumbered_prerelease_of(version: &str) -> Option<&str> {
 pub fn sort(scheme: Scheme, left: &str, right: &str) -> Ordering {
     let ordering = match scheme {
         Scheme::Generic | Scheme::Semver => generic::sort(left, right),
-        Scheme::Nix | Scheme::Dewey => compare(scheme, left, right).unwrap_or(Ordering::Equal),
+        Scheme::Nix => nix::compare(left, right),
+        Scheme::Dewey => is_dewey(right).cmp(&is_dewey(left)).then(dewey(left, right).unwrap_or(Ordering::Equal)),
     };
     ordering.then_with(|| left.cmp(right))
 }
 
 /// pkgsrc's crate speaks in patterns, so the question is asked as one.
 fn dewey(left: &str, right: &str) -> Option<Ordering> {
+    if !is_dewey(left) || !is_dewey(right) {
+        return None;
+    }
     let package = format!("x-{left}");
     let matches = |operator: &str| {
         pkgsrc::Dewey::new(&format!("x{operator}{right}")).ok().map(|pattern| pattern.matches(&package))
@@ -79,6 +83,13 @@ fn dewey(left: &str, right: &str) -> Option<Ordering> {
         (_, true) => Ordering::Greater,
         _ => Ordering::Equal,
     })
+}
+
+/// Whether a version can stand behind a dash in a package's name: otherwise the pattern would mean something else, and its
+/// silence would be taken for equality. Numbers beyond 64 bits are not read either.
+fn is_dewey(version: &str) -> bool {
+    let stands = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'+' | b'~' | b',');
+    !version.is_empty() && version.bytes().all(stands) && pkgsrc::Dewey::new(&format!("x>={version}")).is_ok()
 }
 
 /// Whether a version can be ordered against upstream's releases at all.
@@ -102,6 +113,15 @@ mod tests {
             ("2.0", "1.9nb9", Ordering::Greater),
         ] {
             assert_eq!(compare(Scheme::Dewey, one, other), Some(ordering), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_version_of_pkgsrc_is_not_taken_for_an_equal_one() {
+        for version in ["", "9.8-P1", "1<2", "1 2", "ä", "99999999999999999999"] {
+            assert_eq!(compare(Scheme::Dewey, version, "1.0"), None, "{version}");
+            assert_eq!(compare(Scheme::Dewey, "1.0", version), None, "{version}");
+            assert_eq!(sort(Scheme::Dewey, "1.0", version), Ordering::Less, "{version}");
         }
     }
 

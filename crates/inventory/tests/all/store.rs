@@ -15,8 +15,10 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/run/current-system/sw/bin:/nix
 /// Four derivations with two outputs each; the builder only writes down what it was given.
 const SYSTEM: &str = r#"
 let
-  make = name: inputs: derivation {
-    inherit name inputs;
+  make = name: inputs: built name inputs [ ];
+  built = name: inputs: tools: derivation {
+    inherit name inputs tools;
+    src = ./fix.patch;
     system = builtins.currentSystem;
     builder = "/bin/sh";
     outputs = [ "out" "bin" ];
@@ -24,7 +26,8 @@ let
   };
   zlib = make "zlib-1.2.11" [ ];
   openssl = make "openssl-3.0.13" [ zlib ];
-  curl = make "curl-8.6.0" [ openssl.bin zlib ];
+  cmake = make "cmake-3.28.1" [ ];
+  curl = built "curl-8.6.0" [ openssl.bin zlib ] [ cmake ];
 in make "web-server-1" [ curl ./fix.patch ]
 "#;
 
@@ -104,6 +107,19 @@ fn a_closure_is_read_from_the_database_with_shortest_paths() {
         assert_eq!(openssl.outputs.len(), 2, "{:?}", openssl.outputs);
         assert_eq!(curl.scope, Scope::Runtime);
     }
+}
+
+#[test]
+fn a_derivation_of_the_store_tells_what_runs_from_what_only_builds() {
+    let Some(store) = Store::make() else { return };
+    let ask = Command::new("nix-store", Duration::from_mins(1)).argument("--query").argument("--deriver");
+    let mut ask = ask.argument(&store.root);
+    ask.environment = environment(store.folder.path());
+    let deriver = String::from_utf8(run(&ask).unwrap()).unwrap();
+    let inventory = read(deriver.trim(), &store.options());
+    assert_eq!(inventory.kind, TargetKind::DerivationGraph);
+    let scope = |name: &str| inventory.components.iter().find(|one| one.name == name).unwrap().scope;
+    assert_eq!([scope("openssl"), scope("cmake")], [Scope::Runtime, Scope::Build]);
 }
 
 #[test]

@@ -7,14 +7,16 @@ use aux_advisory::index::{Details, Index};
 use aux_app::config::{self, Config};
 use aux_app::exit;
 use aux_audit::formats::{Format, Options, render};
-use aux_audit::{DEFAULT_GATE, Gate, Policy, Report, Verdict, Waivers, audit, describe, explain};
+use aux_audit::{DEFAULT_GATE, Gate, Policy, Report, Verdict, Waivers, audit, describe};
 use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_core::{Ecosystem, Inventory};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::ecosystem::ecosystem;
 use super::environment;
+use super::explain::{Answer, explained};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -32,15 +34,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE.auxdb")]
     feed: Option<PathBuf>,
     /// What plain names in a list belong to: nix, pkgsrc, npm, pypi, …
-    #[arg(long, value_name = "NAME")]
-    ecosystem: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = ecosystem)]
+    ecosystem: Option<Ecosystem>,
     /// Print the report as an aux.audit/1 document.
     #[arg(long, conflicts_with = "format")]
     json: bool,
     /// How to write the report down: table, json, sarif, openvex, cyclonedx, markdown or junit.
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     format: Option<Format>,
-    /// Write the report to a file instead of standard output.
+    /// Write the report to a file instead of standard output, which `-` stands for.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// What fails the audit, a comma list: class:critical, severity:high, fixable, kev, unreviewed, unknown, any, none;
@@ -60,7 +62,7 @@ pub(crate) struct Args {
     #[arg(long)]
     allow_incomplete: bool,
     /// Say why this advisory matched or did not, instead of a report.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with = "format")]
     explain: Option<String>,
     /// Judge expiry and age as on this day.
     #[arg(long, value_name = "DATE")]
@@ -77,11 +79,15 @@ fn format(word: &str) -> Result<Format, String> {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     ui.is_quiet |= args.quiet || args.json;
+    if args.targets.iter().filter(|target| *target == "-").count() > 1 {
+        return Err(Failure::new("`-` stands twice, and standard input can be read only once"));
+    }
     let start = args.targets.first().map_or(Path::new("."), |target| Path::new(target.as_str()));
     let config = config::load(&environment::absolute(start), &environment::config_places()).map_err(Failure::new)?;
     let feed = feed_path(args, &config)?;
     let policy = policy(args, &config)?;
-    let mapped = aux_io::file::map(&feed)?;
+    let now = now(args)?;
+    let mapped = aux_io::file::map(&feed).map_err(|error| Failure::feed_file(&error))?;
     // The index's checksum and the targets are read at the same time: neither needs the other.
     let (index, inventories) = std::thread::scope(|scope| {
         let index = scope.spawn(|| Index::open(&mapped));
@@ -92,23 +98,32 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     // The process ends when this returns: giving back every string one by one would take a tenth of an audit's time.
     let inventories = ManuallyDrop::new(inventories);
     if let Some(id) = &args.explain {
-        return explained(&index, &inventories, id, ui);
+        let (is_json, allow_incomplete) = (args.json, args.allow_incomplete);
+        let today = now.to_zoned(TimeZone::UTC).date();
+        let answer = Answer { id, is_json, allow_incomplete, today };
+        let (text, code) = explained(&index, &inventories, answer, ui)?;
+        write(args.output.as_deref(), &text, ui)?;
+        return Ok(code);
     }
-    let mut report = ManuallyDrop::new(audit(&index, &inventories, &policy, now(args)?));
+    let mut report = ManuallyDrop::new(audit(&index, &inventories, &policy, now));
     add_details(&mut report, &feed)?;
     let format = if args.json { Format::Json } else { args.format.unwrap_or(Format::Table) };
-    let has_color = ui.has_color && args.output.is_none();
+    let has_color = ui.has_color && args.output.as_ref().is_none_or(|path| path.as_os_str() == "-");
     let text = render(
         format,
         &report,
         Options { tool_version: env!("CARGO_PKG_VERSION"), width: ui.width, colour: has_color },
     );
-    match &args.output {
-        Some(path) => aux_io::file::replace(path, text.as_bytes())?,
-        None => ui.answer(&text)?,
-    }
+    write(args.output.as_deref(), &text, ui)?;
     let is_strict = args.strict_waivers || config.strict_waivers.as_ref().is_some_and(|set| set.value);
     Ok(exit_code(&report, is_strict))
+}
+
+fn write(output: Option<&Path>, text: &str, ui: &mut Ui) -> Result<(), Failure> {
+    match output {
+        Some(path) if path.as_os_str() != "-" => Ok(aux_io::file::replace(path, text.as_bytes())?),
+        _ => ui.answer(text),
+    }
 }
 
 fn exit_code(report: &Report, is_strict: bool) -> u8 {
@@ -151,7 +166,7 @@ fn policy(args: &Args, config: &Config) -> Result<Policy, Failure> {
 
 fn inventories(args: &Args, ui: &Ui) -> Vec<Inventory> {
     let mut options = environment::read_options();
-    options.ecosystem = args.ecosystem.as_deref().map(Ecosystem::new);
+    options.ecosystem.clone_from(&args.ecosystem);
     if args.targets.is_empty() {
         return vec![aux_inventory::read_machine(&options)];
     }
@@ -174,14 +189,6 @@ fn now(args: &Args) -> Result<Timestamp, Failure> {
     }
 }
 
-fn explained(index: &Index<'_>, inventories: &[Inventory], id: &str, ui: &mut Ui) -> Result<u8, Failure> {
-    let mut lines = explain(index, inventories, id);
-    let problems = inventories.iter().flat_map(|inventory| &inventory.problems);
-    lines.extend(problems.map(|problem| format!("not read: {}: {}", problem.subject, problem.message)));
-    ui.answer_lines(&lines)?;
-    Ok(exit::DONE)
-}
-
 /// A details pack that lies beside the index, under the same name, is read too; a broken one is an error.
 fn add_details(report: &mut Report, feed: &Path) -> Result<(), Failure> {
     let path = feed.with_extension("auxdetails");
@@ -189,7 +196,6 @@ fn add_details(report: &mut Report, feed: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let mapped = aux_io::file::map(&path)?;
-    let details = Details::open(&mapped).map_err(|error| Failure::feed(&path, &error))?;
-    describe(report, &details);
-    Ok(())
+    let details = Details::open(&mapped).map_err(|error| Failure::details_pack(&path, &error))?;
+    describe(report, &details).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }

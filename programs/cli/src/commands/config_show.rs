@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use aux_app::config::{Set, load};
 use aux_app::exit;
+use aux_audit::formats::visible;
 use serde_json::json;
 
 use super::environment;
@@ -40,7 +41,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         let text: String = rows
             .iter()
             .map(|(name, value, file)| match (value, file) {
-                (Some(value), Some(file)) => format!("{name:<14} {value}   ({file})\n"),
+                (Some(value), Some(file)) => format!("{name:<14} {}   ({})\n", visible(value), visible(file)),
                 _ => format!("{name:<14} not set: the built-in default holds\n"),
             })
             .collect();

@@ -1,11 +1,12 @@
 //! `aux feed build`: compile advisory sources and a triage folder into one index.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use aux_app::exit;
+use aux_app::{config, exit};
 use aux_feed::{BuildRequest, build};
 use jiff::civil::Date;
 
+use super::environment;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -48,9 +49,9 @@ pub(crate) struct Sources {
     /// The security team's folder: identities, vendors, statements, classes, fixes.
     #[arg(long, value_name = "DIR")]
     pub(crate) triage: Option<PathBuf>,
-    /// Armored public keys; every pkgsrc list must be signed by one of them.
-    #[arg(long, value_name = "FILE")]
-    pkgsrc_key: Option<PathBuf>,
+    /// Armored public keys; every pkgsrc list must be signed by one of them. `allowed_keys` of aux.toml otherwise.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pkgsrc_key: Vec<PathBuf>,
     /// Leave out what was published after this day (2021-02-28).
     #[arg(long, value_name = "DATE")]
     as_of: Option<Date>,
@@ -58,25 +59,28 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// What was typed, as the feed room asks for it.
-    pub(crate) fn request(self, keeps_prose: bool) -> BuildRequest {
-        BuildRequest {
+    pub(crate) fn request(self, keeps_prose: bool) -> Result<BuildRequest, Failure> {
+        let config = config::load(&environment::absolute(Path::new(".")), &environment::config_places())
+            .map_err(Failure::new)?;
+        let allowed = config.allowed_keys.map(|set| set.value).unwrap_or_default();
+        Ok(BuildRequest {
             nvd: self.nvd,
             osv: self.osv,
             cve5: self.cve5,
             pkgsrc: self.pkgsrc,
             kev: self.kev,
             triage: self.triage,
-            pkgsrc_key: self.pkgsrc_key,
+            pkgsrc_keys: if self.pkgsrc_key.is_empty() { allowed } else { self.pkgsrc_key },
             as_of: self.as_of,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             keeps_prose,
-        }
+        })
     }
 }
 
 pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
     ui.is_quiet |= args.quiet;
-    let request = args.sources.request(args.details.is_some());
+    let request = args.sources.request(args.details.is_some())?;
     let bar = ui.progress("reading sources");
     let built = build(&request, &|done, all| {
         bar.set_length(all as u64);

@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args, ui: &mut Ui) -> Result<u8, Failure> {
     sources.triage = Some(args.folder);
     let bar = ui.progress("reading sources");
     let request =
-        LintRequest { sources: sources.request(false), today: Timestamp::now().to_zoned(TimeZone::UTC).date() };
+        LintRequest { sources: sources.request(false)?, today: Timestamp::now().to_zoned(TimeZone::UTC).date() };
     let linted = lint(&request, &|done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);

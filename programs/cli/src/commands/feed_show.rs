@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aux_advisory::index::{Block, Index};
+use aux_advisory::index::{Block, Damaged, Index};
 use aux_app::exit;
 use aux_core::Ecosystem;
 use aux_core::naming::fold;
@@ -23,25 +23,25 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     package: Option<String>,
     /// The ecosystem of `--package`.
-    #[arg(long, value_name = "NAME", default_value = "nix")]
-    ecosystem: String,
+    #[arg(long, value_name = "NAME", default_value = "nix", value_parser = super::ecosystem::ecosystem)]
+    ecosystem: Ecosystem,
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
-    let mapped = aux_io::file::map(&args.feed)?;
+    let mapped = aux_io::file::map(&args.feed).map_err(|error| Failure::feed_file(&error))?;
     let index = Index::open(&mapped).map_err(|error| Failure::feed(&args.feed, &error))?;
     let document = match (&args.id, &args.package) {
         (Some(id), _) => {
-            if let Some(document) = advisory(&index, id) {
+            if let Some(document) = advisory(&index, id).map_err(Failure::new)? {
                 document
             } else {
                 ui.remark(&format!("{id} is not in this feed"));
                 return Ok(exit::NO);
             }
         }
-        (None, Some(name)) => package(&index, &Ecosystem::new(&args.ecosystem), name),
+        (None, Some(name)) => package(&index, &args.ecosystem, name).map_err(Failure::new)?,
         (None, None) => json!({
             "schema": "aux.feed/1",
             "serial": index.facts().serial,
@@ -58,24 +58,24 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
-fn advisory(index: &Index<'_>, id: &str) -> Option<serde_json::Value> {
-    let key = index.key_of(id)?;
-    let advisory = index.advisory(key)?;
+fn advisory(index: &Index<'_>, id: &str) -> Result<Option<serde_json::Value>, Damaged> {
+    let Some(key) = index.key_of(id)? else { return Ok(None) };
+    let advisory = index.advisory(key)?.ok_or(Damaged)?;
     let affected: Vec<_> = index
-        .products_of(key)
+        .products_of(key)?
         .into_iter()
         .map(|(product, entry)| {
             let versions: Vec<String> = entry.versions.iter().map(ToString::to_string).collect();
             json!({
                 "product": product,
                 "versions": entry.pattern.map_or(versions, |pattern| vec![pattern.to_owned()]),
-                "platform": format!("{:?}", entry.platform),
+                "platform": entry.platform.as_str(),
                 "together_with": entry.together_with,
                 "fixed": entry.fixed,
             })
         })
         .collect();
-    Some(json!({
+    Ok(Some(json!({
         "schema": "aux.feed.advisory/1",
         "id": advisory.id,
         "aliases": advisory.aliases,
@@ -85,21 +85,22 @@ fn advisory(index: &Index<'_>, id: &str) -> Option<serde_json::Value> {
         "kev": advisory.kev,
         "withdrawn": advisory.withdrawn,
         "affected": affected,
-    }))
+    })))
 }
 
-fn package(index: &Index<'_>, ecosystem: &Ecosystem, name: &str) -> serde_json::Value {
+fn package(index: &Index<'_>, ecosystem: &Ecosystem, name: &str) -> Result<serde_json::Value, Damaged> {
     let folded = fold(name);
     let decisions: Vec<_> = index
-        .names(ecosystem, &folded)
+        .names(ecosystem, &folded)?
         .into_iter()
-        .map(|known| json!({ "product": known.product, "stance": format!("{:?}", known.stance), "reason": known.reason }))
+        .map(|known| json!({ "product": known.product, "stance": known.stance.as_str(), "reason": known.reason }))
         .collect();
-    let products = index.products_named(&folded).into_iter().chain(index.package(ecosystem, &folded));
+    let products = index.products_named(&folded)?.into_iter().chain(index.package(ecosystem, &folded)?);
     let products: Vec<_> = products.map(|block: Block<'_>| {
-        json!({ "product": block.product, "by_rule": format!("{:?}", block.stance), "advisories": block.entries().count() })
+        json!({ "product": block.product, "by_rule": block.stance.as_str(), "advisories": block.entries().count() })
     }).collect();
-    json!({ "schema": "aux.feed.package/1", "package": format!("{ecosystem}/{name}"), "decided": decisions, "same_name": products })
+    let package = format!("{ecosystem}/{name}");
+    Ok(json!({ "schema": "aux.feed.package/1", "package": package, "decided": decisions, "same_name": products }))
 }
 
 /// The document as indented lines, for people.

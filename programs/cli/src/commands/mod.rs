@@ -2,7 +2,9 @@
 
 mod audit;
 mod config_show;
+mod ecosystem;
 mod environment;
+mod explain;
 mod feed_build;
 mod feed_lint;
 mod feed_show;
