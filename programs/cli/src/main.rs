@@ -21,6 +21,10 @@ struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 done, nothing at or above the gate; 1 the answer is no (findings, a mismatch); \
                           2 no answer (usage, unreadable or incomplete input); 141 closed pipe.";
 
+/// An audit allocates on several threads at once; see the dependency's reason.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -16,6 +16,15 @@ pub(super) fn walk(path: &Path, limit_bytes: u64, visit: &mut Visit<'_>) {
     walk.folder(path, 0);
 }
 
+/// Files of one folder from which on a second thread helps to read them, and how many are shared out at once.
+const AHEAD_FILES_MIN: usize = 64;
+const AHEAD_FILES_MAX: usize = 4096;
+/// Bytes the second thread holds at most before it stops.
+const AHEAD_BYTES_MAX: usize = 32 << 20;
+
+/// A name in a folder, and what it is.
+type Child = (std::ffi::OsString, FileType);
+
 struct Walk<'a, 'v> {
     limit_bytes: u64,
     visit: &'a mut Visit<'v>,
@@ -44,21 +53,48 @@ impl Walk<'_, '_> {
             Err(cause) => return (self.visit)(Err(InputError::of_file(&name, cause))),
         };
         children.sort_unstable_by(|left, right| left.0.cmp(&right.0));
-        let mut child = path.to_path_buf();
-        for (file_name, kind) in children {
-            if self.entries > ENTRIES_MAX {
-                return;
-            }
-            child.push(file_name);
-            self.child(&child, kind, depth);
-            child.pop();
+        let mut rest = children.as_slice();
+        while !rest.is_empty() && self.entries <= ENTRIES_MAX {
+            let files = rest.iter().take(AHEAD_FILES_MAX).take_while(|(_, kind)| kind.is_file()).count();
+            let (now, later) = rest.split_at(if files < AHEAD_FILES_MIN { 1 } else { files });
+            self.some(path, now, depth);
+            rest = later;
         }
         if self.entries > ENTRIES_MAX && depth == 0 {
             (self.visit)(Err(InputError::Entries { name, limit: ENTRIES_MAX }));
         }
     }
 
-    fn children(&self, path: &Path) -> io::Result<Vec<(std::ffi::OsString, FileType)>> {
+    /// Visits children in their order. Of many, the second half is read by another thread while the first is visited.
+    fn some(&mut self, path: &Path, children: &[Child], depth: usize) {
+        let (first, second) = children.split_at(children.len().div_ceil(2));
+        let ahead = std::thread::scope(|scope| {
+            let ahead = (!second.is_empty()).then(|| scope.spawn(|| read_ahead(path, second)));
+            for (file_name, kind) in first {
+                if self.entries > ENTRIES_MAX {
+                    break;
+                }
+                self.child(&path.join(file_name), *kind, depth);
+            }
+            ahead.map(|ahead| ahead.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let mut ahead = ahead.unwrap_or_default().into_iter();
+        for (file_name, kind) in second {
+            if self.entries > ENTRIES_MAX {
+                return;
+            }
+            let child = path.join(file_name);
+            match ahead.next().flatten() {
+                Some(bytes) if bytes.len() as u64 <= self.limit_bytes => {
+                    self.entries += 1;
+                    hand_over_file(&child.display().to_string(), &bytes, self.limit_bytes, self.visit);
+                }
+                _ => self.child(&child, *kind, depth),
+            }
+        }
+    }
+
+    fn children(&self, path: &Path) -> io::Result<Vec<Child>> {
         let mut children = Vec::new();
         for entry in fs::read_dir(path)? {
             let entry = entry?;
@@ -121,6 +157,21 @@ impl Walk<'_, '_> {
             Err(error) => (self.visit)(Err(error)),
         }
     }
+}
+
+/// Reads small files whole. What is large, fails or would be too much together is `None` and left to the visit itself.
+fn read_ahead(path: &Path, children: &[Child]) -> Vec<Option<Vec<u8>>> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut held_bytes = 0;
+    let mut read = |file_name: &std::ffi::OsString| {
+        if held_bytes > AHEAD_BYTES_MAX {
+            return None;
+        }
+        let filled = fill(&mut File::open(path.join(file_name)).ok()?, &mut buffer).ok()?;
+        held_bytes += filled;
+        buffer.get(..filled).filter(|_| filled < BUFFER_BYTES).map(<[u8]>::to_vec)
+    };
+    children.iter().map(|(file_name, _)| read(file_name)).collect()
 }
 
 /// Reads until the buffer is full or the file ends.

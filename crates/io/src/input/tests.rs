@@ -252,3 +252,29 @@ fn an_error_says_its_name_once() {
     assert_eq!(error.message(), "no such file or folder");
     assert_eq!(error.name(), "a: b");
 }
+
+#[test]
+fn many_files_come_in_order_and_whole_whoever_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let large = vec![b'x'; 300 << 10];
+    let names: Vec<String> = (0..200).map(|number| format!("{number:03}")).collect();
+    for name in &names {
+        // Among them a packed one and one that is too large to be read ahead, in either half.
+        let bytes = match name.as_str() {
+            "010" | "190" => gzip(b"packed"),
+            "020" | "180" => large.clone(),
+            _ => name.clone().into_bytes(),
+        };
+        crate::file::replace(folder.path().join(name), &bytes).unwrap();
+    }
+    let seen: Vec<(String, Vec<u8>)> = collect(folder.path()).into_iter().map(Result::unwrap).collect();
+    assert_eq!(seen.len(), names.len());
+    for (name, (path, bytes)) in names.iter().zip(&seen) {
+        assert!(path.ends_with(name.as_str()), "{path}");
+        match name.as_str() {
+            "010" | "190" => assert_eq!(bytes, b"packed"),
+            "020" | "180" => assert_eq!(bytes, &large),
+            _ => assert_eq!(bytes, name.as_bytes()),
+        }
+    }
+}
