@@ -1,6 +1,5 @@
 //! `aux audit`: which components of a target are vulnerable, why, and what fixes them.
 
-use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use aux_advisory::index::{Details, Index};
@@ -96,8 +95,6 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         (index.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), inventories)
     });
     let index = index.map_err(|error| Failure::feed(&feed, &error))?;
-    // The process ends when this returns: giving back every string one by one would take a tenth of an audit's time.
-    let inventories = ManuallyDrop::new(inventories);
     if let Some(id) = &args.explain {
         let (is_json, allow_incomplete) = (args.json, args.allow_incomplete);
         let today = now.to_zoned(TimeZone::UTC).date();
@@ -106,7 +103,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         write(args.output.as_deref(), &text, ui)?;
         return Ok(code);
     }
-    let mut report = ManuallyDrop::new(audit(&index, &inventories, &policy, now));
+    let mut report = audit(&index, &inventories, &policy, now);
     add_details(&mut report, &feed)?;
     let format = if args.json { Format::Json } else { args.format.unwrap_or(Format::Table) };
     let has_color = ui.has_color && args.output.as_ref().is_none_or(|path| path.as_os_str() == "-");
