@@ -25,6 +25,10 @@ pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
 /// The release a snapshot was taken after: `0.5.3+git20230121` and `1.2-unstable-2024-01-01` → `0.5.3` and `1.2`.
 fn snapshot_base(version: &str) -> Option<&str> {
     const WORDS: [&str; 6] = ["git", "unstable", "snapshot", "svn", "cvs", "nightly"];
+    // Nearly every version is numbers alone, and every range of every advisory asks.
+    if !version.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        return None;
+    }
     let lower = version.to_ascii_lowercase();
     let at = WORDS.iter().filter_map(|word| lower.find(word)).min()?;
     let base = version.get(..at)?.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
