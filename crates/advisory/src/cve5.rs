@@ -1,6 +1,5 @@
 //! CVE records as the CVE Program publishes them (CVE JSON record format 5.x), one or a JSON list of them.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aux_core::version::Scheme;
@@ -12,7 +11,7 @@ use crate::conditions::platform_of;
 use crate::configuration::{Configuration, Key, affected as configured, named};
 use crate::cpe::{Cpe, Part};
 use crate::cve_ids::is_cve_id;
-use crate::document::{is_major, or_default, timestamp, vector_score};
+use crate::document::{Description, is_major, or_default, timestamp, vector_score};
 use crate::prose;
 use crate::record::{Affected, Platform, Product, Record, Source, VersionRange};
 use crate::statuses::{Status, VersionEntry, judge};
@@ -103,14 +102,6 @@ struct Container<'a> {
     metrics: Vec<Metric>,
     #[serde(default, deserialize_with = "or_default")]
     references: Vec<Reference>,
-}
-
-#[derive(Deserialize)]
-struct Description<'a> {
-    #[serde(borrow)]
-    lang: Cow<'a, str>,
-    #[serde(borrow)]
-    value: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]

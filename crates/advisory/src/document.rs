@@ -1,5 +1,7 @@
 //! What the JSON sources share: timestamps, lists that may be null, CVSS vectors.
 
+use std::borrow::Cow;
+
 use aux_core::Score;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -12,6 +14,15 @@ pub(crate) fn timestamp(text: &str) -> Option<Timestamp> {
     text.parse()
         .ok()
         .or_else(|| text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp()))
+}
+
+/// A text in one of the languages of a record; NVD and the CVE Program share the shape.
+#[derive(Deserialize)]
+pub(crate) struct Description<'a> {
+    #[serde(borrow)]
+    pub(crate) lang: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) value: Cow<'a, str>,
 }
 
 /// `null` is the empty value: sources write it for absent lists.

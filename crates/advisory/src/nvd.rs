@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::configuration::{Configuration, Key, affected};
-use crate::document::{timestamp, vector_score};
+use crate::document::{Description, timestamp, vector_score};
 use crate::record::{Record, Source, VersionRange};
 
 /// Why a document is not an NVD feed.
@@ -130,14 +130,6 @@ struct Cve<'a> {
     configurations: Vec<Configuration<'a>>,
     #[serde(default)]
     references: Vec<Reference>,
-}
-
-#[derive(Deserialize)]
-struct Description<'a> {
-    #[serde(borrow)]
-    lang: Cow<'a, str>,
-    #[serde(borrow)]
-    value: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
