@@ -48,3 +48,5 @@ pub const INDEX_BYTES_MAX: u64 = 1 << 30;
 pub const PROCESS_ERROR_BYTES_MAX: usize = 64 << 10;
 /// Output of a child process, bytes.
 pub const PROCESS_OUTPUT_BYTES_MAX: u64 = 1 << 30;
+/// Evaluating one machine of a flake, seconds; a big NixOS system on a slow job needs about one minute.
+pub const EVALUATION_SECONDS_MAX: u64 = 600;

@@ -14,6 +14,7 @@ pub mod list;
 mod machine;
 pub mod manifest;
 mod nix_documents;
+mod nix_program;
 pub mod purl;
 mod read;
 pub mod spdx;
@@ -22,4 +23,5 @@ pub mod store_name;
 
 pub use gather::Gathered;
 pub use machine::read_machine;
+pub use nix_program::{EvaluateError, Flake, Nix, evaluate_json, string_literal};
 pub use read::{ReadOptions, read};
