@@ -50,3 +50,7 @@ pub const PROCESS_ERROR_BYTES_MAX: usize = 64 << 10;
 pub const PROCESS_OUTPUT_BYTES_MAX: u64 = 1 << 30;
 /// Evaluating one machine of a flake, seconds; a big NixOS system on a slow job needs about one minute.
 pub const EVALUATION_SECONDS_MAX: u64 = 600;
+/// Machines evaluated in one process, which share what they have in common; more would need too much memory.
+pub const EVALUATED_TOGETHER_MAX: usize = 4;
+/// Machines and packages of one flake.
+pub const FLAKE_OUTPUTS_MAX: usize = 2_000;

@@ -5,6 +5,7 @@ pub mod cyclonedx;
 mod derivers;
 pub mod detect;
 mod documents;
+mod evaluate;
 mod gather;
 pub mod graph;
 mod graph_order;
@@ -21,6 +22,7 @@ pub mod spdx;
 mod store_database;
 pub mod store_name;
 
+pub use evaluate::{FlakeTarget, Step, read_flake, read_flake_lock};
 pub use gather::Gathered;
 pub use machine::read_machine;
 pub use nix_program::{EvaluateError, Flake, Nix, evaluate_json, string_literal};

@@ -110,10 +110,11 @@ fn path_text(path: &Path) -> Result<&str, EvaluateError> {
     }
 }
 
-/// `packages."x86_64-linux"."default"`: quotes and backslashes cannot stand in a name that is asked for.
-fn attribute_path(names: &[&str]) -> String {
+/// `packages.x86_64-linux."a.b"`: a name that is no plain word is quoted.
+pub(crate) fn attribute_path(names: &[&str]) -> String {
     let quoted = |name: &&str| {
-        let is_word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_word =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         if is_word { (*name).to_owned() } else { string_literal(name) }
     };
     names.iter().map(quoted).collect::<Vec<_>>().join(".")
@@ -216,7 +217,7 @@ mod tests {
         assert_eq!(flake.installable(&["nixosConfigurations", "web"]), "path:/srv/fleet#nixosConfigurations.web");
         assert_eq!(
             flake.installable(&["packages", "x86_64-linux", "a\"b${c}\\"]),
-            r#"path:/srv/fleet#packages."x86_64-linux"."a\"b\${c}\\""#
+            r#"path:/srv/fleet#packages.x86_64-linux."a\"b\${c}\\""#
         );
         assert!(matches!(Flake::of_tree(Path::new("/a#b")), Err(EvaluateError::Path { character: '#' })));
     }
