@@ -54,3 +54,13 @@ pub const EVALUATION_SECONDS_MAX: u64 = 600;
 pub const EVALUATED_TOGETHER_MAX: usize = 4;
 /// Machines and packages of one flake.
 pub const FLAKE_OUTPUTS_MAX: usize = 2_000;
+/// One question to git, a fetch among them, seconds.
+pub const GIT_SECONDS_MAX: u64 = 600;
+/// Files of one revision of a repository.
+pub const REPOSITORY_FILES_MAX: usize = 500_000;
+/// A single file of a repository, bytes.
+pub const REPOSITORY_FILE_BYTES_MAX: u64 = 256 << 20;
+/// All files of one revision of a repository together, bytes.
+pub const REPOSITORY_BYTES_MAX: u64 = 4 << 30;
+/// Bytes of a repository's address, or of a branch's name.
+pub const REPOSITORY_NAME_BYTES_MAX: usize = 2_048;

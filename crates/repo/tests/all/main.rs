@@ -1,0 +1,6 @@
+//! Repositories made and served by a real git.
+
+mod fetching;
+mod hostile;
+mod work_trees;
+mod world;
