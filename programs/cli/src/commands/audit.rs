@@ -23,7 +23,9 @@ use crate::ui::Ui;
 ///
 /// TARGET is a derivation (.drv), a folder or tar of them, the JSON of `nix derivation show -r` or `nix path-info -r`, a
 /// store path or profile, a flake.lock, a CycloneDX or SPDX document, a list of names or package URLs, a pkgsrc list or
-/// a Triton manifest; gzip, zstd and xz are unpacked, `-` is standard input. Without a target this machine is audited.
+/// a Triton manifest; gzip, zstd and xz are unpacked, `-` is standard input. A flake, in a folder or as git+https://…,
+/// git+ssh://…, git+file://… or github:owner/name, is evaluated by nix, machine by machine, and nothing is built.
+/// Without a target this machine is audited.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch a person types")]
 pub(crate) struct Args {
@@ -61,6 +63,9 @@ pub(crate) struct Args {
     /// Judge what could be read; unread parts are shown, and the verdict is unknown only where nothing was read.
     #[arg(long)]
     allow_incomplete: bool,
+    /// Read a flake's inputs only, and evaluate none of its machines and packages.
+    #[arg(long)]
+    no_eval: bool,
     /// Say why this advisory matched or did not, instead of a report.
     #[arg(long, value_name = "ID", conflicts_with = "format")]
     explain: Option<String>,
@@ -170,12 +175,13 @@ fn inventories(args: &Args, ui: &Ui) -> Vec<Inventory> {
     }
     let bar = ui.progress("reading targets");
     bar.set_length(args.targets.len() as u64);
+    let flakes = environment::flakes(&options, !args.no_eval);
     let read = |target: &String| {
-        let inventory = aux_inventory::read(target, &options);
+        let inventories = flakes.read(target, ui).unwrap_or_else(|| vec![aux_inventory::read(target, &options)]);
         bar.inc(1);
-        inventory
+        inventories
     };
-    let inventories = args.targets.iter().map(read).collect();
+    let inventories = args.targets.iter().flat_map(read).collect();
     bar.finish_and_clear();
     inventories
 }

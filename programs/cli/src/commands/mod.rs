@@ -8,6 +8,7 @@ mod explain;
 mod feed_build;
 mod feed_lint;
 mod feed_show;
+mod flakes;
 
 use clap::Subcommand;
 
