@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aux_core::{Finding, State};
 
 use super::group::{self, Group, Row};
-use super::{escape, words};
+use super::{escape, machines, words};
 use crate::Report;
 
 /// Rows of the table of alarms; what is exploited or called critical by the team is shown beyond it.
@@ -21,7 +21,8 @@ pub fn render(report: &Report) -> String {
     let (word, sentence) = words::verdict(report);
     let _ = writeln!(text, "### Audit: {word}\n\n{}.\n", escape::markdown(&sentence));
     problems(&mut text, report);
-    alarms(&mut text, report);
+    machines(&mut text, report);
+    rows(&mut text, report, Finding::is_alarm);
     for (word, wanted) in states() {
         folded(&mut text, word, &group::by_package(report, wanted));
     }
@@ -70,8 +71,9 @@ fn more(text: &mut String, number: usize, shown: usize) {
     }
 }
 
-fn alarms(text: &mut String, report: &Report) {
-    let groups = group::by_package(report, Finding::is_alarm);
+/// The table of findings that are `wanted`, worst first.
+pub(super) fn rows(text: &mut String, report: &Report, wanted: impl Fn(&Finding) -> bool) {
+    let groups = group::by_package(report, wanted);
     if groups.is_empty() {
         return;
     }
@@ -117,7 +119,7 @@ fn alarm(text: &mut String, group: &Group<'_>, row: &Row<'_>) {
 }
 
 /// The id, linked where a database has a page for it.
-fn advisory(id: &str) -> String {
+pub(super) fn advisory(id: &str) -> String {
     match words::nvd_page(id) {
         Some(page) => format!("[{}]({page})", escape::markdown(id)),
         None => escape::markdown(id),
@@ -166,6 +168,21 @@ fn folded(text: &mut String, word: &str, groups: &[Group<'_>]) {
     }
     more(text, number, LINES_SHOWN);
     text.push_str("\n</details>\n\n");
+}
+
+/// Which machines are hit by what, and which are not.
+fn machines(text: &mut String, report: &Report) {
+    let machines = machines::machines(report);
+    if machines.is_empty() {
+        return;
+    }
+    text.push_str("| Machine | Verdict | Alarms | In |\n|---|---|---|---|\n");
+    for machine in machines.iter().take(ROWS_SHOWN) {
+        let (name, what) = (escape::markdown(&machine.name), escape::markdown(&machine.what));
+        let _ = writeln!(text, "| {name} | {} | {} | {what} |", machine.verdict, machine.alarms);
+    }
+    text.push('\n');
+    more(text, machines.len(), ROWS_SHOWN);
 }
 
 fn waiver_notes(text: &mut String, report: &Report) {

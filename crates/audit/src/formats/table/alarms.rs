@@ -18,8 +18,8 @@ const NAME_WIDTH_MAX: usize = 36;
 const LABEL_WIDTH_MAX: usize = 28;
 const ARROW: &str = " › ";
 
-pub(super) fn write(page: &mut Page, report: &Report) {
-    for group in group::by_package(report, Finding::is_alarm) {
+pub(in crate::formats) fn write(page: &mut Page, report: &Report, wanted: impl Fn(&Finding) -> bool) {
+    for group in group::by_package(report, wanted) {
         page.blank();
         header(page, &group);
         let shown = group::shown(&group.rows, ROWS_SHOWN);
