@@ -76,7 +76,8 @@ impl Presence {
     }
 }
 
-/// A finding that is gone, and what made it go: `updated 8.3.0 → 8.5.0`, `removed`, `fixed by patch`, `not affected`.
+/// A finding that is gone, and what made it go: `updated 8.3.0 → 8.5.0`, `removed`, `gone with its machine`, `fixed by patch`,
+/// `not affected`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fixed {
     pub finding: Finding,
@@ -180,7 +181,10 @@ fn target(before: Option<Half<'_>>, now: Option<Half<'_>>, sides: (Side<'_>, Sid
         return changes;
     }
     changes.inputs = inputs(before.as_ref(), now.as_ref());
-    changes.packages = packages(before.as_ref(), now.as_ref());
+    // Of a machine that came or went, every package did, and that says nothing about an update.
+    if presence == Presence::Kept {
+        changes.packages = packages(before.as_ref(), now.as_ref());
+    }
     let earlier = before.as_ref().map(concern).unwrap_or_default();
     let known: BTreeSet<_> = earlier.iter().map(key).collect();
     for finding in now.as_ref().map(concern).unwrap_or_default() {
@@ -228,7 +232,8 @@ fn settle(finding: Finding, here: &[Finding], changes: &mut TargetChanges) {
         [] => "removed".to_owned(),
         after => format!("updated {} → {}", finding.package.version, after.join(", ")),
     });
-    let how = said.or(changed).unwrap_or_else(|| "removed".to_owned());
+    let otherwise = if changes.presence == Presence::Removed { "gone with its machine" } else { "removed" };
+    let how = said.or(changed).unwrap_or_else(|| otherwise.to_owned());
     changes.fixed.push(Fixed { finding, how });
 }
 
@@ -295,7 +300,11 @@ fn ordered<'v>(versions: impl Iterator<Item = &'v String>) -> Vec<String> {
 
 fn verdict(targets: &[TargetChanges], terms: Terms<'_>) -> Verdict {
     let is_judged = |target: &TargetChanges| {
-        let has_part = target.presence != Presence::NotCompared || !target.remaining.is_empty();
+        // A machine is itself a part, of its flake.
+        let is_machine = target.kind == TargetKind::FlakeOutput;
+        let is_compared = |target: &TargetChanges| target.presence != Presence::NotCompared;
+        let has_part = is_compared(target)
+            || (is_machine && targets.iter().any(|other| other.kind == target.kind && is_compared(other)));
         target.problems.is_empty() || (terms.allow_incomplete && has_part)
     };
     let fails = |target: &TargetChanges| {
@@ -336,8 +345,10 @@ mod tests {
     use crate::formats::sample;
     use aux_core::Component;
 
+    type Machine<'m> = (&'m str, &'m [(&'m str, &'m str)], Vec<Finding>);
+
     /// A machine with these packages and these findings on them.
-    fn state(machines: &[(&str, &[(&str, &str)], Vec<Finding>)]) -> (Vec<Inventory>, Report) {
+    fn state(machines: &[Machine<'_>]) -> (Vec<Inventory>, Report) {
         let mut report = sample::clean_report();
         report.targets.clear();
         let mut inventories = Vec::new();

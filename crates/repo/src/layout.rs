@@ -40,8 +40,8 @@ impl Repository {
         let entries = self.list(revision)?;
         fs::create_dir(folder).map_err(|cause| LayoutError::File { path: folder.to_owned(), cause })?;
         let laid: Result<(), LayoutError> = self.check_out(revision, folder).and_then(|()| {
-            let links = entries.iter().filter(|entry| entry.kind == EntryKind::Link);
-            links.map(|entry| check_link(folder, &entry.path)).collect()
+            let mut links = entries.iter().filter(|entry| entry.kind == EntryKind::Link);
+            links.try_for_each(|entry| check_link(folder, &entry.path))
         });
         if let Err(error) = laid {
             // The error that brought us here says more than one about the rest of the folder.

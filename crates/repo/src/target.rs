@@ -255,7 +255,7 @@ pub(crate) fn is_inside(path: &str) -> bool {
 /// The rules of `git check-ref-format`, and no name that begins like an option.
 fn is_reference_name(name: &str) -> bool {
     let is_sound = |character: char| !character.is_control() && !" ~^:?*[\\".contains(character);
-    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none();
     name.len() <= REPOSITORY_NAME_BYTES_MAX
         && !name.starts_with('-')
         && name != "@"

@@ -51,9 +51,14 @@ impl WorkTree {
             return Err(GitError::Failed { complaint: format!("`{word}` is no name of a revision") });
         }
         let commit = format!("{word}^{{commit}}");
-        let output = self.run(["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])?;
-        let text = String::from_utf8_lossy(&output);
         let wrong = || GitError::Failed { complaint: format!("`{word}` names no revision") };
+        let output = self.run(["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
+        let output = output.map_err(|error| match error {
+            // Asked to be quiet, it says nothing where there is no such thing.
+            GitError::Failed { .. } => wrong(),
+            other => other,
+        })?;
+        let text = String::from_utf8_lossy(&output);
         Revision::parse(text.trim()).ok_or_else(wrong)
     }
 

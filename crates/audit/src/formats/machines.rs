@@ -16,22 +16,27 @@ pub(super) struct Machine {
     pub(super) verdict: &'static str,
     /// `1 critical, 2 high`, `no alarm`, `not judged`.
     pub(super) alarms: String,
-    /// `openssl 1.1.1g, sudo 1.8.31 and 2 more`, or what was not read.
+    /// `openssl 1.1.1g, sudo 1.8.31 and 2 more`; empty where nothing was read.
     pub(super) what: String,
 }
 
 /// One for each evaluated machine or package, in the order of the targets.
 pub(super) fn machines(report: &Report) -> Vec<Machine> {
     let gate = Gate::read(&report.fail_on).ok();
-    let mut flakes = report.targets.iter().filter(|target| target.kind == TargetKind::FlakeLock);
-    let flake = flakes.next().filter(|_| flakes.next().is_none()).map(|target| target.name.as_str());
     let machines = report.targets.iter().filter(|target| target.kind == TargetKind::FlakeOutput);
-    machines.map(|target| machine(target, flake, gate.as_ref())).collect()
+    machines.map(|target| machine(target, short(report, &target.name), gate.as_ref())).collect()
 }
 
-fn machine(target: &TargetReport, flake: Option<&str>, gate: Option<&Gate>) -> Machine {
-    let short = flake.and_then(|flake| target.name.strip_prefix(flake)?.strip_prefix('#'));
-    let name = short.unwrap_or(&target.name).to_owned();
+/// A target's name without that of its flake, where there is only one flake.
+pub(super) fn short<'n>(report: &Report, name: &'n str) -> &'n str {
+    let mut flakes = report.targets.iter().filter(|target| target.kind == TargetKind::FlakeLock);
+    let flake = flakes.next().filter(|_| flakes.next().is_none());
+    let inside = flake.and_then(|flake| name.strip_prefix(flake.name.as_str())?.strip_prefix('#'));
+    inside.unwrap_or(name)
+}
+
+fn machine(target: &TargetReport, name: &str, gate: Option<&Gate>) -> Machine {
+    let name = name.to_owned();
     let fails = |finding: &Finding| gate.is_some_and(|gate| gate.fails(finding));
     let verdict = if !target.problems.is_empty() {
         "UNKNOWN"
@@ -52,11 +57,12 @@ fn machine(target: &TargetReport, flake: Option<&str>, gate: Option<&Gate>) -> M
         what = format!("{what} and {more} more");
     }
     if what.is_empty() {
-        what = words::count(target.components, "component");
+        what = format!("{} judged", words::count(target.components, "component"));
     }
     match target.problems.first() {
-        Some(problem) if target.components == 0 => {
-            Machine { name, verdict, alarms: "not judged".to_owned(), what: problem.message.clone() }
+        // What was not read stands before everything else, with its reason.
+        Some(_) if target.components == 0 => {
+            Machine { name, verdict, alarms: "not judged".to_owned(), what: String::new() }
         }
         _ if alarms.is_empty() => Machine { name, verdict, alarms: "no alarm".to_owned(), what },
         _ => Machine { name, verdict, alarms, what },

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use aux_core::{Finding, State};
+use aux_core::{Finding, State, TargetKind};
 
 use super::group::{self, Group, Row};
 use super::{escape, machines, words};
@@ -56,9 +56,9 @@ fn problems(text: &mut String, report: &Report) {
     let _ = writeln!(text, "**Not read, so not judged ({})**\n", words::count(number, "problem"));
     let all = report.targets.iter().flat_map(|target| target.problems.iter().map(move |problem| (target, problem)));
     for (target, problem) in all.take(LINES_SHOWN) {
-        let place = escape::markdown(&target.name);
+        let place = if problem.subject == target.name { String::new() } else { escape::markdown(&target.name) + ": " };
         let (subject, message) = (escape::markdown(&problem.subject), escape::markdown(&problem.message));
-        let _ = writeln!(text, "- {place}: {subject}: {message}");
+        let _ = writeln!(text, "- {place}{subject}: {message}");
     }
     more(text, number, LINES_SHOWN);
     text.push('\n');
@@ -198,16 +198,16 @@ fn waiver_notes(text: &mut String, report: &Report) {
 }
 
 fn looked_at(text: &mut String, report: &Report) {
-    let targets: Vec<String> = report
-        .targets
-        .iter()
+    // Machines have a table of their own.
+    let listed = || report.targets.iter().filter(|target| target.kind != TargetKind::FlakeOutput);
+    let targets: Vec<String> = listed()
         .take(LINES_SHOWN)
         .map(|target| {
             let judged = words::count(target.components, "component");
             format!("{} ({}, {judged})", escape::markdown(&target.name), target.kind.as_str())
         })
         .collect();
-    let rest = report.targets.len().saturating_sub(LINES_SHOWN);
+    let rest = listed().count().saturating_sub(LINES_SHOWN);
     let rest = if rest == 0 { String::new() } else { format!(" and {rest} more") };
     let gate = escape::markdown(&report.fail_on);
     let _ = writeln!(text, "Looked at {}{rest} with {}. Gate: {gate}.", targets.join(", "), words::feed(report));

@@ -110,7 +110,8 @@ fn machines(page: &mut Page, report: &Report) {
     for machine in &machines {
         let paint = if machine.verdict == "FAIL" { Paint::Red } else { Paint::Plain };
         let lead = format!("  {:<width$}  {:<7}  ", name(machine), machine.verdict);
-        page.hanging(paint, &lead, &format!("{}: {}", machine.alarms, machine.what));
+        let what = if machine.what.is_empty() { String::new() } else { format!(": {}", machine.what) };
+        page.hanging(paint, &lead, &format!("{}{what}", machine.alarms));
     }
 }
 
@@ -198,8 +199,7 @@ fn closing(page: &mut Page, report: &Report) {
     let (word, _) = words::verdict(report);
     page.blank();
     // What was not read at all cannot be allowed.
-    let is_partial =
-        |target: &TargetReport| target.problems.is_empty() || target.components > 0 || !target.inputs.is_empty();
+    let is_partial = |target: &TargetReport| target.problems.is_empty() || report.has_part_of(target);
     let hint = match report.verdict {
         Verdict::Unknown if !report.targets.iter().all(is_partial) => "",
         Verdict::Unknown => "; --allow-incomplete judges what could be read",

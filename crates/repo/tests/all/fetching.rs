@@ -28,7 +28,7 @@ fn a_branch_a_tag_and_a_revision_are_fetched_and_read_without_a_checkout() {
         let names: Vec<_> = repository.list(&revision).unwrap().into_iter().map(|entry| entry.path).collect();
         assert_eq!(names, ["flake.nix", "hosts/a b.nix"]);
     }
-    assert_eq!(fs::read_dir(world.path("cache")).unwrap().filter(|entry| is_repository(entry)).count(), 1);
+    assert_eq!(fs::read_dir(world.path("cache")).unwrap().filter(is_repository).count(), 1);
 }
 
 fn is_repository(entry: &std::io::Result<fs::DirEntry>) -> bool {

@@ -1,4 +1,5 @@
 //! Repositories made and served by a real git.
+#![cfg(test)]
 
 mod fetching;
 mod hostile;

@@ -33,7 +33,7 @@ impl Flakes {
     /// Reads a word that names a flake; `None` where it names something else.
     pub(crate) fn read(&self, word: &str, ui: &Ui) -> Option<Vec<Inventory>> {
         match Target::parse(word) {
-            Some(Ok(target)) => Some(self.fetched(&target, ui)),
+            Some(Ok(target)) => Some(self.read_at(&target, ui)),
             Some(Err(error)) => Some(vec![unread(word, error.to_string())]),
             None if is_flake(Path::new(word)) => Some(self.in_folder(word, Path::new(word), ui)),
             None => None,
@@ -56,10 +56,17 @@ impl Flakes {
                 "has no flake.nix in that folder, and nothing else to audit is known".to_owned(),
             )];
         }
-        match Flake::of_tree(folder) {
+        let mut inventories = match Flake::of_tree(folder) {
             Ok(flake) => self.evaluated(name, flake, folder, ui),
-            Err(error) => vec![unread(name, error.to_string())],
+            Err(error) => return vec![unread(name, error.to_string())],
+        };
+        // The layout is gone when somebody reads the report.
+        let place = format!("{}/", folder.display());
+        for problem in inventories.iter_mut().flat_map(|inventory| &mut inventory.problems) {
+            problem.subject = problem.subject.replace(&place, "");
+            problem.message = problem.message.replace(&place, "");
         }
+        inventories
     }
 
     fn evaluated(&self, name: &str, flake: Flake, folder: &Path, ui: &Ui) -> Vec<Inventory> {
@@ -76,7 +83,7 @@ impl Flakes {
     }
 
     /// A repository somewhere else, at the state it names.
-    fn fetched(&self, target: &Target, ui: &Ui) -> Vec<Inventory> {
+    pub(crate) fn read_at(&self, target: &Target, ui: &Ui) -> Vec<Inventory> {
         let bar = ui.progress("fetching");
         let fetched = aux_repo::fetch(&self.git, target, &self.cache);
         bar.finish_and_clear();
@@ -86,13 +93,7 @@ impl Flakes {
         }
     }
 
-    pub(crate) fn at_revision(
-        &self,
-        repository: &Repository,
-        revision: &Revision,
-        target: &Target,
-        ui: &Ui,
-    ) -> Vec<Inventory> {
+    fn at_revision(&self, repository: &Repository, revision: &Revision, target: &Target, ui: &Ui) -> Vec<Inventory> {
         let scratch = match self.scratch() {
             Ok(scratch) => scratch,
             Err(message) => return vec![unread(&target.name, message)],
@@ -105,10 +106,6 @@ impl Flakes {
         let inside = folder.join(&target.dir);
         let mut inventories = self.laid(&target.name, &inside, ui);
         if let Some(flake) = inventories.first_mut() {
-            // The layout is gone when somebody reads the report.
-            for problem in &mut flake.problems {
-                problem.subject = problem.subject.replace(&format!("{}/", folder.display()), "");
-            }
             flake.inputs.insert(0, itself(target, revision));
             if !laid.submodules.is_empty() {
                 let names = laid.submodules.join(", ");

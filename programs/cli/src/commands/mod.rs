@@ -9,6 +9,7 @@ mod feed_build;
 mod feed_lint;
 mod feed_show;
 mod flakes;
+mod since;
 
 use clap::Subcommand;
 

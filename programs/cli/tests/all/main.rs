@@ -13,6 +13,7 @@ mod feed_build;
 mod feed_lint;
 mod feed_show;
 mod fixtures;
+mod flakes;
 mod help;
 mod labels;
 mod store;

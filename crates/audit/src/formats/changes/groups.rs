@@ -57,7 +57,12 @@ pub(super) fn packages(changes: &Changes) -> Vec<(&PackageChange, Vec<&str>)> {
     all
 }
 
-/// `everywhere`, the only target's name, or how many.
+/// `, in web, db`; nothing where there is only one target to be in.
+pub(super) fn suffix(changes: &Changes, targets: &[&str]) -> String {
+    if changes.targets.len() < 2 { String::new() } else { format!(", in {}", places(changes, targets)) }
+}
+
+/// `all 4`, one or two names, or the first and how many more.
 pub(super) fn places(changes: &Changes, targets: &[&str]) -> String {
     let whole = changes.targets.iter().filter(|target| target.kind != aux_core::TargetKind::FlakeLock).count();
     match targets {

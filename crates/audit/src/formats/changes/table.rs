@@ -99,9 +99,9 @@ fn fixed(page: &mut Page, changes: &Changes) {
     page.blank();
     page.line(Paint::Bold, "Fixed");
     for gone in gone {
-        let places = groups::places(changes, &gone.targets);
+        let places = groups::suffix(changes, &gone.targets);
         let lead = format!("  {}  ", shortened(gone.package, NAME_WIDTH_MAX));
-        page.hanging(Paint::Plain, &lead, &format!("{}, in {places}", gone.how));
+        page.hanging(Paint::Plain, &lead, &format!("{}{places}", gone.how));
         let ids: Vec<String> =
             gone.findings.iter().map(|finding| format!("{} ({})", finding.id, words::severity(finding))).collect();
         page.hanging(Paint::Plain, "    ", &ids.join(", "));
@@ -140,9 +140,9 @@ fn packages(page: &mut Page, changes: &Changes) {
             (_, true) => format!("removed {before}"),
             _ => format!("{before} → {after}"),
         };
-        let places = groups::places(changes, targets);
+        let places = groups::suffix(changes, targets);
         let lead = format!("  {}  ", shortened(&change.name, NAME_WIDTH_MAX));
-        page.hanging(Paint::Plain, &lead, &format!("{said}, in {places}"));
+        page.hanging(Paint::Plain, &lead, &format!("{said}{places}"));
     }
     let more = packages.len().saturating_sub(PACKAGES_SHOWN);
     if more > 0 {
