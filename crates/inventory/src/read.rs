@@ -93,7 +93,7 @@ fn is_document(real: &Path) -> bool {
 fn missing(target: &str) -> String {
     let remote = ["github:", "gitlab:", "sourcehut:", "git+", "git@", "https://", "http://", "flake:", "path:"];
     if remote.iter().any(|scheme| target.starts_with(scheme)) {
-        return "repositories are read from a local folder only; clone it and name the folder".to_owned();
+        return "is a repository somewhere else, which has to be fetched first".to_owned();
     }
     "no such file, store path or repository".to_owned()
 }

@@ -95,6 +95,11 @@ impl Target {
         Self { reference, ..self.clone() }
     }
 
+    /// Whether it lies on another machine.
+    pub fn is_foreign(&self) -> bool {
+        !self.url.starts_with("file://")
+    }
+
     /// What git is told, for a person.
     pub fn url(&self) -> &str {
         &self.url

@@ -1,6 +1,8 @@
 //! The machines and packages of a flake: which there are, and the derivation of each.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 
 use aux_core::limits::{EVALUATED_TOGETHER_MAX, FLAKE_OUTPUTS_MAX};
 use serde_json::Value;
@@ -96,23 +98,45 @@ fn packages(systems: &Value, wanted: &str) -> Vec<Machine> {
 /// A machine and its derivation's path, or why there is none.
 pub(super) type Evaluated<'m> = (&'m Machine, Result<String, EvaluateError>);
 
-/// Evaluates every machine to the path of its derivation, a few in one process, so that they share what is the same.
+/// Evaluates every machine to the path of its derivation, a few in one process, so that they share what is the same,
+/// and in two processes at once. The answers stand in the order of the machines.
 pub(super) fn evaluate<'m>(
     target: &FlakeTarget,
     machines: &'m [Machine],
     nix: &Nix,
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Vec<Evaluated<'m>> {
-    let mut evaluated = Vec::with_capacity(machines.len());
-    for family in machines.chunk_by(|left, right| left.family == right.family) {
-        for together in family.chunks(EVALUATED_TOGETHER_MAX) {
-            some(target, together, nix, &mut evaluated);
-            for machine in together {
+    let families = machines.chunk_by(|left, right| left.family == right.family);
+    let together: Vec<&[Machine]> = families.flat_map(|family| family.chunks(EVALUATED_TOGETHER_MAX)).collect();
+    let mut answers: Vec<(usize, Vec<Evaluated<'m>>)> = Vec::with_capacity(together.len());
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = channel();
+    std::thread::scope(|scope| {
+        for sender in [sender.clone(), sender] {
+            scope.spawn(|| {
+                let sender = sender;
+                while let Some((number, machines)) = taken(&next, &together) {
+                    let mut evaluated = Vec::with_capacity(machines.len());
+                    some(target, machines, nix, &mut evaluated);
+                    // The receiver lives as long as this scope.
+                    sender.send((number, evaluated)).ok();
+                }
+            });
+        }
+        for (number, evaluated) in receiver {
+            for (machine, _) in &evaluated {
                 progress(Step::Evaluated(&machine.shown()));
             }
+            answers.push((number, evaluated));
         }
-    }
-    evaluated
+    });
+    answers.sort_by_key(|(number, _)| *number);
+    answers.into_iter().flat_map(|(_, evaluated)| evaluated).collect()
+}
+
+fn taken<'m>(next: &AtomicUsize, together: &[&'m [Machine]]) -> Option<(usize, &'m [Machine])> {
+    let number = next.fetch_add(1, Ordering::Relaxed);
+    together.get(number).map(|machines| (number, *machines))
 }
 
 /// What fails in company is tried again in halves, until what fails stands alone.

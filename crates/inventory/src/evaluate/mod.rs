@@ -1,5 +1,6 @@
 //! A flake as inventories: its locked inputs, and one for each machine and package it evaluates to.
 
+mod local_sources;
 mod machines;
 mod shared_graph;
 
@@ -22,6 +23,8 @@ pub struct FlakeTarget {
     pub flake: Flake,
     /// Where its flake.lock would lie.
     pub lock: PathBuf,
+    /// It came from somewhere else, and may take nothing from this machine.
+    pub is_foreign: bool,
     /// Whose `packages` are looked at: `x86_64-linux`. Where a flake has none for it, every system's are.
     pub system: String,
 }
@@ -48,6 +51,12 @@ pub fn read_flake(
     let mut flake = Gathered::default();
     flake.recognise(TargetKind::FlakeLock);
     lock(target, &mut flake);
+    // Nix would copy it to the store, where everybody can read it.
+    if let Some(source) = local_sources::first(target) {
+        let refusal = "a repository from elsewhere may take no input from this machine; clone it and name the folder";
+        flake.problem(&target.name, format!("its flake.lock names {source}, and {refusal}"));
+        return vec![flake.finish(&target.name)];
+    }
     let found = match machines::list(target, nix, &mut flake) {
         Ok(found) => found,
         Err(error) => {

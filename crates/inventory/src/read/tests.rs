@@ -19,7 +19,7 @@ const SBOM: &[u8] = br#"{"bomFormat": "CycloneDX", "specVersion": "1.6", "compon
 fn a_word_that_names_nothing_is_a_problem() {
     for (word, wanted) in [
         ("nonsense", "no such file, store path or repository"),
-        ("github:auxolotl/core", "repositories are read from a local folder only"),
+        ("github:auxolotl/core", "has to be fetched first"),
         ("", "no such file"),
     ] {
         let inventory = read(word, &ReadOptions::default());

@@ -43,13 +43,13 @@ impl Flakes {
     /// A flake in a folder of the user's own, as `nix` sees it there.
     fn in_folder(&self, name: &str, folder: &Path, ui: &Ui) -> Vec<Inventory> {
         match Flake::in_folder(folder) {
-            Ok(flake) => self.evaluated(name, flake, folder, ui),
+            Ok(flake) => self.evaluated(name, flake, (folder, false), ui),
             Err(error) => vec![unread(name, error.to_string())],
         }
     }
 
-    /// A flake in a folder that was laid out for this.
-    pub(crate) fn laid(&self, name: &str, folder: &Path, ui: &Ui) -> Vec<Inventory> {
+    /// A flake in a folder that was laid out for this; foreign where it came from another machine.
+    pub(crate) fn laid(&self, name: &str, (folder, is_foreign): (&Path, bool), ui: &Ui) -> Vec<Inventory> {
         if !is_flake(folder) {
             return vec![unread(
                 name,
@@ -57,7 +57,7 @@ impl Flakes {
             )];
         }
         let mut inventories = match Flake::of_tree(folder) {
-            Ok(flake) => self.evaluated(name, flake, folder, ui),
+            Ok(flake) => self.evaluated(name, flake, (folder, is_foreign), ui),
             Err(error) => return vec![unread(name, error.to_string())],
         };
         // The layout is gone when somebody reads the report.
@@ -69,9 +69,9 @@ impl Flakes {
         inventories
     }
 
-    fn evaluated(&self, name: &str, flake: Flake, folder: &Path, ui: &Ui) -> Vec<Inventory> {
-        let name = name.to_owned();
-        let target = FlakeTarget { name, flake, lock: folder.join("flake.lock"), system: self.system.clone() };
+    fn evaluated(&self, name: &str, flake: Flake, (folder, is_foreign): (&Path, bool), ui: &Ui) -> Vec<Inventory> {
+        let (name, lock, system) = (name.to_owned(), folder.join("flake.lock"), self.system.clone());
+        let target = FlakeTarget { name, flake, lock, is_foreign, system };
         let Some(nix) = &self.nix else { return vec![read_flake_lock(&target, self.why_not)] };
         let bar = ui.progress("evaluating");
         let inventories = read_flake(&target, nix, &self.options, &mut |step| match step {
@@ -104,7 +104,7 @@ impl Flakes {
             Err(error) => return vec![unread(&target.name, error.to_string())],
         };
         let inside = folder.join(&target.dir);
-        let mut inventories = self.laid(&target.name, &inside, ui);
+        let mut inventories = self.laid(&target.name, (&inside, target.is_foreign()), ui);
         if let Some(flake) = inventories.first_mut() {
             flake.inputs.insert(0, itself(target, revision));
             if !laid.submodules.is_empty() {

@@ -55,7 +55,7 @@ fn local_at_revision(target: &str, old: &str, flakes: &Flakes, ui: &Ui) -> Resul
             repository.lay_out(&revision, &scratch.path("source")).map_err(|error| error.to_string())
         });
     Ok(match laid {
-        Ok(_) => flakes.laid(target, &scratch.path("source").join(tree.inside()), ui),
+        Ok(_) => flakes.laid(target, (&scratch.path("source").join(tree.inside()), false), ui),
         Err(error) => vec![unread(target, format!("at {}: {error}", revision.short()))],
     })
 }
@@ -66,7 +66,7 @@ fn local_with_lock(target: &str, old: &str, flakes: &Flakes, ui: &Ui) -> Result<
     let scratch = flakes.scratch().map_err(Failure::new)?;
     let folder = scratch.path("source");
     let copied = tree.copy_to(&folder);
-    Ok(with_lock(target, copied.map(drop), &folder.join(tree.inside()), &lock, (flakes, ui)))
+    Ok(with_lock(target, copied.map(drop), (&folder.join(tree.inside()), false), &lock, (flakes, ui)))
 }
 
 fn remote_with_lock(target: &Target, old: &str, flakes: &Flakes, ui: &Ui) -> Result<Vec<Inventory>, Failure> {
@@ -78,14 +78,15 @@ fn remote_with_lock(target: &Target, old: &str, flakes: &Flakes, ui: &Ui) -> Res
         Err(error) => return Ok(vec![unread(&target.name, error.to_string())]),
     };
     let laid = fetched.0.lay_out(&fetched.1, &folder);
-    Ok(with_lock(&target.name, laid.map(drop), &folder.join(&target.dir), &lock, (flakes, ui)))
+    let place = (&*folder.join(&target.dir), target.is_foreign());
+    Ok(with_lock(&target.name, laid.map(drop), place, &lock, (flakes, ui)))
 }
 
 /// Reads a copy of a flake with another lock in it.
 fn with_lock(
     name: &str,
     copied: Result<(), LayoutError>,
-    folder: &Path,
+    (folder, is_foreign): (&Path, bool),
     lock: &[u8],
     (flakes, ui): (&Flakes, &Ui),
 ) -> Vec<Inventory> {
@@ -101,7 +102,7 @@ fn with_lock(
         aux_io::file::replace(&place, lock).map_err(|error| error.to_string())
     });
     match written {
-        Ok(()) => flakes.laid(name, folder, ui),
+        Ok(()) => flakes.laid(name, (folder, is_foreign), ui),
         Err(error) => vec![unread(name, format!("with the earlier lock: {error}"))],
     }
 }

@@ -82,7 +82,8 @@ fn aux(world: &World, arguments: &str) -> Said {
     surroundings(world, &mut command);
     let mut said = world.finish(&mut command);
     // Whichever processor the tests run on.
-    said.stdout = said.stdout.replace(&format!("{}-linux", std::env::consts::ARCH), "[SYSTEM]");
+    let system = format!("{}-linux", std::env::consts::ARCH);
+    said.stdout = said.stdout.replace(&system, "[SYSTEM]").replace(&system.replace('_', "\\_"), "[SYSTEM]");
     said
 }
 
