@@ -48,3 +48,15 @@ pub const INDEX_BYTES_MAX: u64 = 1 << 30;
 pub const PROCESS_ERROR_BYTES_MAX: usize = 64 << 10;
 /// Output of a child process, bytes.
 pub const PROCESS_OUTPUT_BYTES_MAX: u64 = 1 << 30;
+/// Looking up a host, connecting and agreeing on TLS: each, seconds.
+pub const HTTP_CONNECT_SECONDS_MAX: u64 = 20;
+/// From a request to the end of its response's headers, seconds.
+pub const HTTP_RESPONSE_SECONDS_MAX: u64 = 60;
+/// A whole fetch, redirects and body included, seconds.
+pub const HTTP_TOTAL_SECONDS_MAX: u64 = 3_600;
+/// Slower bodies are given up, bytes a second.
+pub const HTTP_SPEED_BYTES_PER_SECOND_MIN: u64 = 512;
+/// How long a body is watched before it is called slow, and how long it may stand still, seconds.
+pub const HTTP_SPEED_WINDOW_SECONDS: u64 = 30;
+/// Redirects of one request.
+pub const HTTP_REDIRECTS_MAX: u32 = 5;
