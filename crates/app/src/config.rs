@@ -22,6 +22,14 @@ pub struct Set<T> {
 pub struct Config {
     /// The index to audit against.
     pub feed: Option<Set<PathBuf>>,
+    /// Where the feed is published, for `feed sync`.
+    pub feed_url: Option<Set<String>>,
+    /// The publisher's root metadata, for the first sync.
+    pub feed_root: Option<Set<PathBuf>>,
+    /// The folder a synced feed is kept in.
+    pub feed_state: Option<Set<PathBuf>>,
+    /// How many days a synced feed speaks for the present.
+    pub feed_max_age_days: Option<Set<u32>>,
     /// The words of the gate.
     pub fail_on: Option<Set<String>>,
     /// Waiver files.
@@ -56,6 +64,10 @@ pub struct Places {
 #[serde(deny_unknown_fields)]
 struct Document {
     feed: Option<PathBuf>,
+    feed_url: Option<String>,
+    feed_root: Option<PathBuf>,
+    feed_state: Option<PathBuf>,
+    feed_max_age_days: Option<u32>,
     fail_on: Option<String>,
     waivers: Option<Vec<PathBuf>>,
     strict_waivers: Option<bool>,
@@ -90,6 +102,10 @@ impl Config {
         let folder = file.parent().unwrap_or(Path::new("."));
         let from_here = |paths: Vec<PathBuf>| paths.into_iter().map(|path| folder.join(path)).collect();
         set(&mut self.feed, document.feed.map(|path| folder.join(path)), file);
+        set(&mut self.feed_url, document.feed_url, file);
+        set(&mut self.feed_root, document.feed_root.map(|path| folder.join(path)), file);
+        set(&mut self.feed_state, document.feed_state.map(|path| folder.join(path)), file);
+        set(&mut self.feed_max_age_days, document.feed_max_age_days, file);
         set(&mut self.fail_on, document.fail_on, file);
         set(&mut self.waivers, document.waivers.map(from_here), file);
         set(&mut self.strict_waivers, document.strict_waivers, file);

@@ -31,6 +31,8 @@ pub struct Policy {
     pub runtime_only: bool,
     /// Unread parts of a target do not make the verdict unknown.
     pub allow_incomplete: bool,
+    /// Why the feed cannot speak for the present, where it cannot: then no verdict is, whatever is allowed.
+    pub stale_feed: Option<String>,
 }
 
 /// Judges every inventory. Expiry and age are judged as on `now`.
@@ -61,7 +63,7 @@ fn verdict(report: &Report, policy: &Policy) -> Verdict {
     let is_judged = |target: &TargetReport| {
         target.problems.is_empty() || (policy.allow_incomplete && (target.components > 0 || !target.inputs.is_empty()))
     };
-    if !report.targets.iter().all(is_judged) {
+    if policy.stale_feed.is_some() || !report.targets.iter().all(is_judged) {
         Verdict::Unknown
     } else if findings().any(|finding| policy.gate.fails(finding)) {
         Verdict::Fail
@@ -86,6 +88,7 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
     let judged =
         inventory.components.iter().filter(|component| !policy.runtime_only || component.scope != Scope::Build);
     let mut problems = inventory.problems.clone();
+    problems.extend(policy.stale_feed.iter().map(|reason| Problem::new("the feed", reason)));
     if inventory.components.is_empty() && problems.is_empty() && inventory.kind != TargetKind::FlakeLock {
         problems.push(Problem::new(&inventory.name, "no component was found in it, so nothing was judged"));
     }

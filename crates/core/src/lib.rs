@@ -5,6 +5,7 @@
 pub mod component;
 pub mod ecosystem;
 pub mod finding;
+mod hexadecimal;
 #[cfg(test)]
 mod hostile;
 pub mod inventory;
@@ -16,5 +17,6 @@ pub mod version;
 pub use component::{Component, Patch, Scope};
 pub use ecosystem::Ecosystem;
 pub use finding::{Evidence, Finding, Fix, Package, State};
+pub use hexadecimal::hexadecimal;
 pub use inventory::{FlakeInput, Inventory, Node, Problem, TargetKind};
 pub use severity::{Class, Score, Severity};

@@ -44,6 +44,14 @@ pub const SIGNATURE_BYTES_MAX: usize = 64 << 10;
 pub const PUBLIC_KEYS_BYTES_MAX: usize = 4 << 20;
 /// A compiled index, bytes.
 pub const INDEX_BYTES_MAX: u64 = 1 << 30;
+/// An unpacked delta between two indexes, bytes; more is no delta, and the whole index is taken instead.
+pub const DELTA_UNPACKED_BYTES_MAX: u64 = 256 << 20;
+/// One file of a feed's signed metadata, bytes; those of a feed with a dozen keys stay below twenty thousand.
+pub const FEED_METADATA_BYTES_MAX: u64 = 256 << 10;
+/// Connections made for one file of a feed before it is given up; each goes on where the one before stopped.
+pub const FEED_ATTEMPTS_MAX: u32 = 4;
+/// New versions of a feed's root followed in one sync.
+pub const FEED_ROOT_UPDATES_MAX: u64 = 256;
 /// Last bytes kept of what a child process complains.
 pub const PROCESS_ERROR_BYTES_MAX: usize = 64 << 10;
 /// Output of a child process, bytes.

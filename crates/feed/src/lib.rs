@@ -2,6 +2,7 @@
 
 mod compile;
 mod lint;
+pub mod repository;
 mod sources;
 mod triage;
 

@@ -24,6 +24,7 @@ mod sample;
 mod schemas;
 
 pub use escape::visible;
+pub use words::age;
 
 use crate::Report;
 

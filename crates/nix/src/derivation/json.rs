@@ -148,6 +148,11 @@ fn read(path: String, value: Value) -> Result<Named, JsonError> {
         };
         inputs.push(InputDerivation { path: Text::owned(&whole(&input)), wanted });
     }
+    // A name may stand with its store directory and without: those are one derivation.
+    inputs.sort_by(|left, right| left.path.cmp(&right.path));
+    if inputs.windows(2).any(|pair| matches!(pair, [left, right] if left.path == right.path)) {
+        return Err(JsonError::Shape { path, problem: "the same input stands twice" });
+    }
     let form = if inputs.iter().any(|input| !input.wanted.dynamic.is_empty()) {
         Form::DynamicDerivations
     } else {
@@ -378,6 +383,9 @@ mod tests {
         let twice = body("", r#""inputSrcs":[],"inputDrvs":{}"#);
         let document = format!(r#"{{"a.drv":{twice},"a.drv":{twice}}}"#);
         assert!(matches!(parse(document.as_bytes()), Err(JsonError::Duplicate(_))));
+        let twice = body("", r#""inputSrcs":[],"inputDrvs":{"/nix/store/d.drv":["out"],"d.drv":["out"]}"#);
+        let document_of_twice = format!(r#"{{"a.drv":{twice}}}"#);
+        assert!(matches!(parse(document_of_twice.as_bytes()), Err(JsonError::Shape { .. })));
         let wrapped = format!(r#"{{"derivations":{document},"version":3}}"#);
         assert!(matches!(parse(wrapped.as_bytes()), Err(JsonError::Duplicate(_))));
     }

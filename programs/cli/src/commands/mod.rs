@@ -6,8 +6,14 @@ mod ecosystem;
 mod environment;
 mod explain;
 mod feed_build;
+mod feed_init;
+mod feed_key;
 mod feed_lint;
+mod feed_publish;
 mod feed_show;
+mod feed_status;
+mod feed_sync;
+mod synced;
 
 use clap::Subcommand;
 
@@ -30,6 +36,12 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Feed {
     Build(feed_build::Args),
+    Init(feed_init::Args),
+    Publish(feed_publish::Args),
+    #[command(subcommand)]
+    Key(feed_key::Key),
+    Sync(feed_sync::Args),
+    Status(feed_status::Args),
     Show(feed_show::Args),
     Lint(feed_lint::Args),
 }
@@ -45,6 +57,11 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
     match command {
         Command::Audit(args) => audit::run(&args, ui),
         Command::Feed(Feed::Build(args)) => feed_build::run(args, ui),
+        Command::Feed(Feed::Init(args)) => feed_init::run(&args, ui),
+        Command::Feed(Feed::Publish(args)) => feed_publish::run(&args, ui),
+        Command::Feed(Feed::Key(verb)) => feed_key::run(&verb, ui),
+        Command::Feed(Feed::Sync(args)) => feed_sync::run(&args, ui),
+        Command::Feed(Feed::Status(args)) => feed_status::run(&args, ui),
         Command::Feed(Feed::Show(args)) => feed_show::run(&args, ui),
         Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),
         Command::Config(Config::Show(args)) => config_show::run(&args, ui),
