@@ -4,6 +4,7 @@
 //! included; a line that is `…` stands for any lines. `feed.auxdb` is there, compiled as `make demo` does. A block that
 //! begins with `# needs ` is not run. `DOCUMENTS=write` puts the real output into the documents.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -84,8 +85,8 @@ fn check(document: &Path, text: &str, examples: &[Example]) -> String {
         let real: Vec<&str> = printed.lines().map(str::trim_end).collect();
         if !agrees(&expected, &real) {
             let line = example.output.start;
-            lies += &format!("{name}:{line}: $ {}\n--- written\n{}\n", example.command, expected.join("\n"));
-            lies += &format!("--- printed\n{}\n\n", real.join("\n"));
+            let _ = write!(lies, "{name}:{line}: $ {}\n--- written\n{}\n", example.command, expected.join("\n"));
+            let _ = write!(lies, "--- printed\n{}\n\n", real.join("\n"));
             mended.push((example.output.clone(), real.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>()));
         }
     }
