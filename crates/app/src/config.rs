@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use aux_core::limits::DOCUMENT_BYTES_MAX;
+use aux_core::line_of;
 use aux_io::input::{self, InputError};
 use serde::Deserialize;
 
@@ -95,8 +96,7 @@ impl Config {
         let text = std::str::from_utf8(&bytes).map_err(|_| syntax(1, "it is not UTF-8 text"))?;
         let document: Document = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
-            let before = text.get(..start).unwrap_or_default();
-            syntax(1 + before.bytes().filter(|byte| *byte == b'\n').count(), error.message())
+            syntax(line_of(text, start), error.message())
         })?;
         // Paths are meant from the file that names them.
         let folder = file.parent().unwrap_or(Path::new("."));

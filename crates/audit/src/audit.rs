@@ -26,6 +26,8 @@ use crate::waiver::Waivers;
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub gate: Gate,
+    /// The configuration file that set the gate; `None` where it is the default or was typed.
+    pub gate_file: Option<String>,
     pub waivers: Waivers,
     /// Leave build-only components out.
     pub runtime_only: bool,
@@ -44,6 +46,7 @@ pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now:
         feed: feed_facts(index, now),
         verdict: Verdict::Pass,
         fail_on: policy.gate.as_str().to_owned(),
+        gate_file: policy.gate_file.clone(),
         waiver_notes: Vec::new(),
         as_of: now,
         targets,

@@ -1,6 +1,7 @@
 //! The publisher's side: sources in, one index out; the triage folder read and checked.
 
 mod compile;
+mod decisions;
 mod lint;
 pub mod repository;
 mod sources;

@@ -19,6 +19,14 @@ pub(super) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{ending}")
 }
 
+/// The gate's words, and the configuration file that set them where one did.
+pub(super) fn gate(report: &Report) -> String {
+    match &report.gate_file {
+        Some(file) => format!("{}, set by {file}", report.fail_on),
+        None => report.fail_on.clone(),
+    }
+}
+
 /// The verdict as a word in capitals and the sentence that explains it.
 pub(super) fn verdict(report: &Report) -> (&'static str, String) {
     let summary = report.summary();

@@ -159,8 +159,9 @@ fn feed_path(args: &Args, config: &Config, now: Timestamp) -> Result<(PathBuf, O
 }
 
 fn policy(args: &Args, config: &Config) -> Result<Policy, Failure> {
-    let configured = config.fail_on.as_ref().map(|set| set.value.as_str());
-    let words = args.fail_on.as_deref().or(configured).unwrap_or(DEFAULT_GATE);
+    let configured = if args.fail_on.is_none() { config.fail_on.as_ref() } else { None };
+    let words = args.fail_on.as_deref().or(configured.map(|set| set.value.as_str())).unwrap_or(DEFAULT_GATE);
+    let gate_file = configured.map(|set| set.file.display().to_string());
     let gate = Gate::read(words)
         .map_err(|error| Failure::new(error).hint("for example: --fail-on class:critical,severity:high+fixable"))?;
     let mut waivers = Waivers::default();
@@ -173,6 +174,7 @@ fn policy(args: &Args, config: &Config) -> Result<Policy, Failure> {
     }
     Ok(Policy {
         gate,
+        gate_file,
         waivers,
         runtime_only: args.runtime_only || config.runtime_only.as_ref().is_some_and(|set| set.value),
         allow_incomplete: args.allow_incomplete,

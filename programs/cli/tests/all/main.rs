@@ -8,6 +8,7 @@ mod config_show;
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
 mod demo;
+mod documents;
 mod endings;
 mod feed_attacks;
 mod feed_build;
