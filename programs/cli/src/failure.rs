@@ -101,3 +101,15 @@ impl From<aux_feed::BuildError> for Failure {
         Self::new(error).details(details).hint(hint)
     }
 }
+
+impl Failure {
+    /// A fetch that could not begin.
+    pub(crate) fn fetch(error: &aux_feed::FetchError) -> Self {
+        Self::new(error).hint(error.advice())
+    }
+
+    /// A request without an answer.
+    pub(crate) fn http(error: &aux_io::http::HttpError) -> Self {
+        Self::new(error).hint(error.advice())
+    }
+}

@@ -1,10 +1,12 @@
 //! `aux config show`: every setting and the file it came from.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aux_app::config::{Set, load};
 use aux_app::exit;
 use aux_audit::formats::visible;
+use aux_io::http::Url;
 use serde_json::json;
 
 use super::environment;
@@ -31,6 +33,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         row("strict_waivers", config.strict_waivers.as_ref(), ToString::to_string),
         row("runtime_only", config.runtime_only.as_ref(), ToString::to_string),
         row("allowed_keys", config.allowed_keys.as_ref(), |paths| joined(paths)),
+        row("fetch.base", config.fetch_bases.as_ref(), bases_shown),
     ];
     if args.json {
         let settings: serde_json::Map<String, serde_json::Value> = rows
@@ -55,6 +58,12 @@ type Row = (&'static str, Option<String>, Option<String>);
 
 fn row<T>(name: &'static str, set: Option<&Set<T>>, show: impl Fn(&T) -> String) -> Row {
     (name, set.map(|set| show(&set.value)), set.map(|set| set.file.display().to_string()))
+}
+
+/// Addresses as they are shown everywhere: without their passwords.
+fn bases_shown(bases: &BTreeMap<String, String>) -> String {
+    let shown = |address: &String| Url::parse(address).map_or_else(|error| error.to_string(), |url| url.to_string());
+    bases.iter().map(|(name, address)| format!("{name}={}", shown(address))).collect::<Vec<_>>().join(", ")
 }
 
 fn joined(paths: &[PathBuf]) -> String {

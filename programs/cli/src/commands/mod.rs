@@ -6,8 +6,10 @@ mod ecosystem;
 mod environment;
 mod explain;
 mod feed_build;
+mod feed_fetch;
 mod feed_lint;
 mod feed_show;
+mod network;
 
 use clap::Subcommand;
 
@@ -18,7 +20,7 @@ use crate::ui::Ui;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Audit(audit::Args),
-    /// Build, look into and check advisory feeds.
+    /// Fetch, build, look into and check advisory feeds.
     #[command(subcommand)]
     Feed(Feed),
     /// Look into the configuration.
@@ -29,6 +31,7 @@ pub(crate) enum Command {
 /// What can be done with a feed.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Feed {
+    Fetch(feed_fetch::Args),
     Build(feed_build::Args),
     Show(feed_show::Args),
     Lint(feed_lint::Args),
@@ -44,6 +47,7 @@ pub(crate) enum Config {
 pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
     match command {
         Command::Audit(args) => audit::run(&args, ui),
+        Command::Feed(Feed::Fetch(args)) => feed_fetch::run(args, ui),
         Command::Feed(Feed::Build(args)) => feed_build::run(args, ui),
         Command::Feed(Feed::Show(args)) => feed_show::run(&args, ui),
         Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),

@@ -10,11 +10,15 @@ mod corpora;
 mod demo;
 mod endings;
 mod feed_build;
+mod feed_fetch;
 mod feed_lint;
 mod feed_show;
 mod fixtures;
 mod help;
+#[path = "../../../../tests/support/http_server.rs"]
+mod http_server;
 mod labels;
+mod publisher;
 mod store;
 mod tidy;
 mod waivers;
