@@ -1,6 +1,7 @@
 //! Configuration files: `aux.toml` upward from the target, then the user's, then the system's. The nearest wins, key by
 //! key; what was typed wins over all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aux_core::limits::DOCUMENT_BYTES_MAX;
@@ -39,6 +40,8 @@ pub struct Config {
     pub runtime_only: Option<Set<bool>>,
     /// Files of armored public keys that may sign a pkgsrc list.
     pub allowed_keys: Option<Set<Vec<PathBuf>>>,
+    /// Addresses that `feed fetch` asks in place of the published ones, by the source's name.
+    pub fetch_bases: Option<Set<BTreeMap<String, String>>>,
     /// The files read, nearest first.
     pub files: Vec<PathBuf>,
 }
@@ -74,6 +77,13 @@ struct Document {
     strict_waivers: Option<bool>,
     runtime_only: Option<bool>,
     allowed_keys: Option<Vec<PathBuf>>,
+    fetch: Option<FetchTable>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FetchTable {
+    base: BTreeMap<String, String>,
 }
 
 /// Reads every configuration file that concerns `start`, a target or a folder.
@@ -111,6 +121,7 @@ impl Config {
         set(&mut self.strict_waivers, document.strict_waivers, file);
         set(&mut self.runtime_only, document.runtime_only, file);
         set(&mut self.allowed_keys, document.allowed_keys.map(from_here), file);
+        set(&mut self.fetch_bases, document.fetch.map(|table| table.base), file);
         self.files.push(file.to_owned());
         Ok(())
     }

@@ -68,3 +68,15 @@ pub const HTTP_SPEED_BYTES_PER_SECOND_MIN: u64 = 512;
 pub const HTTP_SPEED_WINDOW_SECONDS: u64 = 30;
 /// Redirects of one request.
 pub const HTTP_REDIRECTS_MAX: u32 = 5;
+/// One file of an advisory source, packed as it is published, bytes; the CVE list's archive is the largest, at 600 MB.
+pub const FETCH_FILE_BYTES_MAX: u64 = 4 << 30;
+/// A checksum file of NVD, bytes.
+pub const FETCH_META_BYTES_MAX: u64 = 4 << 10;
+/// One OSV record, bytes.
+pub const FETCH_OSV_RECORD_BYTES_MAX: u64 = 64 << 20;
+/// GitHub's description of a release, bytes.
+pub const FETCH_RELEASE_BYTES_MAX: u64 = 16 << 20;
+/// Attempts at one download without a new byte.
+pub const FETCH_ATTEMPTS_MAX: u32 = 5;
+/// A server that wants to be left alone for longer is given up, seconds.
+pub const FETCH_WAIT_SECONDS_MAX: u64 = 900;

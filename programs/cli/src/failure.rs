@@ -87,11 +87,6 @@ impl Failure {
     pub(crate) fn state(error: aux_sync::StateError) -> Self {
         Self::sync(&error.into())
     }
-
-    /// An HTTP client or an answer that failed.
-    pub(crate) fn http(error: &aux_io::http::HttpError) -> Self {
-        Self::new(error).hint(error.advice())
-    }
 }
 
 impl From<aux_feed::repository::RepositoryError> for Failure {
@@ -138,5 +133,17 @@ impl From<aux_feed::BuildError> for Failure {
             aux_feed::BuildError::Triage { .. } => "`aux feed lint DIR` checks the folder alone",
         };
         Self::new(error).details(details).hint(hint)
+    }
+}
+
+impl Failure {
+    /// A fetch that could not begin.
+    pub(crate) fn fetch(error: &aux_feed::FetchError) -> Self {
+        Self::new(error).hint(error.advice())
+    }
+
+    /// A request without an answer.
+    pub(crate) fn http(error: &aux_io::http::HttpError) -> Self {
+        Self::new(error).hint(error.advice())
     }
 }

@@ -91,6 +91,15 @@ impl Ui {
         bar
     }
 
+    /// A bar for downloads, which says which file and how much of it.
+    pub(crate) fn progress_of_bytes(&self) -> ProgressBar {
+        let bar = self.progress("connecting");
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}") {
+            bar.set_style(style);
+        }
+        bar
+    }
+
     /// Says an error in the shape every command has, and returns its exit code.
     pub(crate) fn fail(&mut self, failure: &Failure) -> u8 {
         const SHOWN: usize = 20;

@@ -48,7 +48,7 @@ impl Url {
             folder.set_path(&path);
         }
         folder.set_query(None);
-        Self(Arc::new(folder)).join(path.trim_start_matches('/'))
+        Self(Arc::new(folder)).join(&format!("./{}", path.trim_start_matches('/')))
     }
 
     /// The same URL with one more parameter in its query.

@@ -1,5 +1,6 @@
 //! `aux config show`: every setting and the file it came from.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aux_app::config::{Set, load};
@@ -36,6 +37,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         row("strict_waivers", config.strict_waivers.as_ref(), ToString::to_string),
         row("runtime_only", config.runtime_only.as_ref(), ToString::to_string),
         row("allowed_keys", config.allowed_keys.as_ref(), |paths| joined(paths)),
+        row("fetch.base", config.fetch_bases.as_ref(), bases_shown),
     ];
     if args.json {
         let settings: serde_json::Map<String, serde_json::Value> = rows
@@ -62,9 +64,13 @@ fn row<T>(name: &'static str, set: Option<&Set<T>>, show: impl Fn(&T) -> String)
     (name, set.map(|set| show(&set.value)), set.map(|set| set.file.display().to_string()))
 }
 
-/// Without credentials.
+/// Addresses as they are shown everywhere: without their passwords.
+fn bases_shown(bases: &BTreeMap<String, String>) -> String {
+    bases.iter().map(|(name, address)| format!("{name}={}", shown_url(address))).collect::<Vec<_>>().join(", ")
+}
+
 fn shown_url(url: &str) -> String {
-    Url::parse(url).map_or_else(|_| "not a URL".to_owned(), |url| url.to_string())
+    Url::parse(url).map_or_else(|error| error.to_string(), |url| url.to_string())
 }
 
 fn joined(paths: &[PathBuf]) -> String {

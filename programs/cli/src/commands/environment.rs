@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use aux_app::config::Places;
 use aux_inventory::ReadOptions;
-use aux_io::http::HttpOptions;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -39,13 +38,6 @@ pub(crate) fn now(as_of: Option<Date>) -> Result<Timestamp, Failure> {
         Some(day) => day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(Failure::new),
         None => Ok(Timestamp::now()),
     }
-}
-
-/// How this program speaks HTTP.
-pub(crate) fn http_options(allow_insecure: bool) -> HttpOptions {
-    let mut options = HttpOptions::new(concat!("aux/", env!("CARGO_PKG_VERSION")));
-    options.allow_insecure = allow_insecure;
-    options
 }
 
 /// The path from the root, so that its parents can be walked.

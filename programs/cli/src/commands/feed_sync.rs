@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use aux_app::{config, exit};
 use aux_core::limits::FEED_METADATA_BYTES_MAX;
-use aux_io::http::{HttpClient, Url};
-use aux_io::source::Source;
+use aux_io::http::Url;
 use aux_sync::{Means, Progress, SyncRequest, Synced, sync};
 use serde_json::json;
 
-use super::{environment, synced};
+use super::{environment, network, synced};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -54,8 +53,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let configured = || config.feed_root.as_ref().filter(|_| is_first).map(|set| set.value.clone());
     let root = args.root.clone().or_else(configured);
     let root = root.map(|path| aux_io::input::read(&path, FEED_METADATA_BYTES_MAX)).transpose()?;
-    let client =
-        HttpClient::new(environment::http_options(args.allow_insecure)).map_err(|error| Failure::http(&error))?;
+    let source = network::source(args.allow_insecure)?;
     let bar = ui.bytes("syncing the feed");
     let told = bar.clone();
     let request = SyncRequest {
@@ -64,7 +62,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         now: environment::now(None)?,
         progress: Progress::new(move |bytes| told.inc(bytes)),
     };
-    let done = sync(&state, &Source::new(client), &request);
+    let done = sync(&state, &source, &request);
     bar.finish_and_clear();
     let done = done.map_err(|error| Failure::sync(&error))?;
     say(&done, args.json, ui)?;

@@ -6,6 +6,7 @@ mod ecosystem;
 mod environment;
 mod explain;
 mod feed_build;
+mod feed_fetch;
 mod feed_init;
 mod feed_key;
 mod feed_lint;
@@ -13,6 +14,7 @@ mod feed_publish;
 mod feed_show;
 mod feed_status;
 mod feed_sync;
+mod network;
 mod synced;
 
 use clap::Subcommand;
@@ -24,7 +26,7 @@ use crate::ui::Ui;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Audit(audit::Args),
-    /// Build, look into and check advisory feeds.
+    /// Fetch, build, look into and check advisory feeds.
     #[command(subcommand)]
     Feed(Feed),
     /// Look into the configuration.
@@ -35,6 +37,7 @@ pub(crate) enum Command {
 /// What can be done with a feed.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Feed {
+    Fetch(feed_fetch::Args),
     Build(feed_build::Args),
     Init(feed_init::Args),
     Publish(feed_publish::Args),
@@ -56,6 +59,7 @@ pub(crate) enum Config {
 pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
     match command {
         Command::Audit(args) => audit::run(&args, ui),
+        Command::Feed(Feed::Fetch(args)) => feed_fetch::run(args, ui),
         Command::Feed(Feed::Build(args)) => feed_build::run(args, ui),
         Command::Feed(Feed::Init(args)) => feed_init::run(&args, ui),
         Command::Feed(Feed::Publish(args)) => feed_publish::run(&args, ui),

@@ -9,7 +9,7 @@ use aux_io::http::{HttpClient, HttpOptions, Url};
 use aux_io::source::Source;
 use aux_sync::{Progress, State, SyncRequest};
 
-use crate::publisher::{LONG_AGO, copy, done, follow, index, kept_index, publish, publisher, status, sync, url};
+use crate::team::{LONG_AGO, copy, done, follow, index, kept_index, publish, publisher, status, sync, url};
 use crate::world::World;
 
 /// A client at serial 1, and its index.
@@ -167,7 +167,7 @@ fn attacked(world: &World, url: &Url) -> String {
     options.speed_window = Duration::from_millis(100);
     options.response_limit = Duration::from_secs(5);
     let source = Source::new(HttpClient::new(options).unwrap());
-    let state = State::new(world.outside(crate::publisher::STATE));
+    let state = State::new(world.outside(crate::team::STATE));
     let now = jiff::Timestamp::now();
     let request = SyncRequest { url, root: None, now, progress: Progress::silent() };
     aux_sync::sync(&state, &source, &request).unwrap_err().to_string()

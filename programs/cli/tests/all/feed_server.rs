@@ -14,7 +14,7 @@ use aux_sync::State;
 use serde_json::{Value, json};
 
 use crate::corpora::{corpus, in_ci};
-use crate::publisher::{STATE, copy, done, follow, kept_index, publish, publisher, sync, url};
+use crate::team::{STATE, copy, done, follow, kept_index, publish, publisher, sync, url};
 use crate::world::{World, skipped};
 
 /// nginx with a folder to serve; it ends with the test.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::publisher::{copy, done, follow, index, kept_index, publish, publisher, status, sync, url};
+use crate::team::{copy, done, follow, index, kept_index, publish, publisher, status, sync, url};
 use crate::world::World;
 
 #[test]
