@@ -63,9 +63,8 @@ pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now:
 fn verdict(report: &Report, policy: &Policy) -> Verdict {
     let findings = || report.targets.iter().flat_map(|target| &target.findings);
     // What is allowed is to judge a part. Where nothing was read there is no part, and a mistyped name would pass.
-    let is_judged = |target: &TargetReport| {
-        target.problems.is_empty() || (policy.allow_incomplete && (target.components > 0 || !target.inputs.is_empty()))
-    };
+    let is_judged =
+        |target: &TargetReport| target.problems.is_empty() || (policy.allow_incomplete && report.has_part_of(target));
     if policy.stale_feed.is_some() || !report.targets.iter().all(is_judged) {
         Verdict::Unknown
     } else if findings().any(|finding| policy.gate.fails(finding)) {

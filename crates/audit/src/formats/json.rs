@@ -40,10 +40,10 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct GateOutput<'a> {
-    fail_on: &'a str,
+pub(super) struct GateOutput<'a> {
+    pub(super) fail_on: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
+    pub(super) file: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -66,7 +66,7 @@ impl SummaryOutput {
 }
 
 #[derive(Serialize)]
-struct FeedOutput {
+pub(super) struct FeedOutput {
     serial: u64,
     built: String,
     age_seconds: u64,
@@ -74,7 +74,7 @@ struct FeedOutput {
 }
 
 impl FeedOutput {
-    fn new(feed: &FeedFacts) -> Self {
+    pub(super) fn new(feed: &FeedFacts) -> Self {
         Self {
             serial: feed.serial,
             built: feed.built.to_string(),
@@ -86,17 +86,17 @@ impl FeedOutput {
 
 /// Something a person should look at: a problem of a target, or a waiver that needs its owner.
 #[derive(Serialize)]
-struct NoteOutput<'a> {
+pub(super) struct NoteOutput<'a> {
     subject: &'a str,
     message: &'a str,
 }
 
 impl<'a> NoteOutput<'a> {
-    fn of_problem(problem: &'a Problem) -> Self {
+    pub(super) fn of_problem(problem: &'a Problem) -> Self {
         Self { subject: &problem.subject, message: &problem.message }
     }
 
-    fn of_waiver(note: &'a WaiverNote) -> Self {
+    pub(super) fn of_waiver(note: &'a WaiverNote) -> Self {
         Self { subject: &note.subject, message: &note.message }
     }
 }
@@ -126,7 +126,7 @@ impl<'a> TargetOutput<'a> {
 }
 
 #[derive(Serialize)]
-struct InputOutput<'a> {
+pub(super) struct InputOutput<'a> {
     name: &'a str,
     follows: Option<&'a str>,
     source: &'a str,
@@ -136,7 +136,7 @@ struct InputOutput<'a> {
 }
 
 impl<'a> InputOutput<'a> {
-    fn new(input: &'a FlakeInput) -> Self {
+    pub(super) fn new(input: &'a FlakeInput) -> Self {
         Self {
             name: &input.name,
             follows: input.follows.as_deref(),
@@ -149,7 +149,7 @@ impl<'a> InputOutput<'a> {
 }
 
 #[derive(Serialize)]
-struct FindingOutput<'a> {
+pub(super) struct FindingOutput<'a> {
     id: &'a str,
     aliases: &'a [String],
     package: PackageOutput<'a>,
@@ -170,7 +170,7 @@ struct FindingOutput<'a> {
 }
 
 impl<'a> FindingOutput<'a> {
-    fn new(finding: &'a Finding) -> Self {
+    pub(super) fn new(finding: &'a Finding) -> Self {
         let package = &finding.package;
         Self {
             id: &finding.id,

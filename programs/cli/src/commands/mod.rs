@@ -14,7 +14,9 @@ mod feed_publish;
 mod feed_show;
 mod feed_status;
 mod feed_sync;
+mod flakes;
 mod network;
+mod since;
 mod synced;
 
 use clap::Subcommand;

@@ -18,6 +18,7 @@ mod feed_server;
 mod feed_show;
 mod feed_sync;
 mod fixtures;
+mod flakes;
 mod help;
 #[path = "../../../../tests/support/http_server.rs"]
 mod http_server;
