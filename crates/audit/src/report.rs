@@ -13,6 +13,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The gate words in force, as typed: `class:critical,severity:high+fixable`.
     pub fail_on: String,
+    /// The configuration file that set the gate; `None` where it is the default or was typed. A target may bring its own.
+    pub gate_file: Option<String>,
     /// Waivers that expired, match nothing or ended because a fix exists.
     pub waiver_notes: Vec<WaiverNote>,
     /// The day expiry and age were judged at.

@@ -3,7 +3,7 @@
 use crate::store_database::{self, Closure, StorePath};
 use crate::{Gathered, ReadOptions, closure, graph, store_name};
 use aux_core::limits::PATCH_BYTES_MAX;
-use aux_core::{Inventory, Problem, TargetKind};
+use aux_core::{Inventory, Problem, TargetKind, with_causes};
 use aux_io::input;
 use aux_nix::{Derivation, derivation, flake_lock, path_info};
 use std::collections::{BTreeMap, BTreeSet};
@@ -157,15 +157,4 @@ pub(crate) fn flake_inputs(name: &str, bytes: &[u8], into: &mut Gathered) -> boo
         }
     }
     true
-}
-
-/// The error and what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -19,7 +19,7 @@ pub fn render(report: &Report) -> String {
         schema: SCHEMA,
         verdict: report.verdict.as_str(),
         as_of: report.as_of.to_string(),
-        gate: GateOutput { fail_on: &report.fail_on },
+        gate: GateOutput { fail_on: &report.fail_on, file: report.gate_file.as_deref() },
         summary: SummaryOutput::new(report.summary()),
         feed: FeedOutput::new(&report.feed),
         waivers: report.waiver_notes.iter().map(NoteOutput::of_waiver).collect(),
@@ -42,6 +42,8 @@ struct Document<'a> {
 #[derive(Serialize)]
 pub(super) struct GateOutput<'a> {
     pub(super) fail_on: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<&'a str>,
 }
 
 #[derive(Serialize)]

@@ -209,6 +209,6 @@ fn looked_at(text: &mut String, report: &Report) {
         .collect();
     let rest = listed().count().saturating_sub(LINES_SHOWN);
     let rest = if rest == 0 { String::new() } else { format!(" and {rest} more") };
-    let gate = escape::markdown(&report.fail_on);
+    let gate = escape::markdown(&words::gate(report));
     let _ = writeln!(text, "Looked at {}{rest} with {}. Gate: {gate}.", targets.join(", "), words::feed(report));
 }

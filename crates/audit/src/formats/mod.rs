@@ -26,6 +26,7 @@ pub(crate) mod sample;
 mod schemas;
 
 pub use escape::visible;
+pub use words::age;
 
 use crate::Report;
 

@@ -148,6 +148,7 @@ pub(super) fn report() -> Report {
         },
         verdict: Verdict::Unknown,
         fail_on: "class:critical,severity:high+fixable".to_owned(),
+        gate_file: None,
         waiver_notes: vec![WaiverNote {
             subject: "waivers.toml:12".to_owned(),
             message: "expired on 2024-06-30".to_owned(),

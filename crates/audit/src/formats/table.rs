@@ -205,5 +205,5 @@ fn closing(page: &mut Page, report: &Report) {
         Verdict::Unknown => "; --allow-incomplete judges what could be read",
         Verdict::Pass | Verdict::Fail => "",
     };
-    page.hanging(paint_of(report.verdict), &format!("{word} "), &format!("(gate: {}{hint})", report.fail_on));
+    page.hanging(paint_of(report.verdict), &format!("{word} "), &format!("(gate: {}{hint})", words::gate(report)));
 }

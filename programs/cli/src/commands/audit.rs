@@ -14,9 +14,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::ecosystem::ecosystem;
-use super::environment;
 use super::explain::{Answer, explained};
-use super::since;
+use super::{environment, since, synced};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -36,6 +35,12 @@ pub(crate) struct Args {
     /// The index to audit against.
     #[arg(long, value_name = "FILE.auxdb")]
     feed: Option<PathBuf>,
+    /// Where the synced feed is kept, which is used where no index is named.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Never touch the network.
+    #[arg(long)]
+    offline: bool,
     /// What plain names in a list belong to: nix, pkgsrc, npm, pypi, …
     #[arg(long, value_name = "NAME", value_parser = ecosystem)]
     ecosystem: Option<Ecosystem>,
@@ -97,9 +102,9 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     }
     let start = args.targets.first().map_or(Path::new("."), |target| Path::new(target.as_str()));
     let config = config::load(&environment::absolute(start), &environment::config_places()).map_err(Failure::new)?;
-    let feed = feed_path(args, &config)?;
-    let policy = policy(args, &config)?;
-    let now = now(args)?;
+    let now = environment::now(args.as_of)?;
+    let (feed, stale_feed) = feed_path(args, &config, now)?;
+    let policy = Policy { stale_feed, ..policy(args, &config)? };
     let mapped = aux_io::file::map(&feed).map_err(|error| Failure::feed_file(&error))?;
     let earlier = args.since.as_ref().map(|old| earlier(old, args, ui)).transpose()?;
     // The index's checksum and the targets are read at the same time: neither needs the other.
@@ -158,17 +163,29 @@ fn exit_code(report: &Report, is_strict: bool) -> u8 {
     }
 }
 
-fn feed_path(args: &Args, config: &Config) -> Result<PathBuf, Failure> {
+/// The index named, configured or synced, and why the last cannot speak for the present, where it cannot.
+fn feed_path(args: &Args, config: &Config, now: Timestamp) -> Result<(PathBuf, Option<String>), Failure> {
     let configured = || config.feed.as_ref().map(|set| set.value.clone());
-    args.feed.clone().or_else(configured).ok_or_else(|| {
-        Failure::new("no feed to audit against")
-            .hint("name one: --feed FILE.auxdb, or `feed = \"FILE.auxdb\"` in aux.toml; `aux feed build` makes one")
-    })
+    if let Some(path) = args.feed.clone().or_else(configured) {
+        return Ok((path, None));
+    }
+    let state = synced::state(args.state.clone(), config);
+    let current = state.current().map_err(Failure::state)?.ok_or_else(|| {
+        Failure::new("no feed to audit against").hint(
+            "sync one: aux feed sync URL --root ROOT.json; or name one: --feed FILE.auxdb, \
+             which `aux feed build` makes",
+        )
+    })?;
+    let stale = synced::stale(&current, now, synced::max_age(None, config));
+    // A day in the past is judged with the feed there is: age is about the present.
+    let stale = stale.filter(|_| args.as_of.is_none() || now > current.signed);
+    Ok((state.index_path(&current), stale))
 }
 
 fn policy(args: &Args, config: &Config) -> Result<Policy, Failure> {
-    let configured = config.fail_on.as_ref().map(|set| set.value.as_str());
-    let words = args.fail_on.as_deref().or(configured).unwrap_or(DEFAULT_GATE);
+    let configured = if args.fail_on.is_none() { config.fail_on.as_ref() } else { None };
+    let words = args.fail_on.as_deref().or(configured.map(|set| set.value.as_str())).unwrap_or(DEFAULT_GATE);
+    let gate_file = configured.map(|set| set.file.display().to_string());
     let gate = Gate::read(words)
         .map_err(|error| Failure::new(error).hint("for example: --fail-on class:critical,severity:high+fixable"))?;
     let mut waivers = Waivers::default();
@@ -181,9 +198,11 @@ fn policy(args: &Args, config: &Config) -> Result<Policy, Failure> {
     }
     Ok(Policy {
         gate,
+        gate_file,
         waivers,
         runtime_only: args.runtime_only || config.runtime_only.as_ref().is_some_and(|set| set.value),
         allow_incomplete: args.allow_incomplete,
+        stale_feed: None,
     })
 }
 
@@ -228,13 +247,6 @@ fn earlier(old: &str, args: &Args, ui: &Ui) -> Result<Vec<Inventory>, Failure> {
     options.ecosystem.clone_from(&args.ecosystem);
     let flakes = environment::flakes(&options, !args.no_eval);
     since::inventories(target, old, &flakes, ui)
-}
-
-fn now(args: &Args) -> Result<Timestamp, Failure> {
-    match args.as_of {
-        Some(day) => day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(Failure::new),
-        None => Ok(Timestamp::now()),
-    }
 }
 
 /// A details pack that lies beside the index, under the same name, is read too; a broken one is an error.

@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 use aux_app::config::Places;
 use aux_inventory::{Nix, ReadOptions};
 use aux_repo::Git;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::flakes::{Flakes, NO_EVALUATION, NO_NIX};
+use crate::failure::Failure;
 
 /// Where configuration may lie beside the target's own folders.
 pub(crate) fn config_places() -> Places {
@@ -16,6 +20,26 @@ pub(crate) fn config_places() -> Places {
     let folder = env::var_os("XDG_CONFIG_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let folder = folder.or_else(|| home.map(|home| home.join(".config")));
     Places { user: folder.map(|folder| folder.join("aux/aux.toml")), system: Some(PathBuf::from("/etc/aux/aux.toml")) }
+}
+
+/// Where a synced feed is kept when nobody says: the machine's for root, else the user's (XDG Base Directory).
+pub(crate) fn feed_state_folder() -> PathBuf {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let own = folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")));
+    let machine = PathBuf::from("/var/lib/aux/feed");
+    match own.map(|own| own.join("aux/feed")) {
+        // Somebody who never synced takes what the machine keeps for everybody.
+        Some(own) if own.join("feed.json").exists() || !machine.join("feed.json").exists() => own,
+        _ => machine,
+    }
+}
+
+/// Now, or the start of a day that was asked for.
+pub(crate) fn now(as_of: Option<Date>) -> Result<Timestamp, Failure> {
+    match as_of {
+        Some(day) => day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(Failure::new),
+        None => Ok(Timestamp::now()),
+    }
 }
 
 /// The path from the root, so that its parents can be walked.

@@ -16,7 +16,7 @@ pub fn render(changes: &Changes) -> String {
         verdict: changes.verdict.as_str(),
         since: &changes.since,
         as_of: changes.now.as_of.to_string(),
-        gate: GateOutput { fail_on: &changes.now.fail_on },
+        gate: GateOutput { fail_on: &changes.now.fail_on, file: changes.now.gate_file.as_deref() },
         gates: if changes.gates_all { "all" } else { "new" },
         summary: SummaryOutput {
             targets: changes.targets.len(),
