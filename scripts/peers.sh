@@ -12,6 +12,7 @@ nix-instantiate|nix-bin
 sqlite3|sqlite3
 gpg|gnupg
 zstd|zstd
+tmux|tmux
 xz|xz-utils
 '
 

@@ -37,3 +37,9 @@ pub(crate) fn read_options() -> ReadOptions {
     options.environment = kept.iter().filter_map(|name| Some((OsString::from(name), env::var_os(name)?))).collect();
     options
 }
+
+/// Who sits here, as git or the system knows them.
+#[expect(clippy::disallowed_methods, reason = "who decides is a fact about the surroundings")]
+pub(crate) fn author() -> Option<String> {
+    ["GIT_AUTHOR_NAME", "USER"].iter().find_map(|name| env::var(name).ok().filter(|text| !text.trim().is_empty()))
+}

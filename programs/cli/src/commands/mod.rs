@@ -8,8 +8,11 @@ mod explain;
 mod feed_build;
 mod feed_fetch;
 mod feed_lint;
+mod feed_score;
 mod feed_show;
+mod feed_triage;
 mod network;
+mod triage_prompt;
 
 use clap::Subcommand;
 
@@ -20,7 +23,7 @@ use crate::ui::Ui;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Audit(audit::Args),
-    /// Fetch, build, look into and check advisory feeds.
+    /// Fetch, build, look into, check, triage and score advisory feeds.
     #[command(subcommand)]
     Feed(Feed),
     /// Look into the configuration.
@@ -35,6 +38,8 @@ pub(crate) enum Feed {
     Build(feed_build::Args),
     Show(feed_show::Args),
     Lint(feed_lint::Args),
+    Triage(feed_triage::Args),
+    Score(feed_score::Args),
 }
 
 /// What can be done with the configuration.
@@ -51,6 +56,8 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Feed(Feed::Build(args)) => feed_build::run(args, ui),
         Command::Feed(Feed::Show(args)) => feed_show::run(&args, ui),
         Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),
+        Command::Feed(Feed::Triage(args)) => feed_triage::run(&args, ui),
+        Command::Feed(Feed::Score(args)) => feed_score::run(&args, ui),
         Command::Config(Config::Show(args)) => config_show::run(&args, ui),
     }
 }

@@ -12,7 +12,9 @@ mod endings;
 mod feed_build;
 mod feed_fetch;
 mod feed_lint;
+mod feed_score;
 mod feed_show;
+mod feed_triage;
 mod fixtures;
 mod help;
 #[path = "../../../../tests/support/http_server.rs"]
