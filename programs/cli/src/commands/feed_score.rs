@@ -120,9 +120,9 @@ fn document(name: &str, score: &Score, shown: usize) -> serde_json::Value {
         } => json!({
             "table": name,
             "kind": "verdicts",
-            "precision": share(*right, right + wrong),
-            "recall": share(*right, right + missed),
-            "precision_without_firefox": share(*right_without_firefox, right_without_firefox + wrong_without_firefox),
+            "precision": known_share(*right, right + wrong),
+            "recall": known_share(*right, right + missed),
+            "precision_without_firefox": known_share(*right_without_firefox, right_without_firefox + wrong_without_firefox),
             "right": right,
             "wrong": wrong,
             "missed": missed,
@@ -132,8 +132,8 @@ fn document(name: &str, score: &Score, shown: usize) -> serde_json::Value {
         Score::Fixes { rows, right, wrong, false_alarms, misses } => json!({
             "table": name,
             "kind": "fixes",
-            "recall": share(*right, *rows),
-            "alarms_on_fixed": share(*wrong, *rows),
+            "recall": known_share(*right, *rows),
+            "alarms_on_fixed": known_share(*wrong, *rows),
             "rows": rows,
             "right": right,
             "wrong": wrong,
@@ -141,4 +141,9 @@ fn document(name: &str, score: &Score, shown: usize) -> serde_json::Value {
             "misses": first(misses),
         }),
     }
+}
+
+/// Of nothing there is no share.
+fn known_share(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| share(part, whole))
 }

@@ -59,8 +59,9 @@ fn answers_become_files_that_lint_accepts_and_are_asked_once() {
         )
     );
     // Lint goes by the real day, on which these statements may have ended; it has nothing else to say.
-    let notes = world.run("feed lint triage").stdout;
-    assert!(notes.lines().all(|note| note.contains("the statement expired")), "{notes}");
+    let lint = world.run("feed lint triage --json").json();
+    let notes = lint["notes"].as_array().unwrap();
+    assert!(notes.iter().all(|note| note["message"].as_str().unwrap().starts_with("the statement expired")), "{lint}");
     // The decision carries to the next version, and to the next build.
     let build = "feed build --nvd nvd.json --kev kev.json --osv osv.json --triage triage --output feed.auxdb";
     assert_eq!(world.run(build).code, Some(0));
