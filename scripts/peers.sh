@@ -14,6 +14,7 @@ gpg|gnupg
 zstd|zstd
 nginx|nginx-light
 git|git
+tmux|tmux
 xz|xz-utils
 '
 

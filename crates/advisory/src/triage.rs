@@ -208,6 +208,16 @@ struct IdentityEntry {
     #[serde(default)]
     deny: Vec<String>,
     reason: String,
+    #[expect(
+        dead_code,
+        reason = "kept for the reader of the file; the repository's history says the same of older entries"
+    )]
+    author: Option<String>,
+    #[expect(
+        dead_code,
+        reason = "kept for the reader of the file; the repository's history says the same of older entries"
+    )]
+    date: Option<toml::value::Datetime>,
 }
 
 fn nix() -> String {

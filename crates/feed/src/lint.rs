@@ -37,8 +37,7 @@ pub fn lint(request: &LintRequest, progress: &(dyn Fn(usize, usize) + Sync)) -> 
     let folder = request.sources.triage.as_deref().map(read_triage).unwrap_or_default();
     let triage = &folder.triage;
     let mut notes = folder.errors;
-    notes.extend(duplicates(triage));
-    notes.extend(expired(triage, request.today));
+    notes.extend(self::notes(triage, request.today));
     let has_sources = [&request.sources.nvd, &request.sources.osv, &request.sources.cve5, &request.sources.pkgsrc];
     if has_sources.iter().any(|paths| !paths.is_empty()) {
         let sources = BuildRequest { triage: None, ..request.sources.clone() };
@@ -55,6 +54,13 @@ pub fn lint(request: &LintRequest, progress: &(dyn Fn(usize, usize) + Sync)) -> 
     let names =
         triage.identities.iter().flat_map(|identity| &identity.names).map(|name| fold(name)).collect::<BTreeSet<_>>();
     Ok(Linted { entries, names: names.len(), notes })
+}
+
+/// What is to be said of decisions that read well, without any source at hand.
+pub(crate) fn notes(triage: &Triage, today: Date) -> Vec<TriageError> {
+    let mut notes = duplicates(triage);
+    notes.extend(expired(triage, today));
+    notes
 }
 
 fn note(place: &Place, message: impl Into<String>) -> TriageError {

@@ -147,3 +147,15 @@ impl Failure {
         Self::new(error).hint(error.advice())
     }
 }
+
+impl From<aux_feed::DecideError> for Failure {
+    fn from(error: aux_feed::DecideError) -> Self {
+        let hint = match &error {
+            aux_feed::DecideError::Folder { .. } => "`aux feed lint DIR` says everything that is wrong with it",
+            aux_feed::DecideError::Refused { .. } => "decide it again in other words, or by hand",
+            aux_feed::DecideError::Changed { .. } => "save what you edit, then decide again",
+            _ => "check the triage folder and who may write into it",
+        };
+        Self::new(error).hint(hint)
+    }
+}

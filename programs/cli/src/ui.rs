@@ -1,6 +1,6 @@
 //! The one file that speaks to people: answers to stdout, the conversation to stderr.
 
-use std::io::{self, ErrorKind, IsTerminal, Stderr, Stdout, Write};
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, Stderr, Stdout, Write};
 use std::process::ExitCode;
 
 use aux_app::exit;
@@ -8,6 +8,9 @@ use aux_audit::formats::visible;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::failure::Failure;
+
+/// One line typed by a person, bytes.
+const ANSWER_BYTES_MAX: u64 = 4096;
 
 /// Where output goes and what the terminal can do.
 pub(crate) struct Ui {
@@ -67,6 +70,28 @@ impl Ui {
     /// Where stderr is gone too, nobody can be told.
     fn say(&mut self, text: &str) {
         let _gone = writeln!(self.stderr, "{}", visible(text));
+    }
+
+    /// Whether a person can be asked.
+    pub(crate) fn is_interactive(&self) -> bool {
+        io::stdin().is_terminal() && self.stderr.is_terminal()
+    }
+
+    /// Says sentences to the person who is asked.
+    pub(crate) fn tell(&mut self, lines: &[String]) {
+        let text = self.text_of(lines);
+        // Where stderr is gone, the answer that is then read is an end of input.
+        self.stderr.write_all(text.as_bytes()).ok();
+    }
+
+    /// Asks for one line; `None` where the input has ended.
+    pub(crate) fn ask(&mut self, question: &str) -> Option<String> {
+        write!(self.stderr, "{} ", visible(question)).and_then(|()| self.stderr.flush()).ok()?;
+        let mut line = String::new();
+        match io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut line) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(line.trim().to_owned()),
+        }
     }
 
     /// A bar on stderr, where that is a terminal.

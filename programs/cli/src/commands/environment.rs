@@ -121,3 +121,9 @@ fn cache_folder() -> PathBuf {
     let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
     cache.unwrap_or_else(env::temp_dir).join("aux")
 }
+
+/// Who sits here, as git or the system knows them.
+#[expect(clippy::disallowed_methods, reason = "who decides is a fact about the surroundings")]
+pub(crate) fn author() -> Option<String> {
+    ["GIT_AUTHOR_NAME", "USER"].iter().find_map(|name| env::var(name).ok().filter(|text| !text.trim().is_empty()))
+}

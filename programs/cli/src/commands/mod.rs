@@ -11,13 +11,16 @@ mod feed_init;
 mod feed_key;
 mod feed_lint;
 mod feed_publish;
+mod feed_score;
 mod feed_show;
 mod feed_status;
 mod feed_sync;
+mod feed_triage;
 mod flakes;
 mod network;
 mod since;
 mod synced;
+mod triage_prompt;
 
 use clap::Subcommand;
 
@@ -28,7 +31,7 @@ use crate::ui::Ui;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Audit(audit::Args),
-    /// Fetch, build, look into and check advisory feeds.
+    /// Fetch, build, look into, check, triage and score advisory feeds.
     #[command(subcommand)]
     Feed(Feed),
     /// Look into the configuration.
@@ -49,6 +52,8 @@ pub(crate) enum Feed {
     Status(feed_status::Args),
     Show(feed_show::Args),
     Lint(feed_lint::Args),
+    Triage(feed_triage::Args),
+    Score(feed_score::Args),
 }
 
 /// What can be done with the configuration.
@@ -70,6 +75,8 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Feed(Feed::Status(args)) => feed_status::run(&args, ui),
         Command::Feed(Feed::Show(args)) => feed_show::run(&args, ui),
         Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),
+        Command::Feed(Feed::Triage(args)) => feed_triage::run(&args, ui),
+        Command::Feed(Feed::Score(args)) => feed_score::run(&args, ui),
         Command::Config(Config::Show(args)) => config_show::run(&args, ui),
     }
 }

@@ -23,11 +23,22 @@ fn verdicts_on_real_lists_hold_their_floors() {
 
     let (precision, recall) = roundups(&world, &tables.join("roundups-102-104.tsv"));
     assert!(precision >= 0.75 && recall >= 0.96, "roundups: precision {precision:.3}, recall {recall:.3}");
+    let found = recall;
     let (recall, false_alarms) = fix_commits(&world, &tables.join("nixpkgs-fix-commits-a.tsv"));
     assert!(
         recall >= 0.72 && false_alarms <= 0.05,
         "fix commits: recall {recall:.3}, alarms on fixed {false_alarms:.3}"
     );
+    let command = |table: &str| {
+        let table = tables.join(table);
+        let said = world.run(&format!("feed score --feed all.auxdb --labels {} --json", table.display())).json();
+        said["tables"][0].clone()
+    };
+    let is_same = |shown: &Value, found: f64| (shown.as_f64().unwrap() - found).abs() < 1e-9;
+    let score = command("roundups-102-104.tsv");
+    assert!(is_same(&score["precision"], precision) && is_same(&score["recall"], found), "{score}");
+    let score = command("nixpkgs-fix-commits-a.tsv");
+    assert!(is_same(&score["recall"], recall) && is_same(&score["alarms_on_fixed"], false_alarms), "{score}");
     patches(&world, &tables.join("nixpkgs-17.03-patched.tsv"));
 }
 
