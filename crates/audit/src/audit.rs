@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::checks::{self, Terms};
 use crate::gate::Gate;
 use crate::identify::{Candidate, candidates};
 use crate::matching::{Match, Outcome, Present, matches, scheme_of};
@@ -31,6 +32,29 @@ pub struct Policy {
     pub runtime_only: bool,
     /// Unread parts of a target do not make the verdict unknown.
     pub allow_incomplete: bool,
+    /// Whether packages, configurations or both are judged.
+    pub only: Only,
+    /// What configuration checks allow.
+    pub terms: Terms,
+}
+
+/// What an audit looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Only {
+    #[default]
+    Everything,
+    Packages,
+    Config,
+}
+
+impl Only {
+    pub fn has_packages(self) -> bool {
+        self != Self::Config
+    }
+
+    pub fn has_checks(self) -> bool {
+        self != Self::Packages
+    }
 }
 
 /// Judges every inventory. Expiry and age are judged as on `now`.
@@ -46,8 +70,7 @@ pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now:
         as_of: now,
         targets,
     };
-    let findings = report.targets.iter_mut().flat_map(|target| &mut target.findings);
-    report.waiver_notes = policy.waivers.apply(findings, today);
+    report.waiver_notes = policy.waivers.apply(&mut report.targets, policy.only, today);
     for target in &mut report.targets {
         target.findings.sort_by_cached_key(order);
     }
@@ -58,12 +81,14 @@ pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now:
 fn verdict(report: &Report, policy: &Policy) -> Verdict {
     let findings = || report.targets.iter().flat_map(|target| &target.findings);
     // What is allowed is to judge a part. Where nothing was read there is no part, and a mistyped name would pass.
-    let is_judged = |target: &TargetReport| {
-        target.problems.is_empty() || (policy.allow_incomplete && (target.components > 0 || !target.inputs.is_empty()))
-    };
+    let is_judged =
+        |target: &TargetReport| target.problems.is_empty() || (policy.allow_incomplete && target.is_partly_read());
+    let checks = || report.targets.iter().filter_map(|target| target.checks.as_ref()).flatten();
     if !report.targets.iter().all(is_judged) {
         Verdict::Unknown
-    } else if findings().any(|finding| policy.gate.fails(finding)) {
+    } else if findings().any(|finding| policy.gate.fails(finding))
+        || checks().any(|check| policy.gate.fails_check(check))
+    {
         Verdict::Fail
     } else {
         Verdict::Pass
@@ -86,10 +111,19 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
     let judged =
         inventory.components.iter().filter(|component| !policy.runtime_only || component.scope != Scope::Build);
     let mut problems = inventory.problems.clone();
-    if inventory.components.is_empty() && problems.is_empty() && inventory.kind != TargetKind::FlakeLock {
-        problems.push(Problem::new(&inventory.name, "no component was found in it, so nothing was judged"));
+    let configuration = inventory.configuration.as_deref().filter(|_| policy.only.has_checks());
+    let checks = configuration.map(|configuration| checks::check(configuration, &policy.terms));
+    match policy.only {
+        Only::Config if checks.is_none() => {
+            problems.push(Problem::new(&inventory.name, "tells nothing of a configuration, so nothing was judged"));
+        }
+        Only::Config => {}
+        // A lock says by itself that it names no packages.
+        _ if inventory.kind == TargetKind::FlakeLock || !inventory.components.is_empty() || !problems.is_empty() => {}
+        _ if checks.is_some() && inventory.kind == TargetKind::Configuration => {}
+        _ => problems.push(Problem::new(&inventory.name, "no component was found in it, so nothing was judged")),
     }
-    let components: Vec<&Component> = judged.collect();
+    let components: Vec<&Component> = judged.filter(|_| policy.only.has_packages()).collect();
     let judge = |component: &&Component| {
         let mut findings = Vec::new();
         let is_damaged = findings_of(index, inventory, component, (&present, today), &mut findings).is_err();
@@ -113,6 +147,7 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
         inputs: inventory.inputs.clone(),
         problems,
         findings,
+        checks,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `audit(&Index, &Inventory, &Policy, now) -> Report`, and every way to write a report down. Pure: same input, same bytes.
 
 mod audit;
+pub mod checks;
 mod describe;
 mod explain;
 pub mod formats;
@@ -13,7 +14,7 @@ mod parallel;
 mod report;
 mod waiver;
 
-pub use audit::{Policy, audit};
+pub use audit::{Only, Policy, audit};
 pub use describe::describe;
 pub use explain::{Explanation, explain};
 pub use gate::{DEFAULT_GATE, Gate, GateError};

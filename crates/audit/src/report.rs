@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aux_core::{Finding, FlakeInput, Problem, Severity, State, TargetKind};
+use aux_core::{CheckResult, CheckState, Finding, FlakeInput, Problem, Severity, State, TargetKind};
 use jiff::Timestamp;
 
 /// The whole answer. Targets stand in the order they were given, findings worst first.
@@ -30,6 +30,8 @@ pub struct TargetReport {
     pub problems: Vec<Problem>,
     /// Sorted: alarms first, then by class, severity and id.
     pub findings: Vec<Finding>,
+    /// Sorted: failed first, then unknown, worst first. `None` where the target tells nothing of a configuration.
+    pub checks: Option<Vec<CheckResult>>,
 }
 
 /// Which feed the report rests on.
@@ -87,6 +89,16 @@ pub struct Summary {
     pub kev: usize,
     pub fixable: usize,
     pub problems: usize,
+    /// Configuration checks by state, every state present, waived ones counted apart.
+    pub checks: BTreeMap<&'static str, usize>,
+    pub checks_waived: usize,
+}
+
+impl TargetReport {
+    /// Whether anything of it was read. What was not read at all cannot be allowed.
+    pub fn is_partly_read(&self) -> bool {
+        self.components > 0 || !self.inputs.is_empty() || self.checks.is_some()
+    }
 }
 
 impl Report {
@@ -100,11 +112,21 @@ impl Report {
         {
             summary.alarms.insert(severity.as_str(), 0);
         }
+        for state in [CheckState::Failed, CheckState::Unknown, CheckState::Passed] {
+            summary.checks.insert(state.as_str(), 0);
+        }
         for target in &self.targets {
             summary.components += target.components;
             summary.problems += target.problems.len();
             for finding in &target.findings {
                 summary.count(finding);
+            }
+            for check in target.checks.iter().flatten() {
+                if check.waived.is_some() {
+                    summary.checks_waived += 1;
+                } else {
+                    *summary.checks.entry(check.state.as_str()).or_default() += 1;
+                }
             }
         }
         summary

@@ -2,7 +2,9 @@
 //!
 //! Nothing here reads a file, a clock or the environment; everything is data and total functions on it.
 
+pub mod check;
 pub mod component;
+pub mod configuration;
 pub mod ecosystem;
 pub mod finding;
 #[cfg(test)]
@@ -13,7 +15,9 @@ pub mod naming;
 pub mod severity;
 pub mod version;
 
+pub use check::{CheckResult, CheckState};
 pub use component::{Component, Patch, Scope};
+pub use configuration::{Configuration, ConfigurationSource, Fact};
 pub use ecosystem::Ecosystem;
 pub use finding::{Evidence, Finding, Fix, Package, State};
 pub use inventory::{FlakeInput, Inventory, Node, Problem, TargetKind};

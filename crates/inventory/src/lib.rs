@@ -1,6 +1,7 @@
 //! What a system is made of: one reader per source. Reads and reports problems; judging happens in aux-audit.
 
 mod closure;
+pub mod configuration;
 pub mod cyclonedx;
 mod derivers;
 pub mod detect;
@@ -21,5 +22,5 @@ mod store_database;
 pub mod store_name;
 
 pub use gather::Gathered;
-pub use machine::read_machine;
+pub use machine::{read_machine, read_machine_configuration};
 pub use read::{ReadOptions, read};

@@ -135,6 +135,7 @@ pub(crate) fn path_info(name: &str, bytes: &[u8], options: &ReadOptions, into: &
 
 pub(crate) fn flake_lock(name: &str, bytes: &[u8], into: &mut Gathered) {
     into.recognise(TargetKind::FlakeLock);
+    into.configuration.get_or_insert_with(|| Box::new(crate::configuration::of_lock(bytes)));
     match flake_lock::parse(bytes) {
         Ok(inputs) => {
             into.inputs.extend(inputs);

@@ -3,6 +3,7 @@
 //! The verdict stands at the top and again at the bottom, because a long report ends where the eye is.
 
 mod alarms;
+mod checks;
 
 use aux_core::{Finding, FlakeInput, State};
 use jiff::Timestamp;
@@ -29,6 +30,7 @@ pub fn render(report: &Report, options: Options<'_>) -> String {
     verdict(&mut page, report);
     looked_at(&mut page, report);
     alarms::write(&mut page, report);
+    checks::write(&mut page, report);
     unknown(&mut page, report);
     quiet(&mut page, report);
     waiver_notes(&mut page, report);
@@ -79,6 +81,9 @@ fn looked_at(page: &mut Page, report: &Report) {
         let mut facts = words::count(target.components, "component");
         if !target.inputs.is_empty() {
             facts = format!("{facts}, {}", words::count(target.inputs.len(), "input"));
+        }
+        if let Some(checks) = &target.checks {
+            facts = format!("{facts}, {}", words::count(checks.len(), "check"));
         }
         let lead = format!("  {:<width$}  ", shown_name(target));
         page.hanging(Paint::Plain, &lead, &format!("{}, {facts}", target.kind.as_str()));
@@ -176,9 +181,7 @@ fn waiver_notes(page: &mut Page, report: &Report) {
 fn closing(page: &mut Page, report: &Report) {
     let (word, _) = words::verdict(report);
     page.blank();
-    // What was not read at all cannot be allowed.
-    let is_partial =
-        |target: &TargetReport| target.problems.is_empty() || target.components > 0 || !target.inputs.is_empty();
+    let is_partial = |target: &TargetReport| target.problems.is_empty() || target.is_partly_read();
     let hint = match report.verdict {
         Verdict::Unknown if !report.targets.iter().all(is_partial) => "",
         Verdict::Unknown => "; --allow-incomplete judges what could be read",
