@@ -17,8 +17,8 @@ pub(super) const CHECK: Check = Check {
            below `/root` or is a host key, and one that is entered as root. What the key may do over there is not seen.",
     fix: "nix.buildMachines = [{
   hostName = \"builder.example.org\";
-  sshUser = \"nix-ssh\";                      # a user that may do nothing but build
-  sshKey = \"/run/secrets/builder-key\";      # a key for this alone
+  sshUser = \"nix-ssh\";               # may do nothing but build
+  sshKey = \"/run/secrets/builder-key\";  # a key for this alone
   systems = [ \"x86_64-linux\" ];
 }];",
     judge,

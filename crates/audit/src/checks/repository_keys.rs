@@ -11,8 +11,8 @@ pub(super) const CHECK: Check = Check {
     severity: Severity::Critical,
     why: "A private key in a repository is in every clone, every fork and every backup of it, also after it was removed; and a flake is copied into the store as a whole.",
     seen: "- repository: files of the folder that hold a private key in PEM or OpenSSH form without a passphrase, or an age identity. Links are not followed, and `.git` is not looked into, so a key that only stands in the history is not seen. A PEM key that says it is encrypted, and a file that begins as one of age, sops or git-crypt, is not reported. Whether an OpenSSH key has a passphrase is read from its header.",
-    fix:
-        "# Make a new key, trust the old one no longer, and keep the new one out of the repository, or in it encrypted:
+    fix: "# Make a new key, trust the old one no longer, and keep the new one out
+# of the repository, or in it encrypted:
 age.secrets.host-key.file = ./host-key.age;",
     judge,
 };

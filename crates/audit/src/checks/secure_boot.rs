@@ -17,13 +17,15 @@ pub(super) const CHECK: Check = Check {
            where something signs and *failed* where nothing does.\n- running: the firmware's variables `SecureBoot` and `SetupMode` \
            under `/sys/firmware/efi/efivars`. They say what the firmware reports; a firmware that lies is believed.\n\nContainers \
            have no firmware of their own and are passed over.",
-    fix: "# With lanzaboote (github:nix-community/lanzaboote) as an input, and keys made by `sbctl create-keys`:
+    fix: "# With github:nix-community/lanzaboote as an input, and keys made by
+# `sbctl create-keys`:
 boot.loader.systemd-boot.enable = lib.mkForce false;
 boot.lanzaboote = {
   enable = true;
   pkiBundle = \"/var/lib/sbctl\";
 };
-# then enrol the keys (`sbctl enroll-keys`) and turn secure boot on in the firmware",
+# Then enrol the keys (`sbctl enroll-keys`), and turn secure boot on in
+# the firmware.",
     judge,
 };
 

@@ -39,6 +39,8 @@ const EXPECTED: &[&str] = &[
     "container-getty",
     "console-getty",
     "nix-daemon",
+    "nix-gc",
+    "nix-optimise",
     "display-manager",
     "greetd",
     "gdm",

@@ -14,9 +14,10 @@ pub(super) const CHECK: Check = Check {
 - running: files below `/etc` that lead into the store and hold a private key.
 
 Only places are reported, never what stands there. A secret that a module of your own writes into the store is seen in the running system only, and only where it is a private key in PEM or OpenSSH form.",
-    fix: r#"# The secret stays out of the store; a file that only root can read takes its place.
+    fix: r#"# A file that only root can read takes the place of the secret.
 users.users.alice.hashedPasswordFile = "/run/secrets/alice-password";
-networking.wireguard.interfaces.wg0.privateKeyFile = "/run/secrets/wg0";"#,
+networking.wireguard.interfaces.wg0.privateKeyFile =
+  "/run/secrets/wg0";"#,
     judge,
 };
 

@@ -90,6 +90,8 @@ fn ids_are_in_order_without_gaps_and_every_word_is_there() {
         for text in [check.title, check.why, check.seen, check.fix] {
             assert!(!text.trim().is_empty() && text == text.trim(), "{}", check.id);
         }
+        // A terminal of 80 columns shows each line whole, to be copied.
+        assert!(check.fix.lines().all(|line| line.chars().count() <= 74), "{}", check.id);
         assert!(check.why.ends_with('.') && !check.title.ends_with('.'), "{}", check.id);
     }
     let titles: BTreeSet<&str> = CHECKS.iter().map(|check| check.title).collect();

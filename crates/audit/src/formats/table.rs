@@ -5,7 +5,7 @@
 mod alarms;
 mod checks;
 
-use aux_core::{Finding, FlakeInput, State};
+use aux_core::{CheckResult, Finding, FlakeInput, State};
 use jiff::Timestamp;
 
 use super::page::{Page, Paint, shortened};
@@ -185,7 +185,15 @@ fn closing(page: &mut Page, report: &Report) {
     let hint = match report.verdict {
         Verdict::Unknown if !report.targets.iter().all(is_partial) => "",
         Verdict::Unknown => "; --allow-incomplete judges what could be read",
+        // Checks fail an audit where they are asked to, which a reader of a long list of them should know.
+        Verdict::Pass if has_failed_checks(report) && !report.fail_on.contains("config:") => {
+            "; add config:high to --fail-on to fail on checks"
+        }
         Verdict::Pass | Verdict::Fail => "",
     };
     page.hanging(paint_of(report.verdict), &format!("{word} "), &format!("(gate: {}{hint})", report.fail_on));
+}
+
+fn has_failed_checks(report: &Report) -> bool {
+    report.targets.iter().flat_map(|target| target.checks.iter().flatten()).any(CheckResult::is_alarm)
 }

@@ -441,7 +441,8 @@ impl Document {
                 let suffix = ["system.nixos.versionSuffix", "system.nixosVersionSuffix"]
                     .iter()
                     .find_map(|name| self.options.get(*name)?.as_str());
-                let is_unstable = suffix.is_some_and(|suffix| suffix.starts_with("pre"));
+                // `pre-git` is any checkout without a number; `pre123.abc` is a version of the unstable channel.
+                let is_unstable = suffix.is_some_and(|suffix| suffix.starts_with("pre") && suffix != "pre-git");
                 let name = if is_unstable { "unstable".to_owned() } else { value };
                 Fact::seen(vec![Release { name, of: "the system".to_owned() }], how)
             }

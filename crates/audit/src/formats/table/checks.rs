@@ -47,7 +47,7 @@ fn failed(page: &mut Page, check: &CheckResult) {
     for line in check.fix.lines() {
         // Lines of a file stay lines of a file, whatever the width, unless they do not fit.
         let indent = line.len() - line.trim_start().len();
-        page.hanging(Paint::Plain, &format!("{}{}", " ".repeat(12), &" ".repeat(indent)), line.trim_start());
+        page.hanging(Paint::Plain, &format!("{}{}", " ".repeat(6), &" ".repeat(indent)), line.trim_start());
     }
 }
 

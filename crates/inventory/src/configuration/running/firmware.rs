@@ -35,7 +35,17 @@ fn without<T>(root: &SystemRoot, off: T, name: &str) -> Fact<T> {
     }
 }
 
+/// A container sees its host's firmware, or a part of it, and can answer for neither.
+fn is_container(root: &SystemRoot) -> bool {
+    ["/run/systemd/container", "/run/host/container-manager", "/.dockerenv", "/run/.containerenv"]
+        .iter()
+        .any(|mark| root.exists(mark))
+}
+
 pub(super) fn secure_boot(root: &SystemRoot) -> Fact<SecureBoot> {
+    if is_container(root) {
+        return Fact::NotAsked;
+    }
     let name = "SecureBoot";
     match (variable(root, name).as_deref(), variable(root, "SetupMode").as_deref()) {
         // Section 3.3: in setup mode nothing is enforced, whatever the other variable says.
@@ -49,6 +59,9 @@ pub(super) fn secure_boot(root: &SystemRoot) -> Fact<SecureBoot> {
 }
 
 pub(super) fn platform_key(root: &SystemRoot) -> Fact<PlatformKey> {
+    if is_container(root) {
+        return Fact::NotAsked;
+    }
     if matches!(variable(root, "SetupMode").as_deref(), Ok([1])) {
         return Fact::seen(PlatformKey::Absent, path("SetupMode"));
     }
