@@ -1,9 +1,11 @@
 //! Configuration files: `aux.toml` upward from the target, then the user's, then the system's. The nearest wins, key by
 //! key; what was typed wins over all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aux_core::limits::DOCUMENT_BYTES_MAX;
+use aux_core::line_of;
 use aux_io::input::{self, InputError};
 use serde::Deserialize;
 
@@ -22,6 +24,14 @@ pub struct Set<T> {
 pub struct Config {
     /// The index to audit against.
     pub feed: Option<Set<PathBuf>>,
+    /// Where the feed is published, for `feed sync`.
+    pub feed_url: Option<Set<String>>,
+    /// The publisher's root metadata, for the first sync.
+    pub feed_root: Option<Set<PathBuf>>,
+    /// The folder a synced feed is kept in.
+    pub feed_state: Option<Set<PathBuf>>,
+    /// How many days a synced feed speaks for the present.
+    pub feed_max_age_days: Option<Set<u32>>,
     /// The words of the gate.
     pub fail_on: Option<Set<String>>,
     /// Waiver files.
@@ -36,6 +46,8 @@ pub struct Config {
     pub allowed_cache_keys: Option<Set<Vec<String>>>,
     /// Days after which a locked input is old.
     pub input_age_days: Option<Set<u32>>,
+    /// Addresses that `feed fetch` asks in place of the published ones, by the source's name.
+    pub fetch_bases: Option<Set<BTreeMap<String, String>>>,
     /// The files read, nearest first.
     pub files: Vec<PathBuf>,
 }
@@ -62,6 +74,10 @@ pub struct Places {
 #[serde(deny_unknown_fields)]
 struct Document {
     feed: Option<PathBuf>,
+    feed_url: Option<String>,
+    feed_root: Option<PathBuf>,
+    feed_state: Option<PathBuf>,
+    feed_max_age_days: Option<u32>,
     fail_on: Option<String>,
     waivers: Option<Vec<PathBuf>>,
     strict_waivers: Option<bool>,
@@ -70,6 +86,13 @@ struct Document {
     allowed_substituters: Option<Vec<String>>,
     allowed_cache_keys: Option<Vec<String>>,
     input_age_days: Option<u32>,
+    fetch: Option<FetchTable>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FetchTable {
+    base: BTreeMap<String, String>,
 }
 
 /// Reads every configuration file that concerns `start`, a target or a folder.
@@ -92,13 +115,16 @@ impl Config {
         let text = std::str::from_utf8(&bytes).map_err(|_| syntax(1, "it is not UTF-8 text"))?;
         let document: Document = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
-            let before = text.get(..start).unwrap_or_default();
-            syntax(1 + before.bytes().filter(|byte| *byte == b'\n').count(), error.message())
+            syntax(line_of(text, start), error.message())
         })?;
         // Paths are meant from the file that names them.
         let folder = file.parent().unwrap_or(Path::new("."));
         let from_here = |paths: Vec<PathBuf>| paths.into_iter().map(|path| folder.join(path)).collect();
         set(&mut self.feed, document.feed.map(|path| folder.join(path)), file);
+        set(&mut self.feed_url, document.feed_url, file);
+        set(&mut self.feed_root, document.feed_root.map(|path| folder.join(path)), file);
+        set(&mut self.feed_state, document.feed_state.map(|path| folder.join(path)), file);
+        set(&mut self.feed_max_age_days, document.feed_max_age_days, file);
         set(&mut self.fail_on, document.fail_on, file);
         set(&mut self.waivers, document.waivers.map(from_here), file);
         set(&mut self.strict_waivers, document.strict_waivers, file);
@@ -107,6 +133,7 @@ impl Config {
         set(&mut self.allowed_substituters, document.allowed_substituters, file);
         set(&mut self.allowed_cache_keys, document.allowed_cache_keys, file);
         set(&mut self.input_age_days, document.input_age_days, file);
+        set(&mut self.fetch_bases, document.fetch.map(|table| table.base), file);
         self.files.push(file.to_owned());
         Ok(())
     }

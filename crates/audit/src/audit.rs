@@ -27,11 +27,15 @@ use crate::waiver::Waivers;
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub gate: Gate,
+    /// The configuration file that set the gate; `None` where it is the default or was typed.
+    pub gate_file: Option<String>,
     pub waivers: Waivers,
     /// Leave build-only components out.
     pub runtime_only: bool,
     /// Unread parts of a target do not make the verdict unknown.
     pub allow_incomplete: bool,
+    /// Why the feed cannot speak for the present, where it cannot: then no verdict is, whatever is allowed.
+    pub stale_feed: Option<String>,
     /// Whether packages, configurations or both are judged.
     pub only: Only,
     /// What configuration checks allow.
@@ -66,6 +70,7 @@ pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now:
         feed: feed_facts(index, now),
         verdict: Verdict::Pass,
         fail_on: policy.gate.as_str().to_owned(),
+        gate_file: policy.gate_file.clone(),
         waiver_notes: Vec::new(),
         as_of: now,
         targets,
@@ -82,9 +87,9 @@ fn verdict(report: &Report, policy: &Policy) -> Verdict {
     let findings = || report.targets.iter().flat_map(|target| &target.findings);
     // What is allowed is to judge a part. Where nothing was read there is no part, and a mistyped name would pass.
     let is_judged =
-        |target: &TargetReport| target.problems.is_empty() || (policy.allow_incomplete && target.is_partly_read());
+        |target: &TargetReport| target.problems.is_empty() || (policy.allow_incomplete && report.has_part_of(target));
     let checks = || report.targets.iter().filter_map(|target| target.checks.as_ref()).flatten();
-    if !report.targets.iter().all(is_judged) {
+    if policy.stale_feed.is_some() || !report.targets.iter().all(is_judged) {
         Verdict::Unknown
     } else if findings().any(|finding| policy.gate.fails(finding))
         || checks().any(|check| policy.gate.fails_check(check))
@@ -111,6 +116,7 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
     let judged =
         inventory.components.iter().filter(|component| !policy.runtime_only || component.scope != Scope::Build);
     let mut problems = inventory.problems.clone();
+    problems.extend(policy.stale_feed.iter().map(|reason| Problem::new("the feed", reason)));
     let configuration = inventory.configuration.as_deref().filter(|_| policy.only.has_checks());
     let checks = configuration.map(|configuration| checks::check(configuration, &policy.terms));
     match policy.only {

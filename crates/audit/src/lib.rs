@@ -1,6 +1,7 @@
 //! `audit(&Index, &Inventory, &Policy, now) -> Report`, and every way to write a report down. Pure: same input, same bytes.
 
 mod audit;
+mod changes;
 pub mod checks;
 mod describe;
 mod explain;
@@ -15,6 +16,7 @@ mod report;
 mod waiver;
 
 pub use audit::{Only, Policy, audit};
+pub use changes::{Changes, Fixed, InputChange, PackageChange, Presence, Side, TargetChanges, Terms, compare};
 pub use describe::describe;
 pub use explain::{Explanation, explain};
 pub use gate::{DEFAULT_GATE, Gate, GateError};

@@ -66,6 +66,8 @@ pub enum TargetKind {
     FlakeLock,
     /// What an evaluated configuration says of itself, as docs/formats/configuration.md describes.
     Configuration,
+    /// A machine or package of a flake, evaluated.
+    FlakeOutput,
     CycloneDx,
     Spdx,
     NameList,
@@ -85,6 +87,7 @@ impl TargetKind {
             Self::PathInfo => "path-info",
             Self::FlakeLock => "flake-lock",
             Self::Configuration => "configuration",
+            Self::FlakeOutput => "flake-output",
             Self::CycloneDx => "cyclonedx",
             Self::Spdx => "spdx",
             Self::NameList => "name-list",

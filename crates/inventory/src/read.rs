@@ -22,6 +22,8 @@ pub struct ReadOptions {
     pub current_system: PathBuf,
     /// The folder that stands for `/` where the running system's configuration is read.
     pub root: PathBuf,
+    /// Whether machines of a flake are also asked how they are configured, which evaluates each once more.
+    pub evaluates_configurations: bool,
 }
 
 impl Default for ReadOptions {
@@ -34,6 +36,7 @@ impl Default for ReadOptions {
             store_dir: PathBuf::from("/nix/store"),
             current_system: PathBuf::from("/run/current-system"),
             root: PathBuf::from("/"),
+            evaluates_configurations: true,
         }
     }
 }

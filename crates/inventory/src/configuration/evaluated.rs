@@ -108,6 +108,33 @@ pub fn read(document: &[u8]) -> Result<Configuration, ConfigurationError> {
     Ok(document.facts())
 }
 
+/// The configuration of a machine of which nothing can be evaluated: every fact is unseen, for one reason.
+pub fn unseen(why: &str) -> Configuration {
+    let mut unseen = Configuration { source: ConfigurationSource::Evaluated, ..Configuration::default() };
+    unseen.boot.secure_boot = Fact::unseen(why);
+    unseen.boot.platform_key = Fact::unseen(why);
+    unseen.kernel.app_armor = Fact::unseen(why);
+    unseen.kernel.lockdown = Fact::unseen(why);
+    unseen.kernel.sysctls = super::running::SYSCTLS.iter().map(|name| ((*name).to_owned(), Fact::unseen(why))).collect();
+    unseen.network.firewall = Fact::unseen(why);
+    unseen.network.ssh = Fact::unseen(why);
+    unseen.nix.trusted_users = Fact::unseen(why);
+    unseen.nix.allowed_users = Fact::unseen(why);
+    unseen.nix.require_sigs = Fact::unseen(why);
+    unseen.nix.substituters = Fact::unseen(why);
+    unseen.nix.public_keys = Fact::unseen(why);
+    unseen.nix.sandbox = Fact::unseen(why);
+    unseen.nix.builders = Fact::unseen(why);
+    unseen.secrets.in_store = Fact::unseen(why);
+    unseen.secrets.readable = Fact::unseen(why);
+    unseen.accounts.password_free_root = Fact::unseen(why);
+    unseen.accounts.empty_passwords = Fact::unseen(why);
+    unseen.services = Fact::unseen(why);
+    unseen.releases = Fact::unseen(why);
+    unseen.updates = Fact::unseen(why);
+    unseen
+}
+
 impl Document {
     fn facts(&self) -> Configuration {
         let mut configuration = Configuration { source: ConfigurationSource::Evaluated, ..Configuration::default() };

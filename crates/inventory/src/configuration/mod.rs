@@ -11,7 +11,7 @@ mod system_root;
 #[cfg(test)]
 mod tests;
 
-pub use evaluated::{ConfigurationError, read as read_evaluated};
+pub use evaluated::{ConfigurationError, read as read_evaluated, unseen};
 pub use repository::read as read_repository;
 pub use running::read as read_running;
 
