@@ -123,7 +123,8 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
         Only::Config if checks.is_none() => {
             problems.push(Problem::new(&inventory.name, "tells nothing of a configuration, so nothing was judged"));
         }
-        Only::Config => {}
+        // What could not be read of its packages was not asked for; what checks could not see they say themselves.
+        Only::Config => problems.clear(),
         // A lock says by itself that it names no packages.
         _ if inventory.kind == TargetKind::FlakeLock || !inventory.components.is_empty() || !problems.is_empty() => {}
         _ if checks.is_some() && inventory.kind == TargetKind::Configuration => {}

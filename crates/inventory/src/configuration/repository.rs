@@ -76,9 +76,16 @@ fn is_loose(input: &FlakeInput) -> bool {
         && input.source.starts_with("path:/")
 }
 
+/// Whether a line of a flake.nix declares inputs: `inputs =` or `inputs.name.url =`, and not a use of them.
 fn names_inputs(line: &str) -> bool {
-    let line = line.trim_start();
-    line.strip_prefix("inputs").is_some_and(|rest| rest.trim_start().starts_with(['.', '=']))
+    const WORD: &str = "inputs";
+    let code = line.split_once('#').map_or(line, |(before, _)| before);
+    code.match_indices(WORD).any(|(at, _)| {
+        let before = code.get(..at).and_then(|before| before.chars().next_back());
+        let path = |c: char| c.is_alphanumeric() || "._-\"".contains(c);
+        let rest = code.get(at + WORD.len()..).unwrap_or_default().trim_start_matches(path).trim_start();
+        !before.is_some_and(path) && rest.starts_with('=') && !rest.starts_with("==")
+    })
 }
 
 /// Branches of the distribution, as inputs name them: `nixos-24.05`, `nixpkgs-unstable`, `release-24.05`.
@@ -157,5 +164,22 @@ impl Walk {
 
     fn miss(&mut self, why: String) {
         self.unread.get_or_insert(why);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declared_inputs_are_told_from_used_ones() {
+        for line in ["  inputs = {", "{ inputs.nixpkgs.url = \"x\"; }", "inputs.\"a-b\".url=\"x\";"] {
+            assert!(names_inputs(line), "{line}");
+        }
+        for line in
+            ["# inputs = {", "outputs = inputs: inputs.nixpkgs.lib", "outputs = { self }@inputs:", "old-inputs = 1;"]
+        {
+            assert!(!names_inputs(line), "{line}");
+        }
     }
 }

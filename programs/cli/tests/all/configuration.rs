@@ -138,7 +138,7 @@ fn the_gate_and_waivers_hold_for_checks() {
         assert_eq!(code(&format!("--fail-on {word}")), Some(0), "{word}");
     }
     assert_eq!(code("--fail-on any --only packages"), Some(2), "there is no package in it");
-    let ids = r#"ids = ["AUX-C005", "AUX-C007", "AUX-C024"]"#;
+    let ids = r#"ids = ["AUX-C001", "AUX-C005", "AUX-C007", "AUX-C024"]"#;
     world.file("w.toml", &format!("[[waiver]]\n{ids}\nreason = \"a lab\"\nexpires = 2021-06-30\n"));
     assert_eq!(code("--fail-on config:high --waivers w.toml"), Some(0));
     assert_eq!(code("--fail-on config:high --waivers w.toml --as-of 2021-07-01"), Some(1), "it ended");
