@@ -48,6 +48,7 @@ struct Document {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the format")]
 struct User {
     name: String,
     password: bool,
@@ -208,16 +209,15 @@ impl Document {
         }
         into.kernel.lockdown = self.first(&["boot.kernelParams"], |value| {
             let parameters = texts(value)?;
-            let modes = parameters.iter().filter_map(|parameter| parameter.strip_prefix("lockdown="));
-            Some(modes.last().unwrap_or("none").to_owned())
+            let mut modes = parameters.iter().filter_map(|parameter| parameter.strip_prefix("lockdown="));
+            Some(modes.next_back().unwrap_or("none").to_owned())
         });
-        const PREFIX: &str = "boot.kernel.sysctl.";
         for name in super::running::SYSCTLS {
-            let option = format!("{PREFIX}{name}");
+            let option = format!("boot.kernel.sysctl.{name}");
             let fact = match self.options.get(&option) {
-                Some(Value::Null) | None if !self.unevaluated.contains(&option) => Fact::unseen(format!(
-                    "boot.kernel.sysctl does not set {name}: the kernel's own default holds, which a configuration does not show"
-                )),
+                Some(Value::Null) | None if !self.unevaluated.contains(&option) => {
+                    Fact::unseen(format!("{name} is left to the kernel's own default"))
+                }
                 _ => self.first(&[&option], number),
             };
             into.kernel.sysctls.insert((*name).to_owned(), fact);
@@ -388,7 +388,8 @@ impl Document {
                 (user.password_file_in_store, "hashedPasswordFile (a file of the store)"),
             ]
             .into_iter()
-            .filter_map(|(is_set, option)| is_set.then(|| format!("{name}.{option}")))
+            .filter(|(is_set, _)| *is_set)
+            .map(|(_, option)| format!("{name}.{option}"))
             .collect()
         };
         let users = self.of_users(of);

@@ -106,12 +106,10 @@ fn private_keys(folder: &Path) -> Fact<Vec<String>> {
     let mut walk = Walk::default();
     walk.folder(folder, "", FOLDER_DEPTH_MAX);
     let how = format!("{} files", walk.files);
-    if walk.found.is_empty() {
-        if let Some(why) = walk.unread {
-            return Fact::unseen(why);
-        }
+    match walk.unread {
+        Some(why) if walk.found.is_empty() => Fact::unseen(why),
+        _ => Fact::seen(walk.found, how),
     }
-    Fact::seen(walk.found, how)
 }
 
 #[derive(Default)]
@@ -145,12 +143,12 @@ impl Walk {
             if kind.is_dir() && own != ".git" {
                 self.folder(&entry.path(), &path, depth_left - 1);
             } else if kind.is_file() {
-                self.file(folder, &own, path);
+                self.file(folder, &own, &path);
             }
         }
     }
 
-    fn file(&mut self, folder: &Path, own: &str, path: String) {
+    fn file(&mut self, folder: &Path, own: &str, path: &str) {
         self.files += 1;
         match SystemRoot::new(folder).start(own, SECRET_START_BYTES_MAX) {
             Ok(bytes) => {
@@ -158,7 +156,7 @@ impl Walk {
                     self.found.push(format!("{path} ({kind})"));
                 }
             }
-            Err(error) => self.miss(error.why(&path)),
+            Err(error) => self.miss(error.why(path)),
         }
     }
 

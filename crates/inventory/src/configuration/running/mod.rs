@@ -104,12 +104,12 @@ fn boot_editor(root: &SystemRoot) -> Fact<bool> {
         match root.text(file) {
             Ok(text) => {
                 let words = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-                let set = words.filter_map(|words| match words.as_slice() {
+                let mut set = words.filter_map(|words| match words.as_slice() {
                     ["editor", value, ..] => Some((*value).to_owned()),
                     _ => None,
                 });
                 let off = ["no", "false", "0", "n", "f", "off"];
-                let value = set.last();
+                let value = set.next_back();
                 return Fact::seen(value.as_deref().is_none_or(|value| !off.contains(&value)), file);
             }
             Err(Unread::Absent) => {}
@@ -130,11 +130,10 @@ fn releases(root: &SystemRoot) -> Fact<Vec<Release>> {
         Err(error) => return Fact::unseen(error.why(file)),
     };
     let field = |key: &str| {
-        let lines = text.lines().filter_map(|line| line.split_once('='));
-        lines
-            .filter(|(name, _)| *name == key)
-            .map(|(_, value)| value.trim().trim_matches(['"', '\'']).to_owned())
-            .last()
+        let mut lines = text.lines().filter_map(|line| line.split_once('=')).rev();
+        // As in a shell, the last one holds.
+        let last = lines.find(|(name, _)| *name == key);
+        last.map(|(_, value)| value.trim().trim_matches(['"', '\'']).to_owned())
     };
     let id = field("ID").unwrap_or_default();
     if id != "nixos" {

@@ -103,7 +103,7 @@ impl Search<'_> {
 
     fn matching(&mut self, folder: &str, begin: &str, end: &str) {
         for name in self.names(folder) {
-            if name.starts_with(begin) && name.ends_with(end) && !name.ends_with(".pub") {
+            if name.starts_with(begin) && name.ends_with(end) && !has_ending(&name, &["pub"]) {
                 self.file(&format!("{folder}/{name}"));
             }
         }
@@ -133,7 +133,7 @@ impl Search<'_> {
                 return;
             }
             // A certificate lies beside its key and is for everybody.
-            let is_public = [".pub", ".crt", ".cer", ".esl", ".auth"].iter().any(|ending| name.ends_with(ending));
+            let is_public = has_ending(&name, &["pub", "crt", "cer", "esl", "auth"]);
             let is_public = is_public || self.is_certificate(&path);
             match self.root.metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => self.folder(&path, depth_left - 1),
@@ -144,12 +144,17 @@ impl Search<'_> {
     }
 
     fn is_certificate(&self, path: &str) -> bool {
-        path.ends_with(".pem")
+        has_ending(path, &["pem"])
             && self
                 .root
                 .start(path, SECRET_START_BYTES_MAX)
                 .is_ok_and(|bytes| bytes.starts_with(b"-----BEGIN CERTIFICATE"))
     }
+}
+
+/// Whether a file's name ends in one of these, after a dot.
+fn has_ending(name: &str, endings: &[&str]) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| endings.contains(&ending))
 }
 
 /// Private keys among the files of `/etc` that lead into the store.

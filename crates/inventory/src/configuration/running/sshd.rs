@@ -1,4 +1,4 @@
-//! The SSH server's configuration (sshd_config(5)): the first value of a word holds, and a `Match` may change it.
+//! The SSH server's configuration (`sshd_config(5)`): the first value of a word holds, and a `Match` may change it.
 
 use aux_core::Fact;
 use aux_core::configuration::{Setting, Ssh};

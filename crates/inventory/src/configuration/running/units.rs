@@ -113,7 +113,7 @@ fn service(root: &SystemRoot, name: &str) -> Result<Option<Service>, String> {
     }
     let folder = format!("{path}.d");
     if let Ok(names) = root.entries(&folder) {
-        for drop_in in names.iter().filter(|name| name.ends_with(".conf")) {
+        for drop_in in names.iter().filter(|name| name.rsplit_once('.').is_some_and(|(_, ending)| ending == "conf")) {
             let text = root.text(&format!("{folder}/{drop_in}")).map_err(|error| error.why(drop_in))?;
             section(&text, &mut fields);
         }
