@@ -40,6 +40,12 @@ pub struct Config {
     pub runtime_only: Option<Set<bool>>,
     /// Files of armored public keys that may sign a pkgsrc list.
     pub allowed_keys: Option<Set<Vec<PathBuf>>>,
+    /// Caches that a configuration may name beside the distribution's own.
+    pub allowed_substituters: Option<Set<Vec<String>>>,
+    /// Their keys, whole.
+    pub allowed_cache_keys: Option<Set<Vec<String>>>,
+    /// Days after which a locked input is old.
+    pub input_age_days: Option<Set<u32>>,
     /// Addresses that `feed fetch` asks in place of the published ones, by the source's name.
     pub fetch_bases: Option<Set<BTreeMap<String, String>>>,
     /// The files read, nearest first.
@@ -77,6 +83,9 @@ struct Document {
     strict_waivers: Option<bool>,
     runtime_only: Option<bool>,
     allowed_keys: Option<Vec<PathBuf>>,
+    allowed_substituters: Option<Vec<String>>,
+    allowed_cache_keys: Option<Vec<String>>,
+    input_age_days: Option<u32>,
     fetch: Option<FetchTable>,
 }
 
@@ -121,6 +130,9 @@ impl Config {
         set(&mut self.strict_waivers, document.strict_waivers, file);
         set(&mut self.runtime_only, document.runtime_only, file);
         set(&mut self.allowed_keys, document.allowed_keys.map(from_here), file);
+        set(&mut self.allowed_substituters, document.allowed_substituters, file);
+        set(&mut self.allowed_cache_keys, document.allowed_cache_keys, file);
+        set(&mut self.input_age_days, document.input_age_days, file);
         set(&mut self.fetch_bases, document.fetch.map(|table| table.base), file);
         self.files.push(file.to_owned());
         Ok(())

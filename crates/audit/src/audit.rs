@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::checks::{self, Terms};
 use crate::gate::Gate;
 use crate::identify::{Candidate, candidates};
 use crate::matching::{Match, Outcome, Present, matches, scheme_of};
@@ -35,6 +36,45 @@ pub struct Policy {
     pub allow_incomplete: bool,
     /// Why the feed cannot speak for the present, where it cannot: then no verdict is, whatever is allowed.
     pub stale_feed: Option<String>,
+    /// Whether packages, configurations or both are judged.
+    pub only: Only,
+    /// What configuration checks allow.
+    pub terms: Terms,
+}
+
+impl Policy {
+    /// Everything is judged, and nothing is waived or allowed.
+    pub fn new(gate: Gate, now: Timestamp) -> Self {
+        Self {
+            gate,
+            gate_file: None,
+            waivers: Waivers::default(),
+            runtime_only: false,
+            allow_incomplete: false,
+            stale_feed: None,
+            only: Only::default(),
+            terms: Terms::new(now),
+        }
+    }
+}
+
+/// What an audit looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Only {
+    #[default]
+    Everything,
+    Packages,
+    Config,
+}
+
+impl Only {
+    pub fn has_packages(self) -> bool {
+        self != Self::Config
+    }
+
+    pub fn has_checks(self) -> bool {
+        self != Self::Packages
+    }
 }
 
 /// Judges every inventory. Expiry and age are judged as on `now`.
@@ -51,8 +91,7 @@ pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now:
         as_of: now,
         targets,
     };
-    let findings = report.targets.iter_mut().flat_map(|target| &mut target.findings);
-    report.waiver_notes = policy.waivers.apply(findings, today);
+    report.waiver_notes = policy.waivers.apply(&mut report.targets, policy.only, today);
     for target in &mut report.targets {
         target.findings.sort_by_cached_key(order);
     }
@@ -65,9 +104,12 @@ fn verdict(report: &Report, policy: &Policy) -> Verdict {
     // What is allowed is to judge a part. Where nothing was read there is no part, and a mistyped name would pass.
     let is_judged =
         |target: &TargetReport| target.problems.is_empty() || (policy.allow_incomplete && report.has_part_of(target));
+    let checks = || report.targets.iter().filter_map(|target| target.checks.as_ref()).flatten();
     if policy.stale_feed.is_some() || !report.targets.iter().all(is_judged) {
         Verdict::Unknown
-    } else if findings().any(|finding| policy.gate.fails(finding)) {
+    } else if findings().any(|finding| policy.gate.fails(finding))
+        || checks().any(|check| policy.gate.fails_check(check))
+    {
         Verdict::Fail
     } else {
         Verdict::Pass
@@ -91,10 +133,20 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
         inventory.components.iter().filter(|component| !policy.runtime_only || component.scope != Scope::Build);
     let mut problems = inventory.problems.clone();
     problems.extend(policy.stale_feed.iter().map(|reason| Problem::new("the feed", reason)));
-    if inventory.components.is_empty() && problems.is_empty() && inventory.kind != TargetKind::FlakeLock {
-        problems.push(Problem::new(&inventory.name, "no component was found in it, so nothing was judged"));
+    let configuration = inventory.configuration.as_deref().filter(|_| policy.only.has_checks());
+    let checks = configuration.map(|configuration| checks::check(configuration, &policy.terms));
+    match policy.only {
+        Only::Config if checks.is_none() => {
+            problems.push(Problem::new(&inventory.name, "tells nothing of a configuration, so nothing was judged"));
+        }
+        // What could not be read of its packages was not asked for; what checks could not see they say themselves.
+        Only::Config => problems.clear(),
+        // A lock says by itself that it names no packages.
+        _ if inventory.kind == TargetKind::FlakeLock || !inventory.components.is_empty() || !problems.is_empty() => {}
+        _ if checks.is_some() && inventory.kind == TargetKind::Configuration => {}
+        _ => problems.push(Problem::new(&inventory.name, "no component was found in it, so nothing was judged")),
     }
-    let components: Vec<&Component> = judged.collect();
+    let components: Vec<&Component> = judged.filter(|_| policy.only.has_packages()).collect();
     let judge = |component: &&Component| {
         let mut findings = Vec::new();
         let is_damaged = findings_of(index, inventory, component, (&present, today), &mut findings).is_err();
@@ -118,6 +170,7 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
         inputs: inventory.inputs.clone(),
         problems,
         findings,
+        checks,
     }
 }
 

@@ -366,6 +366,7 @@ mod tests {
                 inputs: Vec::new(),
                 problems: inventory.problems.clone(),
                 findings: findings.clone(),
+                checks: None,
             });
             inventories.push(inventory);
         }

@@ -1,6 +1,6 @@
 //! The gate: which findings fail an audit, in the words of `--fail-on`.
 
-use aux_core::{Class, Finding, Severity, State};
+use aux_core::{CheckResult, CheckState, Class, Finding, Severity, State};
 
 /// A parsed `--fail-on` list: any of its terms fails; a term's parts, joined by `+`, must all hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +20,8 @@ enum Part {
     Kev,
     Unreviewed,
     Unknown,
-    /// About configuration checks; no package finding has it.
-    Config,
+    /// About configuration checks of this severity or above; no package finding has it.
+    Config(Severity),
     Any,
 }
 
@@ -55,6 +55,22 @@ impl Gate {
     pub fn fails(&self, finding: &Finding) -> bool {
         finding.waived.is_none() && self.terms.iter().any(|term| term_holds(term, finding))
     }
+
+    /// Whether a configuration check fails the audit. Waived ones never do.
+    pub fn fails_check(&self, check: &CheckResult) -> bool {
+        check.waived.is_none() && self.terms.iter().any(|term| term_holds_for_check(term, check))
+    }
+}
+
+/// The words of a configuration check: `config:…`, `any` and `unknown`. All others are about packages.
+fn term_holds_for_check(term: &[Part], check: &CheckResult) -> bool {
+    let state = if term.contains(&Part::Unknown) { CheckState::Unknown } else { CheckState::Failed };
+    check.state == state
+        && term.iter().all(|part| match part {
+            Part::Config(severity) => check.severity >= *severity,
+            Part::Unknown | Part::Any => true,
+            Part::Class(_) | Part::Severity(_) | Part::Fixable | Part::Kev | Part::Unreviewed => false,
+        })
 }
 
 fn part(word: &str) -> Result<Part, GateError> {
@@ -62,7 +78,7 @@ fn part(word: &str) -> Result<Part, GateError> {
     Ok(match word.trim().split_once(':') {
         Some(("class", class)) => Part::Class(class.parse().map_err(|_| wrong())?),
         Some(("severity", severity)) => Part::Severity(severity.parse().map_err(|_| wrong())?),
-        Some(("config", severity)) => severity.parse::<Severity>().map(|_| Part::Config).map_err(|_| wrong())?,
+        Some(("config", severity)) => Part::Config(severity.parse().map_err(|_| wrong())?),
         Some(_) => return Err(wrong()),
         None => match word.trim() {
             "fixable" => Part::Fixable,
@@ -90,7 +106,7 @@ fn term_holds(term: &[Part], finding: &Finding) -> bool {
             Part::Severity(severity) => finding.severity >= *severity,
             Part::Fixable => finding.is_fixable(),
             Part::Kev => finding.kev,
-            Part::Config => false,
+            Part::Config(_) => false,
             Part::Unreviewed | Part::Unknown | Part::Any => true,
         })
 }
@@ -148,6 +164,38 @@ mod tests {
         assert!(!Gate::read("none").unwrap().fails(&finding(
             State::Affected,
             Severity::Critical,
+            Class::Critical,
+            true
+        )));
+    }
+
+    #[test]
+    fn checks_answer_to_their_own_words_and_to_any() {
+        let check = |state, severity| CheckResult {
+            id: "AUX-C001",
+            title: "t",
+            state,
+            severity,
+            class: Class::Unclassified,
+            why: "w",
+            evidence: vec![],
+            fix: "f",
+            waived: None,
+        };
+        let fails = |word, check: &CheckResult| Gate::read(word).unwrap().fails_check(check);
+        let failed = check(CheckState::Failed, Severity::Medium);
+        assert!(fails("config:medium", &failed) && fails("config:low", &failed) && fails("any", &failed));
+        for word in ["config:high", "severity:low", "fixable", "unknown", "none", "config:low+unknown", DEFAULT_GATE] {
+            assert!(!fails(word, &failed), "{word}");
+        }
+        let unseen = check(CheckState::Unknown, Severity::High);
+        assert!(fails("unknown", &unseen) && fails("config:high+unknown", &unseen));
+        assert!(!fails("any", &unseen) && !fails("config:low", &unseen));
+        assert!(!fails("any", &check(CheckState::Passed, Severity::High)));
+        assert!(!fails("any", &CheckResult { waived: Some("r".into()), ..failed }));
+        assert!(!Gate::read("config:low").unwrap().fails(&finding(
+            State::Affected,
+            Severity::High,
             Class::Critical,
             true
         )));

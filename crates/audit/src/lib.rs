@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+pub mod checks;
 mod describe;
 mod explain;
 pub mod formats;
@@ -14,7 +15,7 @@ mod parallel;
 mod report;
 mod waiver;
 
-pub use audit::{Policy, audit};
+pub use audit::{Only, Policy, audit};
 pub use changes::{Changes, Fixed, InputChange, PackageChange, Presence, Side, TargetChanges, Terms, compare};
 pub use describe::describe;
 pub use explain::{Explanation, explain};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aux_core::{Finding, FlakeInput, Problem, Severity, State, TargetKind};
+use aux_core::{CheckResult, CheckState, Finding, FlakeInput, Problem, Severity, State, TargetKind};
 use jiff::Timestamp;
 
 /// The whole answer. Targets stand in the order they were given, findings worst first.
@@ -32,6 +32,8 @@ pub struct TargetReport {
     pub problems: Vec<Problem>,
     /// Sorted: alarms first, then by class, severity and id.
     pub findings: Vec<Finding>,
+    /// Sorted: failed first, then unknown, worst first. `None` where the target tells nothing of a configuration.
+    pub checks: Option<Vec<CheckResult>>,
 }
 
 /// Which feed the report rests on.
@@ -89,6 +91,9 @@ pub struct Summary {
     pub kev: usize,
     pub fixable: usize,
     pub problems: usize,
+    /// Configuration checks by state, every state present, waived ones counted apart.
+    pub checks: BTreeMap<&'static str, usize>,
+    pub checks_waived: usize,
 }
 
 impl Report {
@@ -98,6 +103,7 @@ impl Report {
         let is_read = |target: &TargetReport| target.components > 0;
         is_read(target)
             || !target.inputs.is_empty()
+            || target.checks.is_some()
             || (is_machine(target) && self.targets.iter().any(|other| is_machine(other) && is_read(other)))
     }
 
@@ -111,11 +117,21 @@ impl Report {
         {
             summary.alarms.insert(severity.as_str(), 0);
         }
+        for state in [CheckState::Failed, CheckState::Unknown, CheckState::Passed] {
+            summary.checks.insert(state.as_str(), 0);
+        }
         for target in &self.targets {
             summary.components += target.components;
             summary.problems += target.problems.len();
             for finding in &target.findings {
                 summary.count(finding);
+            }
+            for check in target.checks.iter().flatten() {
+                if check.waived.is_some() {
+                    summary.checks_waived += 1;
+                } else {
+                    *summary.checks.entry(check.state.as_str()).or_default() += 1;
+                }
             }
         }
         summary

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use aux_advisory::record::VersionRange;
 use aux_core::finding::EvidenceKind;
 use aux_core::version::Scheme;
-use aux_core::{Evidence, Finding, State, line_of};
+use aux_core::{CheckResult, CheckState, Evidence, Finding, State, line_of};
 use jiff::civil::Date;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::report::WaiverNote;
+use crate::audit::Only;
+use crate::checks::ID_PREFIX;
+use crate::report::{TargetReport, WaiverNote};
 
 /// Every waiver in force, in file order.
 #[derive(Debug, Clone, Default)]
@@ -186,10 +188,15 @@ impl Waivers {
     }
 
     /// Marks what is waived and returns what the owners of the file should know.
-    pub(crate) fn apply<'f>(&self, findings: impl Iterator<Item = &'f mut Finding>, today: Date) -> Vec<WaiverNote> {
+    pub(crate) fn apply(&self, targets: &mut [TargetReport], only: Only, today: Date) -> Vec<WaiverNote> {
         let mut matched = vec![0_usize; self.waivers.len()];
         let mut ended = vec![0_usize; self.waivers.len()];
         let places = self.places();
+        let has_configuration = targets.iter().any(|target| target.checks.is_some());
+        for check in targets.iter_mut().filter_map(|target| target.checks.as_mut()).flatten() {
+            self.apply_to_check(check, &mut matched, today);
+        }
+        let findings = targets.iter_mut().flat_map(|target| &mut target.findings);
         for finding in findings.filter(|finding| !matches!(finding.state, State::NotAffected | State::FixedByPatch)) {
             for place in places.of(finding) {
                 let slots = (self.waivers.get(place), matched.get_mut(place), ended.get_mut(place));
@@ -212,6 +219,9 @@ impl Waivers {
         let notes = self.waivers.iter().zip(matched).zip(ended).filter_map(|((waiver, matched), ended)| {
             let message = match (waiver.expires, matched, ended) {
                 (Some(expires), ..) if expires < today => format!("expired on {expires}"),
+                // What was not looked for is not missing.
+                (_, 0, _) if waiver.is_about_checks_alone() && !has_configuration => return None,
+                (_, 0, _) if !waiver.is_about_checks_alone() && !only.has_packages() => return None,
                 (_, 0, _) => "matches nothing".to_owned(),
                 (_, _, 1..) => "ended, because a fix exists now".to_owned(),
                 _ => return None,
@@ -219,6 +229,26 @@ impl Waivers {
             Some(WaiverNote { subject: waiver.subject.clone(), message })
         });
         notes.collect()
+    }
+}
+
+impl Waivers {
+    /// A check is waived by its id; a check that passes needs no waiver.
+    fn apply_to_check(&self, check: &mut CheckResult, matched: &mut [usize], today: Date) {
+        if check.state == CheckState::Passed {
+            return;
+        }
+        for (waiver, matched) in self.waivers.iter().zip(matched) {
+            if waiver.package.is_some() || !waiver.ids.contains(check.id) {
+                continue;
+            }
+            *matched += 1;
+            if waiver.expires.is_none_or(|expires| expires >= today) && check.waived.is_none() {
+                check.waived = Some(waiver.reason.clone());
+                let text = format!("waived by {}: {}", waiver.subject, waiver.reason);
+                check.evidence.push(Evidence::new(EvidenceKind::Waiver, text));
+            }
+        }
     }
 }
 
@@ -256,6 +286,10 @@ impl Waivers {
 }
 
 impl Waiver {
+    fn is_about_checks_alone(&self) -> bool {
+        !self.ids.is_empty() && self.ids.iter().all(|id| id.starts_with(ID_PREFIX))
+    }
+
     fn is_about(&self, finding: &Finding) -> bool {
         let id = self.ids.is_empty()
             || self.ids.contains(&finding.id)

@@ -114,6 +114,8 @@ pub enum EvidenceKind {
     Statement,
     Waiver,
     Metadata,
+    /// Something seen in a configuration, or why it was not.
+    Observation,
 }
 
 impl EvidenceKind {
@@ -126,6 +128,7 @@ impl EvidenceKind {
             Self::Statement => "statement",
             Self::Waiver => "waiver",
             Self::Metadata => "metadata",
+            Self::Observation => "observation",
         }
     }
 }

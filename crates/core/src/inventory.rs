@@ -1,6 +1,6 @@
 //! What a target is made of, and what of it could not be read.
 
-use crate::Component;
+use crate::{Component, Configuration};
 use jiff::Timestamp;
 
 /// Everything read from one target. What could not be read stands in `problems`: unknown is never shown as zero.
@@ -15,6 +15,8 @@ pub struct Inventory {
     pub tree: Vec<Node>,
     /// The pinned inputs, when the target has a flake.lock.
     pub inputs: Vec<FlakeInput>,
+    /// How the system is configured, where the target tells anything of it.
+    pub configuration: Option<Box<Configuration>>,
     pub problems: Vec<Problem>,
 }
 
@@ -33,6 +35,7 @@ impl Inventory {
             components: Vec::new(),
             tree: Vec::new(),
             inputs: Vec::new(),
+            configuration: None,
             problems: Vec::new(),
         }
     }
@@ -61,6 +64,8 @@ pub enum TargetKind {
     Closure,
     PathInfo,
     FlakeLock,
+    /// What an evaluated configuration says of itself, as docs/formats/configuration.md describes.
+    Configuration,
     /// A machine or package of a flake, evaluated.
     FlakeOutput,
     CycloneDx,
@@ -81,6 +86,7 @@ impl TargetKind {
             Self::Closure => "closure",
             Self::PathInfo => "path-info",
             Self::FlakeLock => "flake-lock",
+            Self::Configuration => "configuration",
             Self::FlakeOutput => "flake-output",
             Self::CycloneDx => "cyclonedx",
             Self::Spdx => "spdx",

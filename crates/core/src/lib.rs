@@ -3,7 +3,9 @@
 //! Nothing here reads a file, a clock or the environment; everything is data and total functions on it.
 
 pub mod causes;
+pub mod check;
 pub mod component;
+pub mod configuration;
 pub mod ecosystem;
 pub mod finding;
 mod hexadecimal;
@@ -17,7 +19,9 @@ pub mod severity;
 pub mod version;
 
 pub use causes::with_causes;
+pub use check::{CheckResult, CheckState};
 pub use component::{Component, Patch, Scope};
+pub use configuration::{Configuration, ConfigurationSource, Fact};
 pub use ecosystem::Ecosystem;
 pub use finding::{Evidence, Finding, Fix, Package, State};
 pub use hexadecimal::hexadecimal;

@@ -56,6 +56,18 @@ pub const FEED_ROOT_UPDATES_MAX: u64 = 256;
 pub const PROCESS_ERROR_BYTES_MAX: usize = 64 << 10;
 /// Output of a child process, bytes.
 pub const PROCESS_OUTPUT_BYTES_MAX: u64 = 1 << 30;
+/// One file of a running system that a check reads, bytes.
+pub const SYSTEM_FILE_BYTES_MAX: u64 = 4 << 20;
+/// Files and folders of a running system or a repository that are looked at for secrets.
+pub const SYSTEM_ENTRIES_MAX: usize = 50_000;
+/// Bytes at the start of a file that are looked at for a private key.
+pub const SECRET_START_BYTES_MAX: u64 = 64 << 10;
+/// Links followed from one path; the kernel's own bound.
+pub const LINKS_FOLLOWED_MAX: usize = 40;
+/// Things one fact of a configuration lists: services, users, files.
+pub const FACT_ENTRIES_MAX: usize = 10_000;
+/// The JSON of one evaluated configuration, bytes.
+pub const CONFIGURATION_BYTES_MAX: u64 = 64 << 20;
 /// Looking up a host, connecting and agreeing on TLS: each, seconds.
 pub const HTTP_CONNECT_SECONDS_MAX: u64 = 20;
 /// From a request to the end of its response's headers, seconds.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use aux_advisory::index::Index;
-use aux_audit::{Gate, Policy, Waivers, audit};
+use aux_audit::{Gate, Policy, audit};
 use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_core::{Ecosystem, State};
 use aux_inventory::{Gathered, list};
@@ -179,8 +179,7 @@ fn alarms(index: &Index<'_>, names: &BTreeSet<String>, states: &[State], now: Ti
             gathered.add(component);
         }
     }
-    let policy =
-        Policy { gate: Gate::read("none")?, waivers: Waivers::default(), runtime_only: false, allow_incomplete: true };
+    let policy = Policy { allow_incomplete: true, ..Policy::new(Gate::read("none")?, now) };
     let report = audit(index, &[gathered.finish("labels")], &policy, now);
     let mut alarms = Alarms::new();
     let findings = report.targets.into_iter().flat_map(|target| target.findings);

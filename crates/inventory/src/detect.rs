@@ -43,6 +43,8 @@ pub enum JsonDocument {
     FlakeLock,
     DerivationJson,
     PathInfo,
+    /// An evaluated configuration, `aux.configuration`.
+    Configuration,
     /// A list of names, or a list of such lists.
     NameList,
     /// An image manifest, or anything else with a `pkgsrc` list in it.
@@ -163,6 +165,7 @@ impl Seen {
             "@context" => JsonDocument::Spdx3,
             "derivations" => JsonDocument::DerivationJson,
             "pkgsrc" => JsonDocument::Manifest,
+            crate::configuration::KEY => JsonDocument::Configuration,
             _ if has("nodes") && has("root") => JsonDocument::FlakeLock,
             _ if has("uuid") && has("v") => JsonDocument::Manifest,
             _ if has("info") && has("version") => JsonDocument::PathInfo,
@@ -292,6 +295,7 @@ mod tests {
             (r#"["a-1"]"#.to_owned(), JsonDocument::NameList),
             (r#"[["a-1"]]"#.to_owned(), JsonDocument::NameList),
             (r#"{"pkgsrc": []}"#.to_owned(), JsonDocument::Manifest),
+            (r#"{"auxConfiguration": 1, "options": {}}"#.to_owned(), JsonDocument::Configuration),
             (r#"{"spec": {"pkgsrc": []}}"#.to_owned(), JsonDocument::Manifest),
             (r#"{"v": 2, "uuid": "x"}"#.to_owned(), JsonDocument::Manifest),
             (r#"{"a": 1}"#.to_owned(), JsonDocument::Unknown(vec!["a".to_owned()])),

@@ -70,6 +70,7 @@ fn json(name: &str, bytes: &[u8], options: &ReadOptions, into: &mut Gathered) {
         JsonDocument::FlakeLock => nix_documents::flake_lock(name, bytes, into),
         JsonDocument::PathInfo => nix_documents::path_info(name, bytes, options, into),
         JsonDocument::DerivationJson => nix_documents::derivation_json(name, bytes, options, into),
+        JsonDocument::Configuration => configuration(name, bytes, into),
         JsonDocument::NameList => {
             let kind = if pkgsrc == Ecosystem::PKGSRC { TargetKind::PkgsrcList } else { TargetKind::NameList };
             manifest::read(name, bytes, kind, &pkgsrc, into);
@@ -84,9 +85,18 @@ fn json(name: &str, bytes: &[u8], options: &ReadOptions, into: &mut Gathered) {
     }
 }
 
+fn configuration(name: &str, bytes: &[u8], into: &mut Gathered) {
+    into.recognise(TargetKind::Configuration);
+    match crate::configuration::read_evaluated(bytes) {
+        Ok(configuration) if into.configuration.is_none() => into.configuration = Some(Box::new(configuration)),
+        Ok(_) => into.problem(name, "is a second configuration in one target; name each as a target of its own"),
+        Err(error) => into.problem(name, error.to_string()),
+    }
+}
+
 /// What is read, for those who brought something else.
-const KINDS: &str = "read are .drv files, JSON of CycloneDX, SPDX, `nix derivation show`, `nix path-info` and Triton \
-                     manifests, flake.lock, and lists of names or package URLs";
+const KINDS: &str = "read are .drv files, JSON of CycloneDX, SPDX, `nix derivation show`, `nix path-info`, Triton \
+                     manifests and evaluated configurations, flake.lock, and lists of names or package URLs";
 
 /// Which list a document is, and what its names belong to. An ecosystem that was given outranks what was told.
 fn list_kind(document: &Document, options: &ReadOptions) -> Option<(TargetKind, Ecosystem)> {

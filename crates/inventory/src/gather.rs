@@ -2,7 +2,7 @@
 
 use crate::graph_order::Order;
 use aux_core::limits::DERIVATIONS_BYTES_MAX;
-use aux_core::{Component, Ecosystem, FlakeInput, Inventory, Node, Problem, Scope, TargetKind};
+use aux_core::{Component, Configuration, Ecosystem, FlakeInput, Inventory, Node, Problem, Scope, TargetKind};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,8 @@ pub struct Gathered {
     components: BTreeMap<Key, Component>,
     tree: Vec<Node>,
     pub inputs: Vec<FlakeInput>,
+    /// How the system is configured; the first document that tells is believed.
+    pub configuration: Option<Box<Configuration>>,
     problems: Vec<Problem>,
     problems_left_out: usize,
     /// Derivations (`.drv`) met among the documents, by name; they make sense only together.
@@ -94,6 +96,7 @@ impl Gathered {
             && self.problems.is_empty()
             && self.derivations.is_empty()
             && self.kind.is_none()
+            && self.configuration.is_none()
     }
 
     pub fn finish(mut self, name: &str) -> Inventory {
@@ -107,6 +110,7 @@ impl Gathered {
         }
         inventory.tree = self.tree;
         inventory.inputs = self.inputs;
+        inventory.configuration = self.configuration;
         if self.problems_left_out > 0 {
             self.problems
                 .push(Problem::new(name, format!("and {} more problems of this target", self.problems_left_out)));

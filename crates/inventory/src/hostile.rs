@@ -41,7 +41,7 @@ fn damaged_lists_and_manifests_become_components_or_problems() {
 #[test]
 fn damaged_documents_go_through_the_front_door() {
     let options = ReadOptions::default();
-    for target in ["detect", "derivation", "derivation_json", "path_info", "flake_lock"] {
+    for target in ["detect", "derivation", "derivation_json", "path_info", "flake_lock", "configuration"] {
         read(target, |bytes, into| {
             drop((detect::document(bytes), detect::json(bytes)));
             documents::bytes("x", bytes, &options, into);

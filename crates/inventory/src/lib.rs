@@ -1,6 +1,7 @@
 //! What a system is made of: one reader per source. Reads and reports problems; judging happens in aux-audit.
 
 mod closure;
+pub mod configuration;
 pub mod cyclonedx;
 mod derivers;
 pub mod detect;
@@ -24,6 +25,6 @@ pub mod store_name;
 
 pub use evaluate::{FlakeTarget, Step, read_flake, read_flake_lock};
 pub use gather::Gathered;
-pub use machine::read_machine;
+pub use machine::{read_machine, read_machine_configuration};
 pub use nix_program::{EvaluateError, Flake, Nix, evaluate_json, string_literal};
 pub use read::{ReadOptions, read};

@@ -1,7 +1,7 @@
 //! This machine, when no target is named: the running NixOS system and every Nix profile.
 
-use crate::{Gathered, ReadOptions, closure};
-use aux_core::Inventory;
+use crate::{Gathered, ReadOptions, closure, configuration};
+use aux_core::{Inventory, TargetKind};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ const PROFILE_DEPTH_MAX: usize = 2;
 /// Reads the closure of the running system and of all profiles the store keeps.
 pub fn read_machine(options: &ReadOptions) -> Inventory {
     let mut gathered = Gathered::default();
+    gathered.configuration = Some(Box::new(configuration::read_running(&options.root)));
     let mut roots = BTreeSet::new();
     roots.extend(store_path(&options.current_system, options));
     profiles(&options.nix_state_dir.join("profiles"), PROFILE_DEPTH_MAX, options, &mut roots);
@@ -37,6 +38,15 @@ pub fn read_machine(options: &ReadOptions) -> Inventory {
         closure::read(&roots, options, &mut gathered);
     }
     gathered.finish(NAME)
+}
+
+/// Reads how the running system is configured, and not what it is made of.
+pub fn read_machine_configuration(options: &ReadOptions) -> Inventory {
+    let mut gathered = Gathered::default();
+    gathered.recognise(TargetKind::Configuration);
+    gathered.configuration = Some(Box::new(configuration::read_running(&options.root)));
+    let is_this = options.root == Path::new("/");
+    gathered.finish(&if is_this { NAME.to_owned() } else { options.root.display().to_string() })
 }
 
 /// Collects what the current generation of each profile in a folder points to.
@@ -85,6 +95,7 @@ mod tests {
         let options = ReadOptions {
             nix_state_dir: folder.path().join("state"),
             current_system: folder.path().join("none"),
+            root: folder.path().to_path_buf(),
             ..ReadOptions::default()
         };
         let inventory = read_machine(&options);

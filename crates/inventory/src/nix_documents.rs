@@ -141,6 +141,7 @@ pub(crate) fn path_info(name: &str, bytes: &[u8], options: &ReadOptions, into: &
 }
 
 pub(crate) fn flake_lock(name: &str, bytes: &[u8], into: &mut Gathered) {
+    into.configuration.get_or_insert_with(|| Box::new(crate::configuration::of_lock(bytes)));
     if flake_inputs(name, bytes, into) {
         into.problem(name, "its inputs were read, but no package was: a lock names no packages; audit a derivation graph or a closure of it");
     }

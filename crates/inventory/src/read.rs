@@ -1,6 +1,6 @@
 //! The front door: a word from the command line becomes an inventory, whatever it turns out to be.
 
-use crate::{Gathered, closure, documents, nix_documents};
+use crate::{Gathered, closure, configuration, documents, nix_documents};
 use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_core::{Ecosystem, Inventory, TargetKind};
 use aux_io::input;
@@ -20,6 +20,10 @@ pub struct ReadOptions {
     pub store_dir: PathBuf,
     /// The link to the running NixOS system.
     pub current_system: PathBuf,
+    /// The folder that stands for `/` where the running system's configuration is read.
+    pub root: PathBuf,
+    /// Whether machines of a flake are also asked how they are configured, which evaluates each once more.
+    pub evaluates_configurations: bool,
 }
 
 impl Default for ReadOptions {
@@ -31,6 +35,8 @@ impl Default for ReadOptions {
             nix_state_dir: PathBuf::from("/nix/var/nix"),
             store_dir: PathBuf::from("/nix/store"),
             current_system: PathBuf::from("/run/current-system"),
+            root: PathBuf::from("/"),
+            evaluates_configurations: true,
         }
     }
 }
@@ -100,6 +106,9 @@ fn missing(target: &str) -> String {
 
 fn folder(target: &str, path: &Path, options: &ReadOptions, into: &mut Gathered) {
     let lock = path.join("flake.lock");
+    if is_repository(path) {
+        into.configuration = Some(Box::new(configuration::read_repository(path)));
+    }
     if lock.is_file() {
         return documents::file(&lock.display().to_string(), options, into);
     }
@@ -114,6 +123,11 @@ fn folder(target: &str, path: &Path, options: &ReadOptions, into: &mut Gathered)
     if into.is_empty() {
         into.problem(target, "is a folder without a file to read");
     }
+}
+
+/// A folder of sources, and not one of documents.
+fn is_repository(folder: &Path) -> bool {
+    ["flake.nix", "flake.lock", "configuration.nix", ".git"].iter().any(|name| folder.join(name).exists())
 }
 
 #[cfg(test)]

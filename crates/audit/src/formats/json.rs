@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use aux_core::{Evidence, Finding, Fix, FlakeInput, Problem};
+use aux_core::{CheckResult, Evidence, Finding, Fix, FlakeInput, Problem};
 use serde::Serialize;
 
 use super::document;
@@ -56,12 +56,15 @@ struct SummaryOutput {
     alarms: BTreeMap<&'static str, usize>,
     kev: usize,
     fixable: usize,
+    checks: BTreeMap<&'static str, usize>,
+    checks_waived: usize,
 }
 
 impl SummaryOutput {
     fn new(summary: Summary) -> Self {
-        let Summary { targets, components, states, waived, alarms, kev, fixable, problems } = summary;
-        Self { targets, components, problems, states, waived, alarms, kev, fixable }
+        let Summary { targets, components, states, waived, alarms, kev, fixable, problems, checks, checks_waived } =
+            summary;
+        Self { targets, components, problems, states, waived, alarms, kev, fixable, checks, checks_waived }
     }
 }
 
@@ -110,6 +113,8 @@ struct TargetOutput<'a> {
     inputs: Vec<InputOutput<'a>>,
     problems: Vec<NoteOutput<'a>>,
     findings: Vec<FindingOutput<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<Vec<CheckOutput<'a>>>,
 }
 
 impl<'a> TargetOutput<'a> {
@@ -121,6 +126,7 @@ impl<'a> TargetOutput<'a> {
             inputs: target.inputs.iter().map(InputOutput::new).collect(),
             problems: target.problems.iter().map(NoteOutput::of_problem).collect(),
             findings: target.findings.iter().map(FindingOutput::new).collect(),
+            checks: target.checks.as_ref().map(|checks| checks.iter().map(CheckOutput::new).collect()),
         }
     }
 }
@@ -190,6 +196,35 @@ impl<'a> FindingOutput<'a> {
             outputs: &finding.outputs,
             title: finding.title.as_deref(),
             references: &finding.references,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CheckOutput<'a> {
+    id: &'a str,
+    title: &'a str,
+    state: &'static str,
+    waived: Option<&'a str>,
+    class: &'static str,
+    severity: &'static str,
+    why: &'a str,
+    evidence: Vec<EvidenceOutput<'a>>,
+    fix: &'a str,
+}
+
+impl<'a> CheckOutput<'a> {
+    fn new(check: &'a CheckResult) -> Self {
+        Self {
+            id: check.id,
+            title: check.title,
+            state: check.state.as_str(),
+            waived: check.waived.as_deref(),
+            class: check.class.as_str(),
+            severity: check.severity.as_str(),
+            why: check.why,
+            evidence: check.evidence.iter().map(EvidenceOutput::new).collect(),
+            fix: check.fix,
         }
     }
 }

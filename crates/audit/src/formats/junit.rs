@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use aux_core::{Finding, State};
+use aux_core::{CheckResult, CheckState, Finding, State};
 
 use super::escape::xml;
 use super::group::{self, Group};
@@ -66,7 +66,28 @@ impl Suite {
         for group in group::in_target(target, |_| true) {
             suite.package(&group);
         }
+        for check in target.checks.iter().flatten() {
+            suite.check(check);
+        }
         suite
+    }
+
+    fn check(&mut self, check: &CheckResult) {
+        let reason = words::check_reason(check);
+        let body = match check.state {
+            _ if check.waived.is_some() => format!("<system-out>{}</system-out>", xml(&reason)),
+            CheckState::Failed => {
+                self.failures += 1;
+                let lines: Vec<String> = check.fix.lines().map(str::to_owned).collect();
+                element("failure", check.severity.as_str(), &reason, &lines)
+            }
+            CheckState::Unknown => {
+                self.skipped += 1;
+                format!("<skipped message=\"{}\"/>", xml(&format!("not seen: {reason}")))
+            }
+            CheckState::Passed => format!("<system-out>{}</system-out>", xml(&reason)),
+        };
+        self.case(&format!("{} {}", check.id, check.title), &body);
     }
 
     fn package(&mut self, group: &Group<'_>) {

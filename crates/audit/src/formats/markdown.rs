@@ -1,5 +1,7 @@
 //! Markdown for a pull request comment: the verdict, a table of the alarms, and the rest folded away.
 
+mod checks;
+
 use std::fmt::Write as _;
 
 use aux_core::{Finding, State, TargetKind};
@@ -26,6 +28,7 @@ pub fn render(report: &Report) -> String {
     for (word, wanted) in states() {
         folded(&mut text, word, &group::by_package(report, wanted));
     }
+    checks::write(&mut text, report);
     waiver_notes(&mut text, report);
     looked_at(&mut text, report);
     text

@@ -2,7 +2,8 @@
 
 use aux_core::finding::EvidenceKind;
 use aux_core::{
-    Class, Evidence, Finding, Fix, FlakeInput, Package, Problem, Scope, Score, Severity, State, TargetKind,
+    CheckResult, CheckState, Class, Evidence, Finding, Fix, FlakeInput, Package, Problem, Scope, Score, Severity,
+    State, TargetKind,
 };
 use jiff::Timestamp;
 
@@ -130,6 +131,7 @@ pub(super) fn report() -> Report {
                     Problem::new(HOSTILE, "is no UTF-8\u{1b}[2J"),
                 ],
                 findings: system,
+                checks: None,
             },
             TargetReport {
                 name: "fleet/flake.lock".to_owned(),
@@ -138,6 +140,7 @@ pub(super) fn report() -> Report {
                 inputs: inputs(),
                 problems: Vec::new(),
                 findings: list,
+                checks: Some(checks()),
             },
         ],
         feed: FeedFacts {
@@ -155,6 +158,31 @@ pub(super) fn report() -> Report {
         }],
         as_of: moment("2024-07-04T08:30:00Z"),
     }
+}
+
+/// One of each state, and one that is waived.
+fn checks() -> Vec<CheckResult> {
+    let check = |id, title, state, severity, text: &str| CheckResult {
+        id,
+        title,
+        state,
+        severity,
+        class: Class::Unclassified,
+        why: "One weak account is enough.",
+        evidence: vec![Evidence::new(EvidenceKind::Observation, text)],
+        fix: "services.openssh.settings = {\n  PermitRootLogin = \"no\";\n};",
+        waived: None,
+    };
+    let mut waived =
+        check("AUX-C026", "Updates without a person", CheckState::Failed, Severity::Low, "nothing installs updates");
+    waived.waived = Some("deployed by a job".to_owned());
+    vec![
+        check("AUX-C005", "Login of root over SSH", CheckState::Failed, Severity::High, "PermitRootLogin is `yes`"),
+        check("AUX-C014", "Private keys in the repository", CheckState::Failed, Severity::Critical, HOSTILE),
+        waived,
+        check("AUX-C001", "Secure boot", CheckState::Unknown, Severity::High, "not in a configuration"),
+        check("AUX-C003", "AppArmor", CheckState::Passed, Severity::Medium, "AppArmor is on"),
+    ]
 }
 
 fn inputs() -> Vec<FlakeInput> {
@@ -178,6 +206,9 @@ pub(super) fn quiet_report() -> Report {
     for target in &mut report.targets {
         target.problems.clear();
         target.findings.retain(|finding| !finding.is_alarm());
+        if let Some(checks) = &mut target.checks {
+            checks.retain(|check| !check.is_alarm());
+        }
     }
     report.verdict = Verdict::Pass;
     report.waiver_notes.clear();
@@ -190,6 +221,7 @@ pub(crate) fn clean_report() -> Report {
     for target in &mut report.targets {
         target.findings.clear();
         target.inputs.clear();
+        target.checks = None;
     }
     report
 }

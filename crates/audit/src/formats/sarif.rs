@@ -3,6 +3,7 @@
 //! A physical location is given only where one is true: the file a target was read from. A derivation graph or a
 //! closure is no file of a repository, so its findings have logical locations alone.
 
+mod checks;
 mod rules;
 
 use aux_core::{Finding, Severity, State, TargetKind};
@@ -22,7 +23,10 @@ pub fn render(report: &Report, options: Options<'_>) -> String {
     let results: Vec<SarifResult> = report
         .targets
         .iter()
-        .flat_map(|target| target.findings.iter().map(|finding| result(target, finding, rules.index(&finding.id))))
+        .flat_map(|target| {
+            let findings = target.findings.iter().map(|finding| result(target, finding, rules.index(&finding.id)));
+            findings.chain(checks::results(target, &rules))
+        })
         .collect();
     let (word, sentence) = words::verdict(report);
     document::print(&json!({
@@ -182,6 +186,7 @@ fn artifact(target: &TargetReport) -> Option<String> {
         | TargetKind::PurlList
         | TargetKind::PkgsrcList
         | TargetKind::TritonManifest
+        | TargetKind::Configuration
         | TargetKind::CycloneDx
         | TargetKind::Spdx => Some(escape::path_uri(name)),
         TargetKind::DerivationGraph

@@ -3,8 +3,9 @@
 //! The verdict stands at the top and again at the bottom, because a long report ends where the eye is.
 
 pub(super) mod alarms;
+mod checks;
 
-use aux_core::{Finding, FlakeInput, State, TargetKind};
+use aux_core::{CheckResult, Finding, FlakeInput, State, TargetKind};
 use jiff::Timestamp;
 
 use super::machines::{self, Machine};
@@ -31,6 +32,7 @@ pub fn render(report: &Report, options: Options<'_>) -> String {
     looked_at(&mut page, report);
     machines(&mut page, report);
     alarms::write(&mut page, report, Finding::is_alarm);
+    checks::write(&mut page, report);
     unknown(&mut page, report);
     quiet(&mut page, report);
     waiver_notes(&mut page, report);
@@ -83,6 +85,9 @@ fn looked_at(page: &mut Page, report: &Report) {
         let mut facts = words::count(target.components, "component");
         if !target.inputs.is_empty() {
             facts = format!("{facts}, {}", words::count(target.inputs.len(), "input"));
+        }
+        if let Some(checks) = &target.checks {
+            facts = format!("{facts}, {}", words::count(checks.len(), "check"));
         }
         let lead = format!("  {:<width$}  ", shown_name(target));
         page.hanging(Paint::Plain, &lead, &format!("{}, {facts}", target.kind.as_str()));
@@ -203,7 +208,15 @@ fn closing(page: &mut Page, report: &Report) {
     let hint = match report.verdict {
         Verdict::Unknown if !report.targets.iter().all(is_partial) => "",
         Verdict::Unknown => "; --allow-incomplete judges what could be read",
+        // Checks fail an audit where they are asked to, which a reader of a long list of them should know.
+        Verdict::Pass if has_failed_checks(report) && !report.fail_on.contains("config:") => {
+            "; add config:high to --fail-on to fail on checks"
+        }
         Verdict::Pass | Verdict::Fail => "",
     };
     page.hanging(paint_of(report.verdict), &format!("{word} "), &format!("(gate: {}{hint})", words::gate(report)));
+}
+
+fn has_failed_checks(report: &Report) -> bool {
+    report.targets.iter().flat_map(|target| target.checks.iter().flatten()).any(CheckResult::is_alarm)
 }

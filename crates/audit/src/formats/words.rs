@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aux_core::{Class, Finding, Severity, State};
+use aux_core::{CheckResult, Class, Finding, Severity, State};
 use jiff::Timestamp;
 
 use crate::{Report, Verdict};
@@ -29,12 +29,52 @@ pub(super) fn gate(report: &Report) -> String {
 
 /// The verdict as a word in capitals and the sentence that explains it.
 pub(super) fn verdict(report: &Report) -> (&'static str, String) {
+    let (word, sentence) = package_verdict(report);
+    match configuration(report) {
+        Some(checks) => (word, format!("{sentence}; {checks}")),
+        None => (word, sentence),
+    }
+}
+
+/// `configuration: 2 checks failed, 3 unknown, 14 passed`; nothing where no target has one.
+pub(super) fn configuration(report: &Report) -> Option<String> {
+    if report.targets.iter().all(|target| target.checks.is_none()) {
+        return None;
+    }
+    let summary = report.summary();
+    let number = |state: &str| summary.checks.get(state).copied().unwrap_or_default();
+    let mut facts = vec![format!("{} failed", count(number("failed"), "check"))];
+    facts.push(format!("{} unknown", number("unknown")));
+    facts.push(format!("{} passed", number("passed")));
+    if summary.checks_waived > 0 {
+        facts.push(format!("{} waived", summary.checks_waived));
+    }
+    Some(format!("configuration: {}", facts.join(", ")))
+}
+
+/// What was seen, or the waiver's reason.
+pub(super) fn check_reason(check: &CheckResult) -> String {
+    if let Some(reason) = &check.waived {
+        return format!("waived: {reason}");
+    }
+    check.evidence.iter().map(|evidence| evidence.text.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// Where a check is described: the page of its id.
+pub(super) fn check_page(check: &CheckResult) -> String {
+    format!("{}/blob/main/docs/checks/{}.md", super::TOOL_PAGE, check.id)
+}
+
+fn package_verdict(report: &Report) -> (&'static str, String) {
     let summary = report.summary();
     let alarms = alarms(report);
     let problems = count(summary.problems, "problem");
     match report.verdict {
         Verdict::Fail => match alarms {
             Some(alarms) => ("FAIL", alarms),
+            None if summary.checks.get("failed").is_some_and(|number| *number > 0) => {
+                ("FAIL", format!("no alarm in {}", count(summary.components, "component")))
+            }
             None => ("FAIL", format!("no alarm, yet the gate `{}` was reached", report.fail_on)),
         },
         Verdict::Unknown => {
@@ -44,6 +84,9 @@ pub(super) fn verdict(report: &Report) -> (&'static str, String) {
         Verdict::Pass => {
             let sentence = match alarms {
                 Some(alarms) => format!("{alarms}; none at or above the gate"),
+                None if summary.components == 0 && configuration(report).is_some() => {
+                    "no component was judged".to_owned()
+                }
                 None if summary.components == 0 => "nothing was found, but no component was judged either".to_owned(),
                 None => format!("no alarm in {}", count(summary.components, "component")),
             };

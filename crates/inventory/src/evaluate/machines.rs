@@ -20,6 +20,10 @@ pub(super) struct Machine {
 }
 
 impl Machine {
+    pub(super) fn is_nixos(&self) -> bool {
+        self.family.first().is_some_and(|family| family == SYSTEMS[0])
+    }
+
     pub(super) fn names(&self) -> Vec<&str> {
         self.family.iter().map(String::as_str).chain([self.name.as_str()]).collect()
     }

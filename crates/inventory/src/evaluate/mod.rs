@@ -7,11 +7,12 @@ mod shared_graph;
 use std::path::{Path, PathBuf};
 
 use aux_core::limits::DOCUMENT_BYTES_MAX;
-use aux_core::{Inventory, TargetKind};
+use aux_core::{Configuration, Inventory, TargetKind};
 use aux_io::input;
 
+use crate::configuration::{CONFIGURATION_EXPRESSION, read_evaluated, read_repository, unseen};
 use crate::nix_program::attribute_path;
-use crate::{EvaluateError, Flake, Gathered, Nix, ReadOptions, nix_documents};
+use crate::{EvaluateError, Flake, Gathered, Nix, ReadOptions, evaluate_json, nix_documents};
 use machines::Machine;
 use shared_graph::SharedGraph;
 
@@ -73,7 +74,13 @@ pub fn read_flake(
     for (machine, outcome) in &evaluated {
         let name = format!("{}#{}", target.name, machine.shown());
         inventories.push(match outcome {
-            Ok(root) => graph.inventory(&name, root, options),
+            Ok(root) => {
+                let mut inventory = graph.inventory(&name, root, options);
+                if options.evaluates_configurations && machine.is_nixos() {
+                    inventory.configuration = Some(Box::new(configuration(target, machine, nix)));
+                }
+                inventory
+            }
             Err(error) => unevaluated(&name, error),
         });
     }
@@ -89,6 +96,15 @@ pub fn read_flake_lock(target: &FlakeTarget, why: &str) -> Inventory {
     flake.finish(&target.name)
 }
 
+/// How a machine is configured. What does not evaluate is not seen, which is no problem of its packages.
+fn configuration(target: &FlakeTarget, machine: &Machine, nix: &Nix) -> Configuration {
+    let answer = evaluate_json(nix, &target.flake, &machine.names(), Some(CONFIGURATION_EXPRESSION));
+    let read = answer
+        .map_err(|error| error.to_string())
+        .and_then(|document| read_evaluated(document.to_string().as_bytes()).map_err(|error| error.to_string()));
+    read.unwrap_or_else(|why| unseen(&format!("the configuration cannot be evaluated: {why}")))
+}
+
 fn unevaluated(name: &str, error: &EvaluateError) -> Inventory {
     let mut gathered = Gathered::default();
     gathered.recognise(TargetKind::FlakeOutput);
@@ -98,6 +114,8 @@ fn unevaluated(name: &str, error: &EvaluateError) -> Inventory {
 
 /// A flake without inputs has no lock, and needs none; whether one is missing is for `nix` to say.
 fn lock(target: &FlakeTarget, into: &mut Gathered) {
+    let folder = target.lock.parent();
+    into.configuration = folder.map(|folder| Box::new(read_repository(folder)));
     let shown = target.lock.display().to_string();
     match is_plain_file(&target.lock) {
         None => {}

@@ -5,6 +5,7 @@
 mod corpora;
 #[path = "../../../../tests/support/derivations.rs"]
 mod derivations;
+mod evaluation;
 mod generations;
 mod graph;
 mod lists;

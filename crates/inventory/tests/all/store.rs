@@ -67,6 +67,7 @@ impl Store {
             nix_state_dir: at.join("state"),
             store_dir: at.join("store"),
             current_system: at.join("none"),
+            root: at.to_path_buf(),
             ..ReadOptions::default()
         }
     }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use aux_advisory::index::{Details, Index};
 use aux_app::config::{self, Config};
 use aux_app::exit;
+use aux_audit::checks;
 use aux_audit::formats::{Format, Options, changes, render};
-use aux_audit::{DEFAULT_GATE, Gate, Policy, Report, Side, Terms, Verdict, Waivers, audit, compare, describe};
+use aux_audit::{DEFAULT_GATE, Gate, Only, Policy, Report, Side, Terms, Verdict, Waivers, audit, compare, describe};
 use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_core::{Ecosystem, Inventory};
 use jiff::Timestamp;
@@ -53,7 +54,8 @@ pub(crate) struct Args {
     /// Write the report to a file instead of standard output, which `-` stands for.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What fails the audit, a comma list: class:critical, severity:high, fixable, kev, unreviewed, unknown, any, none;
+    /// What fails the audit, a comma list: class:critical, severity:high, fixable, kev, unreviewed, unknown, config:high,
+    /// any, none;
     /// words joined by + must hold together.
     #[arg(long, value_name = "LIST")]
     fail_on: Option<String>,
@@ -63,6 +65,12 @@ pub(crate) struct Args {
     /// Fail on waivers that expired, ended or match nothing.
     #[arg(long)]
     strict_waivers: bool,
+    /// Look at packages alone, or at the configuration alone.
+    #[arg(long, value_name = "PART", value_parser = only)]
+    only: Option<Only>,
+    /// With --only config and no target: the folder that stands for / where the system's files are read.
+    #[arg(long, value_name = "DIR", conflicts_with = "targets")]
+    root: Option<PathBuf>,
     /// Leave out what is needed to build only.
     #[arg(long)]
     runtime_only: bool,
@@ -95,16 +103,33 @@ fn format(word: &str) -> Result<Format, String> {
     Format::from_word(word).ok_or_else(|| format!("`{word}` is not one of {}", known()))
 }
 
+fn only(word: &str) -> Result<Only, String> {
+    match word {
+        "packages" => Ok(Only::Packages),
+        "config" => Ok(Only::Config),
+        _ => Err(format!("`{word}` is neither packages nor config")),
+    }
+}
+
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     ui.is_quiet |= args.quiet || args.json;
     if args.targets.iter().filter(|target| *target == "-").count() > 1 {
         return Err(Failure::new("`-` stands twice, and standard input can be read only once"));
     }
+    if let Some(root) = &args.root {
+        if args.only != Some(Only::Config) {
+            return Err(Failure::new("--root is about the configuration alone").hint("add --only config"));
+        }
+        if !root.is_dir() {
+            return Err(Failure::new(format!("{}: no such folder", root.display()))
+                .hint("--root names a folder that stands for /"));
+        }
+    }
     let start = args.targets.first().map_or(Path::new("."), |target| Path::new(target.as_str()));
     let config = config::load(&environment::absolute(start), &environment::config_places()).map_err(Failure::new)?;
     let now = environment::now(args.as_of)?;
     let (feed, stale_feed) = feed_path(args, &config, now)?;
-    let policy = Policy { stale_feed, ..policy(args, &config)? };
+    let policy = Policy { stale_feed, ..policy(args, &config, now)? };
     let mapped = aux_io::file::map(&feed).map_err(|error| Failure::feed_file(&error))?;
     let earlier = args.since.as_ref().map(|old| earlier(old, args, ui)).transpose()?;
     // The index's checksum and the targets are read at the same time: neither needs the other.
@@ -182,7 +207,7 @@ fn feed_path(args: &Args, config: &Config, now: Timestamp) -> Result<(PathBuf, O
     Ok((state.index_path(&current), stale))
 }
 
-fn policy(args: &Args, config: &Config) -> Result<Policy, Failure> {
+fn policy(args: &Args, config: &Config, now: Timestamp) -> Result<Policy, Failure> {
     let configured = if args.fail_on.is_none() { config.fail_on.as_ref() } else { None };
     let words = args.fail_on.as_deref().or(configured.map(|set| set.value.as_str())).unwrap_or(DEFAULT_GATE);
     let gate_file = configured.map(|set| set.file.display().to_string());
@@ -203,17 +228,39 @@ fn policy(args: &Args, config: &Config) -> Result<Policy, Failure> {
         runtime_only: args.runtime_only || config.runtime_only.as_ref().is_some_and(|set| set.value),
         allow_incomplete: args.allow_incomplete,
         stale_feed: None,
+        only: args.only.unwrap_or_default(),
+        terms: terms(config, now),
     })
+}
+
+fn terms(config: &Config, now: Timestamp) -> checks::Terms {
+    let mut terms = checks::Terms::new(now);
+    if let Some(set) = &config.allowed_substituters {
+        terms.substituters.clone_from(&set.value);
+    }
+    if let Some(set) = &config.allowed_cache_keys {
+        terms.public_keys.clone_from(&set.value);
+    }
+    if let Some(set) = &config.input_age_days {
+        terms.input_age_days = set.value;
+    }
+    terms
 }
 
 fn inventories(args: &Args, ui: &Ui) -> Vec<Inventory> {
     let mut options = environment::read_options();
     options.ecosystem.clone_from(&args.ecosystem);
+    if let Some(root) = &args.root {
+        options.root.clone_from(root);
+    }
+    options.evaluates_configurations = args.only != Some(Only::Packages);
     let here = [".".to_owned()];
     // What is compared is a repository, and this machine is none.
     let targets = if args.targets.is_empty() && args.since.is_some() { &here[..] } else { &args.targets };
     if targets.is_empty() {
-        return vec![aux_inventory::read_machine(&options)];
+        let only_config = args.only == Some(Only::Config);
+        let read = if only_config { aux_inventory::read_machine_configuration } else { aux_inventory::read_machine };
+        return vec![read(&options)];
     }
     let bar = ui.progress("reading targets");
     bar.set_length(targets.len() as u64);

@@ -37,6 +37,9 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         row("strict_waivers", config.strict_waivers.as_ref(), ToString::to_string),
         row("runtime_only", config.runtime_only.as_ref(), ToString::to_string),
         row("allowed_keys", config.allowed_keys.as_ref(), |paths| joined(paths)),
+        row("allowed_substituters", config.allowed_substituters.as_ref(), |names| names.join(" ")),
+        row("allowed_cache_keys", config.allowed_cache_keys.as_ref(), |names| names.join(" ")),
+        row("input_age_days", config.input_age_days.as_ref(), ToString::to_string),
         row("fetch.base", config.fetch_bases.as_ref(), bases_shown),
     ];
     if args.json {
@@ -49,8 +52,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         let text: String = rows
             .iter()
             .map(|(name, value, file)| match (value, file) {
-                (Some(value), Some(file)) => format!("{name:<17} {}   ({})\n", visible(value), visible(file)),
-                _ => format!("{name:<17} not set: the built-in default holds\n"),
+                (Some(value), Some(file)) => format!("{name:<20} {}   ({})\n", visible(value), visible(file)),
+                _ => format!("{name:<20} not set: the built-in default holds\n"),
             })
             .collect();
         ui.answer(&text)?;

@@ -85,12 +85,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let mapped = aux_io::file::map(&feed).map_err(|error| Failure::feed_file(&error))?;
     let index = Index::open(&mapped).map_err(|error| Failure::feed(&feed, &error))?;
     let inventories = inventories(args);
-    let policy = Policy {
-        gate: Gate::read("none").map_err(Failure::new)?,
-        waivers: waivers(&args.waivers)?,
-        runtime_only: false,
-        allow_incomplete: true,
-    };
+    let gate = Gate::read("none").map_err(Failure::new)?;
+    let policy = Policy { waivers: waivers(&args.waivers)?, allow_incomplete: true, ..Policy::new(gate, now) };
     let request = PendingRequest {
         inventories: &inventories,
         triage: &folder.triage,

@@ -5,6 +5,7 @@ mod audit;
 mod bad_feed;
 mod bad_input;
 mod config_show;
+mod configuration;
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
 mod demo;

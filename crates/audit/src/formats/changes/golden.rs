@@ -52,6 +52,7 @@ fn state(revision: &str, machines: Vec<Machine<'_>>) -> (Vec<Inventory>, Report)
             inputs: inventory.inputs.clone(),
             problems: inventory.problems.clone(),
             findings: findings.clone(),
+            checks: None,
         });
     }
     (all.into_iter().map(|(inventory, _)| inventory).collect(), report)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aux_core::{Finding, Severity};
+use aux_core::{CheckResult, CheckState, Finding, Severity};
 use serde_json::{Value, json};
 
 use crate::Report;
@@ -10,14 +10,25 @@ use crate::formats::{escape, words};
 
 /// Advisories by id; their order is the order of the rules.
 pub(super) struct Rules<'a> {
-    positions: BTreeMap<&'a str, (usize, &'a Finding)>,
+    positions: BTreeMap<&'a str, (usize, Subject<'a>)>,
+}
+
+/// What a rule is made from.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Advisory(&'a Finding),
+    Check(&'a CheckResult),
 }
 
 impl<'a> Rules<'a> {
     pub(super) fn of(report: &'a Report) -> Self {
         let mut positions = BTreeMap::new();
         for finding in report.targets.iter().flat_map(|target| &target.findings) {
-            positions.entry(finding.id.as_str()).or_insert((0, finding));
+            positions.entry(finding.id.as_str()).or_insert((0, Subject::Advisory(finding)));
+        }
+        let checks = report.targets.iter().filter_map(|target| target.checks.as_ref()).flatten();
+        for check in checks.filter(|check| check.state != CheckState::Passed) {
+            positions.entry(check.id).or_insert((0, Subject::Check(check)));
         }
         for (index, (position, _)) in positions.values_mut().enumerate() {
             *position = index;
@@ -30,7 +41,11 @@ impl<'a> Rules<'a> {
     }
 
     pub(super) fn into_values(self) -> Vec<Value> {
-        self.positions.into_values().map(|(_, finding)| rule(finding)).collect()
+        let value = |(_, subject)| match subject {
+            Subject::Advisory(finding) => rule(finding),
+            Subject::Check(check) => super::checks::rule(check),
+        };
+        self.positions.into_values().map(value).collect()
     }
 }
 
