@@ -13,6 +13,13 @@ sqlite3|sqlite3
 gpg|gnupg
 zstd|zstd
 xz|xz-utils
+openssl|openssl
+zsh|zsh
+fish|fish
+dbus-daemon|dbus-daemon
+gdbus|libglib2.0-bin
+dunst|dunst
+Xvfb|xvfb
 '
 
 missing=()
@@ -47,4 +54,8 @@ fi
 if ! "$here/schemas.sh"; then
     [[ -z ${CI:-} ]] || exit 1
     echo "peers: no schemas, so documents will not be checked against them; scripts/schemas.sh says why" >&2
+fi
+if ! "$here/alert-peers.sh"; then
+    [[ -z ${CI:-} ]] || exit 1
+    echo "peers: no SMTP server and no library of webhooks, so their tests will be skipped" >&2
 fi

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_io::input::{self, InputError};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// The name of the file upward from a target.
 pub const FILE_NAME: &str = "aux.toml";
@@ -18,7 +19,7 @@ pub struct Set<T> {
 }
 
 /// Every setting there is; `None` where no file says anything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
     /// The index to audit against.
     pub feed: Option<Set<PathBuf>>,
@@ -30,6 +31,9 @@ pub struct Config {
     pub runtime_only: Option<Set<bool>>,
     /// Files of armored public keys that may sign a pkgsrc list.
     pub allowed_keys: Option<Set<Vec<PathBuf>>>,
+    /// The `[alert]` table, taken whole, and only from the user's file or the system's: it says where findings go and
+    /// which files hold secrets, which a checkout from a stranger has no say in.
+    pub alert: Option<Set<toml::Table>>,
     /// The files read, nearest first.
     pub files: Vec<PathBuf>,
 }
@@ -41,6 +45,10 @@ pub enum ConfigError {
     Input(#[from] InputError),
     #[error("{}:{line}: {message}", file.display())]
     Syntax { file: PathBuf, line: usize, message: String },
+    #[error("{}: [{table}]: {message}", file.display())]
+    Table { file: PathBuf, table: &'static str, message: String },
+    #[error("{}: [alert] is heeded in the user's file and the system's only, not in files beside a target", file.display())]
+    Misplaced { file: PathBuf },
 }
 
 /// Where to look beside the target's own folders.
@@ -61,6 +69,7 @@ struct Document {
     strict_waivers: Option<bool>,
     runtime_only: Option<bool>,
     allowed_keys: Option<Vec<PathBuf>>,
+    alert: Option<toml::Table>,
 }
 
 /// Reads every configuration file that concerns `start`, a target or a folder.
@@ -70,12 +79,26 @@ pub fn load(start: &Path, places: &Places) -> Result<Config, ConfigError> {
     for file in above.chain(places.user.clone()).chain(places.system.clone()) {
         if file.is_file() && !config.files.contains(&file) {
             config.add(&file)?;
+            let is_own = [&places.user, &places.system].into_iter().flatten().any(|own| *own == file);
+            if !is_own && config.alert.is_some() {
+                return Err(ConfigError::Misplaced { file });
+            }
         }
     }
     Ok(config)
 }
 
 impl Config {
+    /// The `[alert]` table as the room of alerts reads it, and the folder that its paths are meant from.
+    pub fn alert_settings<T: DeserializeOwned + Default>(&self) -> Result<(T, PathBuf), ConfigError> {
+        let Some(Set { value, file }) = &self.alert else { return Ok((T::default(), PathBuf::from("."))) };
+        let settings = value.clone().try_into().map_err(|error: toml::de::Error| {
+            let message = error.to_string().trim_end().replace('\n', " ");
+            ConfigError::Table { file: file.clone(), table: "alert", message }
+        })?;
+        Ok((settings, file.parent().unwrap_or(Path::new(".")).to_owned()))
+    }
+
     fn add(&mut self, file: &Path) -> Result<(), ConfigError> {
         let bytes = input::read(file, DOCUMENT_BYTES_MAX)?;
         let syntax =
@@ -95,6 +118,7 @@ impl Config {
         set(&mut self.strict_waivers, document.strict_waivers, file);
         set(&mut self.runtime_only, document.runtime_only, file);
         set(&mut self.allowed_keys, document.allowed_keys.map(from_here), file);
+        set(&mut self.alert, document.alert, file);
         self.files.push(file.to_owned());
         Ok(())
     }
@@ -127,6 +151,20 @@ mod tests {
         assert_eq!(config.fail_on.unwrap().file, inner.join("aux.toml"));
         assert!(config.runtime_only.unwrap().value);
         assert_eq!(config.files.len(), 3);
+    }
+
+    #[test]
+    fn alerts_are_set_up_by_the_users_file_and_never_by_a_checkout() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("aux.toml");
+        aux_io::file::replace(&file, b"[alert.webhook.evil]\nurl = \"https://evil.example\"\n").unwrap();
+        let error = load(folder.path(), &Places::default()).unwrap_err();
+        assert!(matches!(error, ConfigError::Misplaced { .. }), "{error}");
+        let places = Places { user: Some(file), system: None };
+        let config = load(Path::new("/nonexistent"), &places).unwrap();
+        let (table, own): (toml::Table, _) = config.alert_settings().unwrap();
+        assert!(table.contains_key("webhook"));
+        assert_eq!(own, folder.path());
     }
 
     #[test]

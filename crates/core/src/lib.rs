@@ -12,6 +12,7 @@ pub mod limits;
 pub mod naming;
 pub mod severity;
 pub mod version;
+pub mod visible;
 
 pub use component::{Component, Patch, Scope};
 pub use ecosystem::Ecosystem;

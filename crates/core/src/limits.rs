@@ -48,3 +48,37 @@ pub const INDEX_BYTES_MAX: u64 = 1 << 30;
 pub const PROCESS_ERROR_BYTES_MAX: usize = 64 << 10;
 /// Output of a child process, bytes.
 pub const PROCESS_OUTPUT_BYTES_MAX: u64 = 1 << 30;
+/// Looking up a host, connecting and agreeing on TLS: each, seconds.
+pub const HTTP_CONNECT_SECONDS_MAX: u64 = 20;
+/// From a request to the end of its response's headers, seconds.
+pub const HTTP_RESPONSE_SECONDS_MAX: u64 = 60;
+/// A whole fetch, redirects and body included, seconds.
+pub const HTTP_TOTAL_SECONDS_MAX: u64 = 3_600;
+/// Slower bodies are given up, bytes a second.
+pub const HTTP_SPEED_BYTES_PER_SECOND_MIN: u64 = 512;
+/// How long a body is watched before it is called slow, and how long it may stand still, seconds.
+pub const HTTP_SPEED_WINDOW_SECONDS: u64 = 30;
+/// Redirects of one request.
+pub const HTTP_REDIRECTS_MAX: u32 = 5;
+/// Alerts handed to one channel at once.
+pub const ALERT_BATCH_MAX: u32 = 200;
+/// The longest wait between two attempts to deliver an alert, seconds.
+pub const ALERT_BACKOFF_SECONDS_MAX: i64 = 6 * 3_600;
+/// The wait after the first failed attempt, seconds; it doubles with each.
+pub const ALERT_BACKOFF_SECONDS_MIN: i64 = 30;
+/// How long delivery of an alert is tried, seconds.
+pub const ALERT_RETRY_SECONDS_MAX: i64 = 30 * 86_400;
+/// How long a settled alert is remembered, so that it is not accepted again, seconds.
+pub const ALERT_SETTLED_SECONDS_MAX: i64 = 90 * 86_400;
+/// Characters of one foreign word (a package, a version, a title) shown in an alert.
+pub const ALERT_WORD_CHARACTERS_MAX: usize = 120;
+/// Notifications shown one by one; more at once become one that counts them.
+pub const ALERT_TOASTS_MAX: usize = 3;
+/// Characters of the terminal's line.
+pub const ALERT_LINE_CHARACTERS_MAX: usize = 200;
+/// A file that holds a secret or a URL, bytes.
+pub const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
+/// What a webhook's server answers, bytes read at most.
+pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 64 << 10;
+/// From the beginning to the end of sending to one channel, seconds.
+pub const ALERT_SEND_SECONDS_MAX: u64 = 30;

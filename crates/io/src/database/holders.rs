@@ -38,7 +38,7 @@ pub(crate) fn holders(_: &Path) -> Vec<Holder> {
     Vec::new()
 }
 
-/// Process and inode of a line `1: POSIX  ADVISORY  WRITE 4242 fe:01:1052682 120 120` (proc_locks(5)). The device is
+/// Process and inode of a line `1: POSIX  ADVISORY  WRITE 4242 fe:01:1052682 120 120` (`proc_locks(5)`). The device is
 /// left out: the kernel writes that of the filesystem, which for some is not the one that `stat` names.
 #[cfg(target_os = "linux")]
 fn lock(line: &str) -> Option<(u32, u64)> {

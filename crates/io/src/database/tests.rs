@@ -73,7 +73,7 @@ fn a_migration_that_fails_leaves_everything_as_it_was() {
 fn what_is_no_database_is_named_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text");
-    fs::write(&path, [b'x'; 4_096]).unwrap();
+    crate::file::replace(&path, &[b'x'; 4_096]).unwrap();
     let error = Database::open(&path, schema(&[FIRST])).unwrap_err();
     assert!(error.to_string().contains("text: the notes is damaged"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), [b'x'; 4_096]);
@@ -94,7 +94,7 @@ fn a_page_overwritten_by_somebody_is_found_by_the_check() {
     let mut bytes = fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes.iter_mut().skip(middle).take(64).for_each(|byte| *byte ^= 0x5a);
-    fs::write(&path, bytes).unwrap();
+    crate::file::replace(&path, &bytes).unwrap();
     let mut database = Database::open(&path, schema(&[FIRST])).unwrap();
     let found = database.check();
     assert!(!matches!(&found, Ok(problems) if problems.is_empty()), "{found:?}");

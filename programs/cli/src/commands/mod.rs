@@ -1,5 +1,8 @@
 //! Every command: one file each, holding what may be typed and what it does.
 
+mod alert_hook;
+mod alert_list;
+mod alert_test;
 mod audit;
 mod config_show;
 mod ecosystem;
@@ -21,6 +24,9 @@ pub(crate) enum Command {
     /// Build, look into and check advisory feeds.
     #[command(subcommand)]
     Feed(Feed),
+    /// Try the ways to a person, and see what reached one.
+    #[command(subcommand)]
+    Alert(Alert),
     /// Look into the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -32,6 +38,14 @@ pub(crate) enum Feed {
     Build(feed_build::Args),
     Show(feed_show::Args),
     Lint(feed_lint::Args),
+}
+
+/// What can be done with alerts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Alert {
+    Test(alert_test::Args),
+    List(alert_list::Args),
+    Hook(alert_hook::Args),
 }
 
 /// What can be done with the configuration.
@@ -47,6 +61,9 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Feed(Feed::Build(args)) => feed_build::run(args, ui),
         Command::Feed(Feed::Show(args)) => feed_show::run(&args, ui),
         Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),
+        Command::Alert(Alert::Test(args)) => alert_test::run(&args, ui),
+        Command::Alert(Alert::List(args)) => alert_list::run(&args, ui),
+        Command::Alert(Alert::Hook(args)) => alert_hook::run(&args, ui),
         Command::Config(Config::Show(args)) => config_show::run(&args, ui),
     }
 }
