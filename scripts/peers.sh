@@ -16,6 +16,13 @@ nginx|nginx-light
 git|git
 tmux|tmux
 xz|xz-utils
+openssl|openssl
+zsh|zsh
+fish|fish
+dbus-daemon|dbus-daemon
+gdbus|libglib2.0-bin
+dunst|dunst
+Xvfb|xvfb
 '
 
 missing=()
@@ -51,4 +58,8 @@ fi
 if ! "$here/schemas.sh"; then
     [[ -z ${CI:-} ]] || exit 1
     echo "peers: no schemas, so documents will not be checked against them; scripts/schemas.sh says why" >&2
+fi
+if ! "$here/alert-peers.sh"; then
+    [[ -z ${CI:-} ]] || exit 1
+    echo "peers: no SMTP server and no library of webhooks, so their tests will be skipped" >&2
 fi

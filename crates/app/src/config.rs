@@ -8,6 +8,7 @@ use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_core::line_of;
 use aux_io::input::{self, InputError};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// The name of the file upward from a target.
 pub const FILE_NAME: &str = "aux.toml";
@@ -20,7 +21,7 @@ pub struct Set<T> {
 }
 
 /// Every setting there is; `None` where no file says anything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
     /// The index to audit against.
     pub feed: Option<Set<PathBuf>>,
@@ -48,6 +49,9 @@ pub struct Config {
     pub input_age_days: Option<Set<u32>>,
     /// Addresses that `feed fetch` asks in place of the published ones, by the source's name.
     pub fetch_bases: Option<Set<BTreeMap<String, String>>>,
+    /// The `[alert]` table, taken whole, and only from the user's file or the system's: it says where findings go and
+    /// which files hold secrets, which a checkout from a stranger has no say in.
+    pub alert: Option<Set<toml::Table>>,
     /// The files read, nearest first.
     pub files: Vec<PathBuf>,
 }
@@ -59,6 +63,10 @@ pub enum ConfigError {
     Input(#[from] InputError),
     #[error("{}:{line}: {message}", file.display())]
     Syntax { file: PathBuf, line: usize, message: String },
+    #[error("{}: [{table}]: {message}", file.display())]
+    Table { file: PathBuf, table: &'static str, message: String },
+    #[error("{}: [alert] is heeded in the user's file and the system's only, not in files beside a target", file.display())]
+    Misplaced { file: PathBuf },
 }
 
 /// Where to look beside the target's own folders.
@@ -87,6 +95,7 @@ struct Document {
     allowed_cache_keys: Option<Vec<String>>,
     input_age_days: Option<u32>,
     fetch: Option<FetchTable>,
+    alert: Option<toml::Table>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -102,12 +111,26 @@ pub fn load(start: &Path, places: &Places) -> Result<Config, ConfigError> {
     for file in above.chain(places.user.clone()).chain(places.system.clone()) {
         if file.is_file() && !config.files.contains(&file) {
             config.add(&file)?;
+            let is_own = [&places.user, &places.system].into_iter().flatten().any(|own| *own == file);
+            if !is_own && config.alert.is_some() {
+                return Err(ConfigError::Misplaced { file });
+            }
         }
     }
     Ok(config)
 }
 
 impl Config {
+    /// The `[alert]` table as the room of alerts reads it, and the folder that its paths are meant from.
+    pub fn alert_settings<T: DeserializeOwned + Default>(&self) -> Result<(T, PathBuf), ConfigError> {
+        let Some(Set { value, file }) = &self.alert else { return Ok((T::default(), PathBuf::from("."))) };
+        let settings = value.clone().try_into().map_err(|error: toml::de::Error| {
+            let message = error.to_string().trim_end().replace('\n', " ");
+            ConfigError::Table { file: file.clone(), table: "alert", message }
+        })?;
+        Ok((settings, file.parent().unwrap_or(Path::new(".")).to_owned()))
+    }
+
     fn add(&mut self, file: &Path) -> Result<(), ConfigError> {
         let bytes = input::read(file, DOCUMENT_BYTES_MAX)?;
         let syntax =
@@ -134,6 +157,7 @@ impl Config {
         set(&mut self.allowed_cache_keys, document.allowed_cache_keys, file);
         set(&mut self.input_age_days, document.input_age_days, file);
         set(&mut self.fetch_bases, document.fetch.map(|table| table.base), file);
+        set(&mut self.alert, document.alert, file);
         self.files.push(file.to_owned());
         Ok(())
     }
@@ -166,6 +190,20 @@ mod tests {
         assert_eq!(config.fail_on.unwrap().file, inner.join("aux.toml"));
         assert!(config.runtime_only.unwrap().value);
         assert_eq!(config.files.len(), 3);
+    }
+
+    #[test]
+    fn alerts_are_set_up_by_the_users_file_and_never_by_a_checkout() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("aux.toml");
+        aux_io::file::replace(&file, b"[alert.webhook.evil]\nurl = \"https://evil.example\"\n").unwrap();
+        let error = load(folder.path(), &Places::default()).unwrap_err();
+        assert!(matches!(error, ConfigError::Misplaced { .. }), "{error}");
+        let places = Places { user: Some(file), system: None };
+        let config = load(Path::new("/nonexistent"), &places).unwrap();
+        let (table, own): (toml::Table, _) = config.alert_settings().unwrap();
+        assert!(table.contains_key("webhook"));
+        assert_eq!(own, folder.path());
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod lines;
 pub mod naming;
 pub mod severity;
 pub mod version;
+pub mod visible;
 
 pub use causes::with_causes;
 pub use check::{CheckResult, CheckState};

@@ -108,3 +108,25 @@ pub const REPOSITORY_FILE_BYTES_MAX: u64 = 256 << 20;
 pub const REPOSITORY_BYTES_MAX: u64 = 4 << 30;
 /// Bytes of a repository's address, or of a branch's name.
 pub const REPOSITORY_NAME_BYTES_MAX: usize = 2_048;
+/// Alerts handed to one channel at once.
+pub const ALERT_BATCH_MAX: u32 = 200;
+/// The longest wait between two attempts to deliver an alert, seconds.
+pub const ALERT_BACKOFF_SECONDS_MAX: i64 = 6 * 3_600;
+/// The wait after the first failed attempt, seconds; it doubles with each.
+pub const ALERT_BACKOFF_SECONDS_MIN: i64 = 30;
+/// How long delivery of an alert is tried, seconds.
+pub const ALERT_RETRY_SECONDS_MAX: i64 = 30 * 86_400;
+/// How long a settled alert is remembered, so that it is not accepted again, seconds.
+pub const ALERT_SETTLED_SECONDS_MAX: i64 = 90 * 86_400;
+/// Characters of one foreign word (a package, a version, a title) shown in an alert.
+pub const ALERT_WORD_CHARACTERS_MAX: usize = 120;
+/// Notifications shown one by one; more at once become one that counts them.
+pub const ALERT_TOASTS_MAX: usize = 3;
+/// Characters of the terminal's line.
+pub const ALERT_LINE_CHARACTERS_MAX: usize = 200;
+/// A file that holds a secret or a URL, bytes.
+pub const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
+/// What a webhook's server answers, bytes read at most.
+pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 64 << 10;
+/// From the beginning to the end of sending to one channel, seconds.
+pub const ALERT_SEND_SECONDS_MAX: u64 = 30;

@@ -2,34 +2,10 @@
 //!
 //! Package names, paths and messages come from files that a stranger may have written.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character may move the cursor, change colours, reorder or hide what stands beside it.
-///
-/// Control characters of both sets (ECMA-48), bidirectional controls (UAX #9), zero-width and tag characters.
-pub(super) fn is_unsafe(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// The text on one line, with unsafe characters written out: `\n`, `\u{1b}`.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        if is_unsafe(character) {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    Cow::Owned(shown)
-}
+pub(super) use aux_core::visible::is_unsafe;
+pub use aux_core::visible::visible;
 
 /// The text as plain inline Markdown (GitHub's dialect): no markup, link, mention or table cell comes out of it.
 pub(super) fn markdown(text: &str) -> String {
@@ -141,6 +117,7 @@ fn percents_are_whole(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::Cow;
 
     #[test]
     fn what_steers_a_terminal_is_written_out() {

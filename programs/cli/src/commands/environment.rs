@@ -4,8 +4,9 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use aux_app::config::Places;
+use aux_app::config::{Places, load};
 use aux_inventory::{Nix, ReadOptions};
+use aux_io::input;
 use aux_repo::Git;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,6 +14,9 @@ use jiff::tz::TimeZone;
 
 use super::flakes::{Flakes, NO_EVALUATION, NO_NIX};
 use crate::failure::Failure;
+
+/// A host's name has 64 bytes at most (`HOST_NAME_MAX` of Linux).
+const HOST_NAME_BYTES_MAX: u64 = 256;
 
 /// Where configuration may lie beside the target's own folders.
 pub(crate) fn config_places() -> Places {
@@ -40,6 +44,29 @@ pub(crate) fn now(as_of: Option<Date>) -> Result<Timestamp, Failure> {
         Some(day) => day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(Failure::new),
         None => Ok(Timestamp::now()),
     }
+}
+
+/// What alerts need to know of the session.
+pub(crate) fn alert_session() -> aux_alert::Session {
+    let address = env::var_os("DBUS_SESSION_BUS_ADDRESS").and_then(|address| address.into_string().ok());
+    aux_alert::Session {
+        bus_address: address.filter(|address| !address.is_empty()),
+        user_agent: concat!("aux/", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
+}
+
+/// The `[alert]` table of the user's file or the system's.
+pub(crate) fn alert_settings() -> Result<aux_alert::Settings, Failure> {
+    let config = load(Path::new("/"), &config_places()).map_err(Failure::new)?;
+    let (settings, folder) = config.alert_settings::<aux_alert::Settings>().map_err(Failure::new)?;
+    Ok(settings.in_folder(&folder))
+}
+
+/// This machine, as alerts name it.
+pub(crate) fn host_name() -> String {
+    let name = input::read("/proc/sys/kernel/hostname", HOST_NAME_BYTES_MAX).ok();
+    let name = name.and_then(|bytes| String::from_utf8(bytes).ok()).map(|name| name.trim().to_owned());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "this machine".to_owned())
 }
 
 /// The path from the root, so that its parents can be walked.

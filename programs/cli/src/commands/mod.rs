@@ -1,5 +1,8 @@
 //! Every command: one file each, holding what may be typed and what it does.
 
+mod alert_hook;
+mod alert_list;
+mod alert_test;
 mod audit;
 mod config_show;
 mod ecosystem;
@@ -34,6 +37,9 @@ pub(crate) enum Command {
     /// Fetch, build, look into, check, triage and score advisory feeds.
     #[command(subcommand)]
     Feed(Feed),
+    /// Try the ways to a person, and see what reached one.
+    #[command(subcommand)]
+    Alert(Alert),
     /// Look into the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -54,6 +60,14 @@ pub(crate) enum Feed {
     Lint(feed_lint::Args),
     Triage(feed_triage::Args),
     Score(feed_score::Args),
+}
+
+/// What can be done with alerts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Alert {
+    Test(alert_test::Args),
+    List(alert_list::Args),
+    Hook(alert_hook::Args),
 }
 
 /// What can be done with the configuration.
@@ -77,6 +91,9 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),
         Command::Feed(Feed::Triage(args)) => feed_triage::run(&args, ui),
         Command::Feed(Feed::Score(args)) => feed_score::run(&args, ui),
+        Command::Alert(Alert::Test(args)) => alert_test::run(&args, ui),
+        Command::Alert(Alert::List(args)) => alert_list::run(&args, ui),
+        Command::Alert(Alert::Hook(args)) => alert_hook::run(&args, ui),
         Command::Config(Config::Show(args)) => config_show::run(&args, ui),
     }
 }

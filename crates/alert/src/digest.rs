@@ -1,0 +1,20 @@
+//! Short names for what must be told from everything else: 128 bits of a SHA-256 in hexadecimal.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+/// The name of these parts. They are told apart by a NUL after each, which none of them holds.
+pub(crate) fn short_name<'p>(parts: impl IntoIterator<Item = &'p str>) -> String {
+    const BYTES: usize = 16;
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(BYTES).fold(String::new(), |mut name, byte| {
+        // Writing to a text cannot fail.
+        write!(name, "{byte:02x}").ok();
+        name
+    })
+}

@@ -1,0 +1,8 @@
+//! Alerts against real peers: a session bus, an SMTP server, the library that receivers of webhooks use, the shells.
+
+mod hooks;
+mod kill;
+mod mails;
+mod peer;
+mod toasts;
+mod webhooks;
