@@ -1,4 +1,4 @@
-//! AUX-C003: AppArmor.
+//! AUX-C003: whether `AppArmor` is on.
 
 use aux_core::{Configuration, Severity};
 

@@ -19,9 +19,12 @@ Other boot loaders are not looked at.",
 };
 
 fn judge(configuration: &Configuration, _: &Terms) -> Option<Judgement> {
-    judged(&configuration.boot.editor, |is_open, how| match is_open {
-        true => Judgement::Failed(format!("the boot menu lets anybody edit the kernel's command line ({how})")),
-        false => Judgement::Passed(format!("the boot menu has no editor ({how})")),
+    judged(&configuration.boot.editor, |is_open, how| {
+        if *is_open {
+            Judgement::Failed(format!("the boot menu lets anybody edit the kernel's command line ({how})"))
+        } else {
+            Judgement::Passed(format!("the boot menu has no editor ({how})"))
+        }
     })
 }
 

@@ -45,17 +45,19 @@ pub(super) fn judged<T>(fact: &Fact<T>, judge: impl FnOnce(&T, &str) -> Judgemen
 
 /// A switch that should be on.
 pub(super) fn switched_on(fact: &Fact<bool>, on: &str, off: &str) -> Option<Judgement> {
-    judged(fact, |is_on, how| match is_on {
-        true => Judgement::Passed(format!("{on} ({how})")),
-        false => Judgement::Failed(format!("{off} ({how})")),
+    judged(fact, |is_on, how| {
+        if *is_on { Judgement::Passed(format!("{on} ({how})")) } else { Judgement::Failed(format!("{off} ({how})")) }
     })
 }
 
 /// Things of which there should be none.
 pub(super) fn none_of(fact: &Fact<Vec<String>>, none: &str, some: &str) -> Option<Judgement> {
-    judged(fact, |found, how| match found.is_empty() {
-        true => Judgement::Passed(format!("{none} ({how})")),
-        false => Judgement::Failed(format!("{some}: {} ({how})", listed(found))),
+    judged(fact, |found, how| {
+        if found.is_empty() {
+            Judgement::Passed(format!("{none} ({how})"))
+        } else {
+            Judgement::Failed(format!("{some}: {} ({how})", listed(found)))
+        }
     })
 }
 
