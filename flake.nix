@@ -53,6 +53,9 @@
         default = aux;
       });
 
+      # lib.checks { system; feed; machines; … }: flake checks that audit, as nix/checks.nix says.
+      lib.checks = settings: import ./nix/checks.nix ({ aux = self.packages.${settings.system}.aux; } // settings);
+
       overlays.default = final: _previous: { aux = final.callPackage package { }; };
 
       apps = forEachSystem (pkgs: rec {

@@ -2,9 +2,11 @@
 
 mod compile;
 mod decide;
+mod decisions;
 mod fetch;
 mod lint;
 mod pending;
+pub mod repository;
 mod score;
 mod sources;
 mod triage;

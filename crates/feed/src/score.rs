@@ -179,8 +179,14 @@ fn alarms(index: &Index<'_>, names: &BTreeSet<String>, states: &[State], now: Ti
             gathered.add(component);
         }
     }
-    let policy =
-        Policy { gate: Gate::read("none")?, waivers: Waivers::default(), runtime_only: false, allow_incomplete: true };
+    let policy = Policy {
+        gate: Gate::read("none")?,
+        gate_file: None,
+        waivers: Waivers::default(),
+        runtime_only: false,
+        allow_incomplete: true,
+        stale_feed: None,
+    };
     let report = audit(index, &[gathered.finish("labels")], &policy, now);
     let mut alarms = Alarms::new();
     let findings = report.targets.into_iter().flat_map(|target| target.findings);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aux_advisory::kev::{self, Kev};
 use aux_advisory::{Record, cve5, nvd, osv, pkg_vulnerabilities};
 use aux_core::limits::DOCUMENT_BYTES_MAX;
+use aux_core::with_causes;
 use aux_io::input::{self, Entry};
 
 /// A source of advisories, and the parser for it.
@@ -236,19 +237,4 @@ fn pkgsrc(entry: Entry<'_>, wishes: &Wishes, keep: &mut dyn FnMut(Record)) -> Re
         (None, None) => {}
     }
     Ok(remarks)
-}
-
-/// The error and what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Several parsers say their cause in their own text.
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }

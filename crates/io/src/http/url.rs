@@ -110,6 +110,11 @@ impl Url {
         text.split('#').next().unwrap_or(text)
     }
 
+    /// For a library that asks us to fetch by this type. It does not mask credentials, so it is never shown.
+    pub fn to_url(&self) -> url::Url {
+        (*self.0).clone()
+    }
+
     /// Carries the credentials of `other` on to the same server.
     pub(super) fn with_credentials_of(mut self, other: &Self) -> Self {
         if self.0.username().is_empty() && self.is_same_origin(other) {

@@ -87,9 +87,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let inventories = inventories(args);
     let policy = Policy {
         gate: Gate::read("none").map_err(Failure::new)?,
+        gate_file: None,
         waivers: waivers(&args.waivers)?,
         runtime_only: false,
         allow_incomplete: true,
+        stale_feed: None,
     };
     let request = PendingRequest {
         inventories: &inventories,

@@ -7,11 +7,19 @@ mod environment;
 mod explain;
 mod feed_build;
 mod feed_fetch;
+mod feed_init;
+mod feed_key;
 mod feed_lint;
+mod feed_publish;
 mod feed_score;
 mod feed_show;
+mod feed_status;
+mod feed_sync;
 mod feed_triage;
+mod flakes;
 mod network;
+mod since;
+mod synced;
 mod triage_prompt;
 
 use clap::Subcommand;
@@ -36,6 +44,12 @@ pub(crate) enum Command {
 pub(crate) enum Feed {
     Fetch(feed_fetch::Args),
     Build(feed_build::Args),
+    Init(feed_init::Args),
+    Publish(feed_publish::Args),
+    #[command(subcommand)]
+    Key(feed_key::Key),
+    Sync(feed_sync::Args),
+    Status(feed_status::Args),
     Show(feed_show::Args),
     Lint(feed_lint::Args),
     Triage(feed_triage::Args),
@@ -54,6 +68,11 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Audit(args) => audit::run(&args, ui),
         Command::Feed(Feed::Fetch(args)) => feed_fetch::run(args, ui),
         Command::Feed(Feed::Build(args)) => feed_build::run(args, ui),
+        Command::Feed(Feed::Init(args)) => feed_init::run(&args, ui),
+        Command::Feed(Feed::Publish(args)) => feed_publish::run(&args, ui),
+        Command::Feed(Feed::Key(verb)) => feed_key::run(&verb, ui),
+        Command::Feed(Feed::Sync(args)) => feed_sync::run(&args, ui),
+        Command::Feed(Feed::Status(args)) => feed_status::run(&args, ui),
         Command::Feed(Feed::Show(args)) => feed_show::run(&args, ui),
         Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),
         Command::Feed(Feed::Triage(args)) => feed_triage::run(&args, ui),

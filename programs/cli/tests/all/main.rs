@@ -8,20 +8,26 @@ mod config_show;
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
 mod demo;
+mod documents;
 mod endings;
+mod feed_attacks;
 mod feed_build;
 mod feed_fetch;
 mod feed_lint;
 mod feed_score;
+mod feed_server;
 mod feed_show;
+mod feed_sync;
 mod feed_triage;
 mod fixtures;
+mod flakes;
 mod help;
 #[path = "../../../../tests/support/http_server.rs"]
 mod http_server;
 mod labels;
 mod publisher;
 mod store;
+mod team;
 mod tidy;
 mod waivers;
 mod world;
