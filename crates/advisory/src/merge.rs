@@ -282,6 +282,30 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_statement_of_a_source_replaces_its_older_ones_and_no_others() {
+        let at = |record: Record, moment: &str| Record { modified: Some(moment.parse().unwrap()), ..record };
+        let (old, new) = ("2021-01-01T00:00:00Z", "2021-02-01T00:00:00Z");
+        let nvd = |range: &str| about(record("CVE-2024-1", Source::Nvd, &[]), "tool", &[range]);
+        let pkgsrc = |range: &str| about(record("CVE-2024-1", Source::Pkgsrc, &[]), "package", &[range]);
+        let records = vec![
+            at(nvd("<1.0"), new),
+            at(nvd("<9.0"), old),
+            nvd("<8.0"),
+            at(pkgsrc("<2.0"), old),
+            at(pkgsrc("<3.0"), new),
+            at(about(record("GHSA-1", Source::Osv, &["CVE-2024-1"]), "library", &["<4.0"]), old),
+            at(about(record("GHSA-2", Source::Osv, &["CVE-2024-1"]), "library", &["<5.0"]), new),
+        ];
+        let merged = merge(records);
+        let ranges = |product: &str| {
+            let entries = merged[0].affected.iter().filter(|entry| entry.product.name() == product);
+            entries.flat_map(|entry| &entry.versions).map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(ranges("tool"), ["< 1.0"]);
+        assert!(!ranges("package").is_empty() && !ranges("library").is_empty());
+    }
+
+    #[test]
     fn ids_and_aliases_unite_under_the_cve_id_whatever_the_order() {
         let mut records = vec![
             record("GHSA-1", Source::Osv, &["CVE-2024-1"]),

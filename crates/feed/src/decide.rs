@@ -318,7 +318,7 @@ mod tests {
             reason: "r".to_owned(),
             expires: expires.parse().unwrap(),
         };
-        assert!(refused(&statement("about one", "2022-01-01")).contains("is not a range"));
+        assert!(refused(&statement("about one", "2022-01-01")).contains("`about one`"));
         aux_io::file::replace(folder.path().join("broken.toml"), b"[[identity]\n").unwrap();
         assert!(refused(&identity("new", "a:x:y", true, "r")).starts_with("the triage folder has wrong entries"));
         assert_eq!(text(&folder.path().join("ours.toml")), KEPT);
