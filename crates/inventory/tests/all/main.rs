@@ -6,6 +6,7 @@ mod corpora;
 #[path = "../../../../tests/support/derivations.rs"]
 mod derivations;
 mod evaluation;
+mod evaluate;
 mod generations;
 mod graph;
 mod lists;

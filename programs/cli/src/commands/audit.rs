@@ -264,7 +264,7 @@ fn inventories(args: &Args, ui: &Ui) -> Vec<Inventory> {
     }
     let bar = ui.progress("reading targets");
     bar.set_length(targets.len() as u64);
-    let flakes = environment::flakes(&options, !args.no_eval);
+    let flakes = environment::flakes(&options, !args.no_eval, args.offline);
     let read = |target: &String| {
         let inventories = flakes.read(target, ui).unwrap_or_else(|| vec![aux_inventory::read(target, &options)]);
         bar.inc(1);
@@ -292,7 +292,7 @@ fn earlier(old: &str, args: &Args, ui: &Ui) -> Result<Vec<Inventory>, Failure> {
     };
     let mut options = environment::read_options();
     options.ecosystem.clone_from(&args.ecosystem);
-    let flakes = environment::flakes(&options, !args.no_eval);
+    let flakes = environment::flakes(&options, !args.no_eval, args.offline);
     since::inventories(target, old, &flakes, ui)
 }
 

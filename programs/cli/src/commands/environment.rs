@@ -120,11 +120,13 @@ const NIX_VARIABLES: [&str; 19] = [
 ];
 
 /// How flakes are read here.
-pub(crate) fn flakes(options: &ReadOptions, is_evaluated: bool) -> Flakes {
+pub(crate) fn flakes(options: &ReadOptions, is_evaluated: bool, is_offline: bool) -> Flakes {
     let kept = |names: &[&str]| -> Vec<(OsString, OsString)> {
         names.iter().filter_map(|name| Some((OsString::from(name), env::var_os(name)?))).collect()
     };
-    let nix = program("nix").filter(|_| is_evaluated).map(|program| Nix::new(program, kept(&NIX_VARIABLES)));
+    let nix = program("nix")
+        .filter(|_| is_evaluated)
+        .map(|program| Nix { is_offline, ..Nix::new(program, kept(&NIX_VARIABLES)) });
     // Git picks what it needs by itself.
     let git = Git::new(program("git").unwrap_or_else(|| PathBuf::from("git")), &env::vars_os().collect::<Vec<_>>());
     let architecture = match env::consts::ARCH {
@@ -136,6 +138,7 @@ pub(crate) fn flakes(options: &ReadOptions, is_evaluated: bool) -> Flakes {
         nix,
         why_not: if is_evaluated { NO_NIX } else { NO_EVALUATION },
         git,
+        is_offline,
         cache: cache_folder().join("repositories"),
         system,
         options: options.clone(),

@@ -16,6 +16,8 @@ pub(crate) struct Flakes {
     /// Why nothing is evaluated, where nothing is.
     pub(crate) why_not: &'static str,
     pub(crate) git: Git,
+    /// Nothing is fetched from another machine.
+    pub(crate) is_offline: bool,
     /// Where fetched repositories are kept.
     pub(crate) cache: PathBuf,
     /// Whose packages are looked at: `x86_64-linux`.
@@ -84,6 +86,10 @@ impl Flakes {
 
     /// A repository somewhere else, at the state it names.
     pub(crate) fn read_at(&self, target: &Target, ui: &Ui) -> Vec<Inventory> {
+        if self.is_offline && target.is_foreign() {
+            let why = "lies on another machine, and --offline fetches nothing; clone it and name the folder";
+            return vec![unread(&target.name, why.to_owned())];
+        }
         let bar = ui.progress("fetching");
         let fetched = aux_repo::fetch(&self.git, target, &self.cache);
         bar.finish_and_clear();

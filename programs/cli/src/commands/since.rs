@@ -19,7 +19,9 @@ pub(crate) const FORMATS: [Format; 3] = [Format::Table, Format::Json, Format::Ma
 pub(crate) fn inventories(target: &str, old: &str, flakes: &Flakes, ui: &Ui) -> Result<Vec<Inventory>, Failure> {
     let is_file = Path::new(old).is_file();
     match Target::parse(target) {
-        Some(Ok(repository)) if is_file => remote_with_lock(&repository, old, flakes, ui),
+        Some(Ok(repository)) if is_file && !(flakes.is_offline && repository.is_foreign()) => {
+            remote_with_lock(&repository, old, flakes, ui)
+        }
         Some(Ok(repository)) => {
             let reference =
                 Reference::parse(old).map_err(|error| Failure::new(format!("--since {old}: {error}")).hint(HINT))?;
