@@ -1,0 +1,14 @@
+//! Watched systems: the last report of each, and what is new since the one before.
+
+mod changes;
+mod event;
+pub mod fingerprint;
+mod known;
+mod store;
+mod watched;
+
+pub use changes::{Memory, Remembered, changes};
+pub use event::{Event, EventKind, Subject, UnknownKind};
+pub use known::{Known, KnownFix, KnownPackage, packagekit_word};
+pub use store::{Attempt, Audited, FILE_NAME, LastAudit, Note, Raised, Store, StoreError};
+pub use watched::{THIS_MACHINE, Watched};
