@@ -7,6 +7,8 @@ use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_io::input::{self, InputError};
 use serde::Deserialize;
 
+use crate::agent::Agent;
+
 /// The name of the file upward from a target.
 pub const FILE_NAME: &str = "aux.toml";
 
@@ -30,6 +32,8 @@ pub struct Config {
     pub runtime_only: Option<Set<bool>>,
     /// Files of armored public keys that may sign a pkgsrc list.
     pub allowed_keys: Option<Set<Vec<PathBuf>>>,
+    /// The `[agent]` table, taken whole from the nearest file that has one.
+    pub agent: Option<Set<Agent>>,
     /// The files read, nearest first.
     pub files: Vec<PathBuf>,
 }
@@ -61,6 +65,14 @@ struct Document {
     strict_waivers: Option<bool>,
     runtime_only: Option<bool>,
     allowed_keys: Option<Vec<PathBuf>>,
+    agent: Option<Agent>,
+}
+
+/// Reads one file and no other, as a program does that was told which.
+pub fn load_file(file: &Path) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    config.add(file)?;
+    Ok(config)
 }
 
 /// Reads every configuration file that concerns `start`, a target or a folder.
@@ -95,6 +107,7 @@ impl Config {
         set(&mut self.strict_waivers, document.strict_waivers, file);
         set(&mut self.runtime_only, document.runtime_only, file);
         set(&mut self.allowed_keys, document.allowed_keys.map(from_here), file);
+        set(&mut self.agent, document.agent.map(|agent| agent.from_folder(folder)), file);
         self.files.push(file.to_owned());
         Ok(())
     }

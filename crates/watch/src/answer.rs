@@ -21,6 +21,8 @@ pub struct Head {
     pub reasons: Vec<String>,
     pub at: String,
     pub last_attempt: Option<AttemptAnswer>,
+    /// The number of the newest event, 0 where there was none.
+    pub last_event: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -171,6 +173,7 @@ fn head(schema: &'static str, state: &State) -> Head {
         at: state.at.to_string(),
         last_attempt: attempt
             .map(|attempt| AttemptAnswer { at: attempt.at.to_string(), failure: attempt.failure.clone() }),
+        last_event: state.last_event,
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Remembered {
 }
 
 /// One advisory on one package, all versions of the system together.
+#[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that is true or not, whatever the others are")]
 struct Present<'f> {
     /// The worst row: an alarm at or above the gate where there is one.
     finding: &'f Finding,
@@ -100,8 +102,8 @@ fn present<'f>(report: &'f TargetReport, gate: &Gate) -> BTreeMap<(&'f str, &'f 
     present
 }
 
-impl<'f> Present<'f> {
-    fn unite(&mut self, other: Present<'f>) {
+impl Present<'_> {
+    fn unite(&mut self, other: Self) {
         let rank = |seen: &Present<'_>| (seen.is_at_gate, seen.is_critical, seen.is_fixable, seen.is_alarm);
         if rank(&other) > rank(self) {
             self.finding = other.finding;

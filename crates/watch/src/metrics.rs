@@ -29,9 +29,9 @@ pub fn render(state: &State, store: Option<&Store>) -> Result<String, StoreError
         family(&mut text, "aux_last_round_timestamp_seconds", "gauge", "When the last round ended, well or not.");
         sample(&mut text, "aux_last_round_timestamp_seconds", &[], attempt.at.as_second());
     }
-    if let Some(waiting) = store.map(|store| store.waiting(u32::MAX)).transpose()? {
+    if let Some(waiting) = store.map(Store::waiting_count).transpose()? {
         family(&mut text, "aux_events_waiting", "gauge", "Events that no alert queue has taken over yet.");
-        sample(&mut text, "aux_events_waiting", &[], i64::try_from(waiting.len()).unwrap_or(i64::MAX));
+        sample(&mut text, "aux_events_waiting", &[], i64::try_from(waiting).unwrap_or(i64::MAX));
     }
     Ok(text)
 }

@@ -46,6 +46,8 @@ pub struct State {
     pub reasons: Vec<String>,
     pub systems: Vec<SystemState>,
     pub last_attempt: Option<Attempt>,
+    /// The number of the newest event, 0 where there was none.
+    pub last_event: u64,
 }
 
 /// What is known of one watched system.
@@ -82,7 +84,7 @@ impl State {
             Standing::Current => "pass",
             Standing::Stale | Standing::Unknown => "unknown",
         };
-        Ok(Self { at: belief.now, standing, verdict, reasons, systems, last_attempt })
+        Ok(Self { at: belief.now, standing, verdict, reasons, systems, last_attempt, last_event: store.last_event()? })
     }
 
     /// Nothing is known, and why.
@@ -96,6 +98,7 @@ impl State {
             reasons: vec![reason.into()],
             systems: watched.iter().map(unknown).collect(),
             last_attempt: None,
+            last_event: 0,
         }
     }
 }

@@ -223,7 +223,9 @@ proptest! {
                 }
             }
             if is_unread {
-                open.values_mut().for_each(|seen| *seen = now);
+                for seen in open.values_mut() {
+                    *seen = now;
+                }
             }
             // Only what was gone for longer than the memory is forgotten, and may be told again.
             let forgotten: Vec<_> = open.keys().filter(|key| !memory.subjects.contains_key(*key)).cloned().collect();

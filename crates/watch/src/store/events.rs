@@ -29,6 +29,18 @@ impl Store {
         self.raised("number > ?1", i64::try_from(number).unwrap_or(i64::MAX), limit)
     }
 
+    /// The number of the newest event, 0 where there was none.
+    pub fn last_event(&self) -> Result<u64, StoreError> {
+        let last = self.connection.query_row("SELECT coalesce(max(number), 0) FROM event", [], |row| row.get(0));
+        last.map(|number: i64| u64::try_from(number).unwrap_or_default()).map_err(|cause| self.failed(cause))
+    }
+
+    /// How many events wait to be handed over.
+    pub fn waiting_count(&self) -> Result<u64, StoreError> {
+        let count = self.connection.query_row("SELECT count(*) FROM event WHERE handed_over = 0", [], |row| row.get(0));
+        count.map(|count: i64| u64::try_from(count).unwrap_or_default()).map_err(|cause| self.failed(cause))
+    }
+
     /// Marks events that a queue keeps from now on, and drops the oldest of those beyond [`EVENTS_KEPT_MAX`].
     pub fn handed_over(&mut self, numbers: &[u64]) -> Result<(), StoreError> {
         let mut query = || {

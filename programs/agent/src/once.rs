@@ -1,0 +1,183 @@
+//! One round from beginning to end: audit what changed, store, hand events over, write what others read.
+
+use aux_io::file;
+use aux_watch::state::{Belief, State};
+use aux_watch::{Event, Outcome, Request, Store, SystemOutcome, metrics, motd, round};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::settings::Settings;
+use crate::{Args, say};
+
+/// The document that a round prints: `aux.round/1`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) schema: String,
+    pub(crate) at: String,
+    pub(crate) dry_run: bool,
+    /// Why nothing could be judged.
+    pub(crate) failure: Option<String>,
+    pub(crate) systems: Vec<SystemReport>,
+    pub(crate) events: Vec<EventReport>,
+    /// What went wrong beside the judging.
+    pub(crate) remarks: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SystemReport {
+    pub(crate) name: String,
+    /// `None` where nothing had changed.
+    pub(crate) verdict: Option<String>,
+    pub(crate) components: Option<usize>,
+    pub(crate) alarms: Option<usize>,
+    pub(crate) problems: Option<usize>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct EventReport {
+    pub(crate) event: String,
+    pub(crate) system: String,
+    pub(crate) advisory: String,
+    pub(crate) package: String,
+    pub(crate) version: String,
+}
+
+/// Runs a round and says what it did.
+pub(crate) fn run(args: &Args, settings: &Settings) -> Result<(), String> {
+    let report = round_of(args, settings)?;
+    if args.json {
+        let text = serde_json::to_string(&report).map_err(|error| error.to_string())?;
+        say::answer(&format!("{text}\n"))?;
+    } else {
+        say::answer(&text(&report))?;
+    }
+    report.failure.map_or(Ok(()), Err)
+}
+
+fn round_of(args: &Args, settings: &Settings) -> Result<Report, String> {
+    let now = Timestamp::now();
+    let mut store = Store::open(&settings.state).map_err(|error| error.to_string())?;
+    let watched = settings.watched(Some(&store))?;
+    let mut remarks = Vec::new();
+    if !args.dry_run {
+        let names: Vec<&str> = watched.iter().map(|system| system.name.as_str()).collect();
+        store.keep_only(&names).map_err(|error| error.to_string())?;
+    }
+    let result = match &settings.feed {
+        Some(feed) => {
+            let request = Request {
+                feed: feed.clone(),
+                systems: watched.clone(),
+                policy: settings.policy.clone(),
+                alert_on: settings.alert_on.clone(),
+                read: settings.read.clone(),
+                now,
+                is_forced: args.force,
+                is_dry: args.dry_run,
+            };
+            round(&mut store, &request).map_err(|error| error.to_string())
+        }
+        None => no_feed(&mut store, args, now),
+    };
+    if !args.dry_run {
+        publish(settings, &store, &watched, now, &mut remarks)?;
+    }
+    Ok(report(args, now, result, remarks))
+}
+
+fn no_feed(store: &mut Store, args: &Args, at: Timestamp) -> Result<Outcome, String> {
+    let reason = "no feed to audit against; set `feed` in the configuration, or --feed".to_owned();
+    if !args.dry_run {
+        let attempt = aux_watch::Attempt { at, failure: Some(reason.clone()) };
+        store.note_attempt(&attempt).map_err(|error| error.to_string())?;
+    }
+    Err(reason)
+}
+
+/// Writes what hooks and collectors read. A folder that cannot be written is a remark: the round itself is safe.
+fn publish(
+    settings: &Settings,
+    store: &Store,
+    watched: &[aux_watch::Watched],
+    now: Timestamp,
+    remarks: &mut Vec<String>,
+) -> Result<(), String> {
+    let belief = Belief { max_age_seconds: settings.max_age_seconds, feed_signed: None, now };
+    let state = State::read(store, watched, belief).map_err(|error| error.to_string())?;
+    let line = motd::line(&state, Some(store)).map_err(|error| error.to_string())?;
+    let written = std::fs::create_dir_all(&settings.runtime)
+        .map_err(|error| format!("{}: {error}", settings.runtime.display()))
+        .and_then(|()| replace(&settings.runtime.join("motd"), &line));
+    remarks.extend(written.err());
+    if let Some(path) = &settings.metrics_file {
+        let text = metrics::render(&state, Some(store)).map_err(|error| error.to_string())?;
+        remarks.extend(replace(path, &text).err());
+    }
+    // The daemon watches this file: whoever ran the round, its listeners hear of it.
+    remarks.extend(replace(&settings.runtime.join("round"), &format!("{now}\n")).err());
+    Ok(())
+}
+
+fn replace(path: &std::path::Path, text: &str) -> Result<(), String> {
+    file::replace(path, text.as_bytes()).map_err(|error| error.to_string())
+}
+
+fn report(args: &Args, now: Timestamp, result: Result<Outcome, String>, remarks: Vec<String>) -> Report {
+    let (outcome, failure) = match result {
+        Ok(outcome) => (outcome, None),
+        Err(failure) => (Outcome::default(), Some(failure)),
+    };
+    Report {
+        schema: "aux.round/1".to_owned(),
+        at: now.to_string(),
+        dry_run: args.dry_run,
+        failure,
+        systems: outcome.systems.iter().map(system).collect(),
+        events: outcome.events.iter().map(event).collect(),
+        remarks,
+    }
+}
+
+fn system(outcome: &SystemOutcome) -> SystemReport {
+    let judged = outcome.audited.as_ref();
+    SystemReport {
+        name: outcome.name.clone(),
+        verdict: judged.map(|judged| judged.verdict.to_owned()),
+        components: judged.map(|judged| judged.components),
+        alarms: judged.map(|judged| judged.alarms),
+        problems: judged.map(|judged| judged.problems),
+    }
+}
+
+fn event(event: &Event) -> EventReport {
+    EventReport {
+        event: event.kind.as_str().to_owned(),
+        system: event.subject.system.clone(),
+        advisory: event.subject.advisory.clone(),
+        package: event.subject.package.clone(),
+        version: event.finding.package.version.clone(),
+    }
+}
+
+fn text(report: &Report) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for system in &report.systems {
+        let line = match (&system.verdict, system.components, system.alarms) {
+            (Some(verdict), Some(components), Some(alarms)) => {
+                format!("{verdict}, {components} components, {alarms} alarms")
+            }
+            _ => "nothing changed since the last audit".to_owned(),
+        };
+        let _ = writeln!(text, "{}: {line}", aux_audit::formats::visible(&system.name));
+    }
+    let verb = if report.dry_run { "would tell" } else { "tells" };
+    for event in &report.events {
+        let line = format!("{} {} {} ({})", event.event, event.advisory, event.package, event.version);
+        let _ = writeln!(text, "  {verb}: {}", aux_audit::formats::visible(&line));
+    }
+    for remark in &report.remarks {
+        let _ = writeln!(text, "  {}", aux_audit::formats::visible(remark));
+    }
+    text
+}
