@@ -85,6 +85,7 @@ impl Agent {
     /// The answer as a dictionary, and one list of it apart.
     fn split(&self, question: Question, list: &str) -> fdo::Result<(Fields, Vec<Map<String, Value>>)> {
         let mut document = answered(&self.settings, question);
+        self.wake.send(Wake::Answered).ok();
         let head = document.as_object_mut().ok_or_else(|| fdo::Error::Failed("the state cannot be read".to_owned()))?;
         let entries = head.remove(list);
         let entries = entries.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

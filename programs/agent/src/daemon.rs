@@ -10,10 +10,13 @@ use serde_json::Value;
 
 use crate::settings::Settings;
 use crate::watching::{self, Places, Wake};
-use crate::{Args, answers, bus, say, socket, worker};
+use crate::{Args, answers, bus, memory, say, socket, worker};
 
 /// After a round that could judge nothing, the next is tried no later than this.
 const RETRY: Duration = Duration::from_hours(1);
+
+/// After an answer the memory it took is given back, once, when it has been sent.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// Runs until it is killed. A stop at any point loses nothing: everything that matters is in the database.
 pub(crate) fn run(args: &Args, settings: &Settings) -> Result<(), String> {
@@ -46,8 +49,11 @@ impl Daemon<'_> {
     fn work(&mut self, woken: &Receiver<Wake>) -> Result<(), String> {
         let mut next = self.round(false);
         say::note("ready");
+        memory::give_back();
+        let mut give_back: Option<Instant> = None;
         loop {
-            let first = woken.recv_timeout(next.saturating_duration_since(Instant::now()));
+            let until = give_back.map_or(next, |moment| moment.min(next));
+            let first = woken.recv_timeout(until.saturating_duration_since(Instant::now()));
             if first == Err(RecvTimeoutError::Disconnected) {
                 return Err("nothing is left to wait for".to_owned());
             }
@@ -56,10 +62,17 @@ impl Daemon<'_> {
             if wakes.contains(&Wake::BusGone) {
                 self.bus = None;
             }
+            if wakes.iter().any(|wake| *wake != Wake::BusGone) {
+                give_back = Some(Instant::now() + QUIET);
+            } else if give_back.is_some_and(|moment| moment <= Instant::now()) {
+                give_back = None;
+                memory::give_back();
+            }
             let is_due = Instant::now() >= next || wakes.contains(&Wake::Changed) || wakes.contains(&Wake::Refresh);
             if is_due {
                 next = self.round(wakes.contains(&Wake::Refresh));
-            } else {
+                give_back = Some(Instant::now() + QUIET);
+            } else if wakes.contains(&Wake::Round) {
                 self.tell();
             }
         }

@@ -4,6 +4,7 @@ mod answers;
 mod bus;
 mod caller;
 mod daemon;
+mod memory;
 mod once;
 mod policykit;
 mod say;

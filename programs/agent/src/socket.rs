@@ -119,6 +119,8 @@ fn converse(stream: &UnixStream, settings: &Settings, wake: &Sender<Wake>) -> io
             Err(error) => refusal(&format!("no request: {error}")),
         };
         answer(stream, &document)?;
+        // The daemon's loop outlives its callers.
+        wake.send(Wake::Answered).ok();
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Wake {
     Refresh,
     /// A round ended, ours or another's.
     Round,
+    /// A caller was answered, which may have taken much memory.
+    Answered,
     /// The bus went away.
     BusGone,
 }
