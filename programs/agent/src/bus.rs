@@ -65,7 +65,7 @@ impl Agent {
         Ok((status, each(&events)?))
     }
 
-    /// Audits again now, if PolicyKit allows it. Returns when that is begun; `FindingsChanged` says what came of it.
+    /// Audits again now, if PolicyKit allows it. Returns when that is begun; `RoundFinished` says when it is done.
     async fn refresh(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -75,6 +75,10 @@ impl Agent {
         policykit::check(connection, sender.as_str(), policykit::REFRESH).await?;
         self.wake.send(Wake::Refresh).map_err(|_| fdo::Error::Failed("the agent is ending".to_owned()))
     }
+
+    /// A round of the agent ended: with an empty text, or with why nothing could be judged.
+    #[zbus(signal)]
+    async fn round_finished(emitter: &SignalEmitter<'_>, failure: &str) -> zbus::Result<()>;
 
     /// Something that an answer holds is different now.
     #[zbus(signal)]
@@ -155,6 +159,12 @@ pub(crate) fn serve(settings: &Arc<Settings>, wake: &Sender<Wake>) -> Result<Ser
 }
 
 impl Served {
+    /// Tells listeners that a round ended.
+    pub(crate) fn finished(&self, failure: &str) -> Result<(), String> {
+        let emitter = SignalEmitter::new(&self.connection, PATH).map_err(|error| error.to_string())?;
+        zbus::block_on(Agent::round_finished(&emitter, failure)).map_err(|error| error.to_string())
+    }
+
     /// Tells listeners that something is different.
     pub(crate) fn changed(&self, last_event: u64) -> Result<(), String> {
         let emitter = SignalEmitter::new(&self.connection, PATH).map_err(|error| error.to_string())?;

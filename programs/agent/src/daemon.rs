@@ -81,6 +81,7 @@ impl Daemon<'_> {
     /// Runs a round and returns when the next is due.
     fn round(&mut self, is_forced: bool) -> Instant {
         let every = Duration::from_secs(self.settings.every_seconds.max(60));
+        let mut failure = String::new();
         let wait = match worker::round(self.args, is_forced) {
             Ok(report) => {
                 for remark in &report.remarks {
@@ -90,6 +91,7 @@ impl Daemon<'_> {
             }
             Err(error) => {
                 say::warn(&error);
+                failure = error;
                 every.min(RETRY)
             }
         };
@@ -97,6 +99,9 @@ impl Daemon<'_> {
             self.connect();
         }
         self.tell();
+        if let Some(Err(error)) = self.bus.as_ref().map(|bus| bus.finished(&failure)) {
+            say::warn(&format!("listeners on the bus were not told: {error}"));
+        }
         Instant::now() + wait
     }
 

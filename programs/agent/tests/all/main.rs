@@ -1,0 +1,14 @@
+//! The agent as a process: rounds, kills, the bus, the socket, the units.
+#![cfg(test)]
+
+mod bus;
+#[expect(dead_code, reason = "real inventories are for other packages' tests")]
+#[path = "../../../../tests/support/corpora.rs"]
+mod corpora;
+mod daemon;
+mod kills;
+mod once;
+mod peers;
+mod socket;
+mod units;
+mod world;
