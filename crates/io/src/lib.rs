@@ -1,7 +1,8 @@
-//! The only door outside: bounded input, child processes, atomic files, the store database.
+//! The only door outside: bounded input, child processes, atomic files, databases.
 //!
 //! Every error names the file or program it is about, and every bound comes from [`aux_core::limits`].
 
+pub mod database;
 pub mod file;
 #[cfg(test)]
 mod hostile;

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub use rusqlite;
 
 /// How long a writer that holds the database is waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A database that could not be opened. The cause stands in the text.
 #[derive(Debug, thiserror::Error)]
