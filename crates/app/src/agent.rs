@@ -31,7 +31,7 @@ pub struct Agent {
 
 impl Agent {
     /// Paths are meant from the folder of the file that names them; a target may be no path at all.
-    pub(crate) fn from_folder(mut self, folder: &Path) -> Self {
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Self {
         for path in [&mut self.state, &mut self.runtime, &mut self.metrics_file].into_iter().flatten() {
             *path = folder.join(&path);
         }

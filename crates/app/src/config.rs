@@ -107,7 +107,7 @@ impl Config {
         set(&mut self.strict_waivers, document.strict_waivers, file);
         set(&mut self.runtime_only, document.runtime_only, file);
         set(&mut self.allowed_keys, document.allowed_keys.map(from_here), file);
-        set(&mut self.agent, document.agent.map(|agent| agent.from_folder(folder)), file);
+        set(&mut self.agent, document.agent.map(|agent| agent.in_folder(folder)), file);
         self.files.push(file.to_owned());
         Ok(())
     }

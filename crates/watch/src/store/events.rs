@@ -31,20 +31,22 @@ impl Store {
 
     /// The number of the newest event, 0 where there was none.
     pub fn last_event(&self) -> Result<u64, StoreError> {
-        let last = self.connection.query_row("SELECT coalesce(max(number), 0) FROM event", [], |row| row.get(0));
-        last.map(|number: i64| u64::try_from(number).unwrap_or_default()).map_err(|cause| self.failed(cause))
+        self.number("SELECT coalesce(max(number), 0) FROM event")
     }
 
     /// How many events wait to be handed over.
     pub fn waiting_count(&self) -> Result<u64, StoreError> {
-        let count = self.connection.query_row("SELECT count(*) FROM event WHERE handed_over = 0", [], |row| row.get(0));
-        count.map(|count: i64| u64::try_from(count).unwrap_or_default()).map_err(|cause| self.failed(cause))
+        self.number("SELECT count(*) FROM event WHERE handed_over = 0")
+    }
+
+    fn number(&self, text: &str) -> Result<u64, StoreError> {
+        let number: i64 = self.read(|transaction| transaction.query_row(text, [], |row| row.get(0)))?;
+        Ok(u64::try_from(number).unwrap_or_default())
     }
 
     /// Marks events that a queue keeps from now on, and drops the oldest of those beyond [`EVENTS_KEPT_MAX`].
     pub fn handed_over(&mut self, numbers: &[u64]) -> Result<(), StoreError> {
-        let mut query = || {
-            let transaction = self.connection.transaction()?;
+        self.write(|transaction| {
             for number in numbers {
                 let number = i64::try_from(*number).unwrap_or(i64::MAX);
                 transaction.execute("UPDATE event SET handed_over = 1 WHERE number = ?1", [number])?;
@@ -53,22 +55,20 @@ impl Store {
                 "DELETE FROM event WHERE handed_over = 1 AND number <= (SELECT max(number) FROM event) - ?1",
                 [EVENTS_KEPT_MAX],
             )?;
-            transaction.commit()
-        };
-        query().map_err(|cause| StoreError::Database { path: self.path.clone(), cause })
+            Ok(())
+        })
     }
 
     fn raised(&self, condition: &str, after: i64, limit: u32) -> Result<Vec<Raised>, StoreError> {
-        let query = || {
+        let rows = self.read(|transaction| {
             let text = format!("SELECT {COLUMNS} FROM event WHERE {condition} ORDER BY number LIMIT ?2");
-            let mut statement = self.connection.prepare(&text)?;
+            let mut statement = transaction.prepare(&text)?;
             statement.query_map(params![after, limit], stored)?.collect::<Result<Vec<Stored>, _>>()
-        };
-        let rows = query().map_err(|cause| self.failed(cause))?;
-        rows.into_iter().map(|row| self.read(row)).collect()
+        })?;
+        rows.into_iter().map(|row| self.understood(row)).collect()
     }
 
-    fn read(&self, (number, subject, kind, covers, document, raised): Stored) -> Result<Raised, StoreError> {
+    fn understood(&self, (number, subject, kind, covers, document, raised): Stored) -> Result<Raised, StoreError> {
         let finding = serde_json::from_str(&document).map_err(|cause| self.unreadable(cause))?;
         // A kind from a newer program cannot be here: its database has a newer version and is refused.
         let kind = kind.parse().unwrap_or(EventKind::New);

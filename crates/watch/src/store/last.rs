@@ -47,20 +47,17 @@ const COLUMNS: &str = "name, target, kind, fingerprint, audited_at, feed_fingerp
 impl Store {
     /// Every system that was ever audited, by name.
     pub fn last_audits(&self) -> Result<Vec<LastAudit>, StoreError> {
-        let query = || {
-            let mut statement = self.connection.prepare(&format!("SELECT {COLUMNS} FROM system ORDER BY name"))?;
+        let rows = self.read(|transaction| {
+            let mut statement = transaction.prepare(&format!("SELECT {COLUMNS} FROM system ORDER BY name"))?;
             statement.query_map([], last)?.collect::<Result<Vec<_>, _>>()
-        };
-        self.finished(query().map_err(|cause| self.failed(cause))?)
+        })?;
+        self.finished(rows)
     }
 
     /// The last audit of one system.
     pub fn last_audit(&self, name: &str) -> Result<Option<LastAudit>, StoreError> {
-        let row = self
-            .connection
-            .query_row(&format!("SELECT {COLUMNS} FROM system WHERE name = ?1"), [name], last)
-            .optional()
-            .map_err(|cause| self.failed(cause))?;
+        let text = format!("SELECT {COLUMNS} FROM system WHERE name = ?1");
+        let row = self.read(|transaction| transaction.query_row(&text, [name], last).optional())?;
         Ok(self.finished(row.into_iter().collect())?.pop())
     }
 
@@ -75,33 +72,33 @@ impl Store {
 
     /// The findings of a system's last audit, in the report's order.
     pub fn findings(&self, system: &str) -> Result<Vec<Known>, StoreError> {
-        let query = || {
+        let rows = self.read(|transaction| {
             let mut statement =
-                self.connection.prepare("SELECT document FROM finding WHERE system = ?1 ORDER BY position")?;
+                transaction.prepare("SELECT document FROM finding WHERE system = ?1 ORDER BY position")?;
             statement.query_map([system], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
-        };
-        let rows = query().map_err(|cause| self.failed(cause))?;
+        })?;
         rows.iter().map(|row| serde_json::from_str(row).map_err(|cause| self.unreadable(cause))).collect()
     }
 
     /// Notes how a round ended.
     pub fn note_attempt(&mut self, attempt: &Attempt) -> Result<(), StoreError> {
-        self.connection
-            .execute(
+        self.write(|transaction| {
+            transaction.execute(
                 "INSERT INTO attempt VALUES (1, ?1, ?2) ON CONFLICT DO UPDATE SET at = ?1, failure = ?2",
                 params![attempt.at.as_second(), attempt.failure],
             )
-            .map_err(|cause| self.failed(cause))?;
+        })?;
         Ok(())
     }
 
     pub fn last_attempt(&self) -> Result<Option<Attempt>, StoreError> {
-        self.connection
-            .query_row("SELECT at, failure FROM attempt", [], |row| {
-                Ok(Attempt { at: moment(row, 0)?, failure: row.get(1)? })
-            })
-            .optional()
-            .map_err(|cause| self.failed(cause))
+        self.read(|transaction| {
+            transaction
+                .query_row("SELECT at, failure FROM attempt", [], |row| {
+                    Ok(Attempt { at: moment(row, 0)?, failure: row.get(1)? })
+                })
+                .optional()
+        })
     }
 }
 

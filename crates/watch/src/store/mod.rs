@@ -9,10 +9,11 @@ mod record;
 mod schema;
 mod watched;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use aux_io::sqlite::rusqlite::{self, Connection};
+use aux_io::database::{Database, DatabaseError};
+use aux_io::sqlite::rusqlite::{self, Transaction};
 
 pub use events::Raised;
 pub use last::{Attempt, LastAudit, Note};
@@ -21,21 +22,13 @@ pub use record::Audited;
 /// The file's name in the state folder.
 pub const FILE_NAME: &str = "watch.sqlite";
 
-/// How long another process that writes is waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// State that could not be read or written. The cause stands in the text.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("{}: the folder cannot be made: {cause}", path.display())]
     Folder { path: PathBuf, cause: std::io::Error },
-    #[error("{}: {cause}", path.display())]
-    Database { path: PathBuf, cause: rusqlite::Error },
-    #[error(
-        "{}: it is of version {found}, and this program knows {known}; use the newer program, or move the file away",
-        path.display()
-    )]
-    Version { path: PathBuf, found: i64, known: i64 },
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     #[error("{}: a stored finding cannot be read: {cause}; move the file away to begin anew", path.display())]
     Stored { path: PathBuf, cause: serde_json::Error },
     #[error("`{name}` is watched already")]
@@ -44,10 +37,10 @@ pub enum StoreError {
     Full { limit: usize },
 }
 
-/// The open database.
+/// The open database. Questions do not change it for whoever asks, though each needs the connection for itself.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
+    database: RefCell<Database>,
     path: PathBuf,
 }
 
@@ -56,13 +49,7 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).map_err(|cause| StoreError::Folder { path: folder.to_path_buf(), cause })?;
         let path = folder.join(FILE_NAME);
-        let failed = |cause| StoreError::Database { path: path.clone(), cause };
-        let connection = Connection::open(&path).map_err(failed)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        // An event is only told once it is on the disk: FULL is what makes a commit survive a power failure.
-        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").map_err(failed)?;
-        schema::migrate(&connection, &path)?;
-        Ok(Self { connection, path })
+        Ok(Self { database: RefCell::new(Database::open(&path, schema::SCHEMA)?), path })
     }
 
     /// Opens an existing database for questions only; `None` where there is none yet.
@@ -74,8 +61,15 @@ impl Store {
         &self.path
     }
 
-    fn failed(&self, cause: rusqlite::Error) -> StoreError {
-        StoreError::Database { path: self.path.clone(), cause }
+    fn read<T>(&self, ask: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>) -> Result<T, StoreError> {
+        Ok(self.database.borrow_mut().read(ask)?)
+    }
+
+    fn write<T>(
+        &mut self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, StoreError> {
+        Ok(self.database.get_mut().write(change)?)
     }
 
     fn unreadable(&self, cause: serde_json::Error) -> StoreError {

@@ -1,7 +1,7 @@
 //! One report written down together with what it changes, in one transaction.
 
 use aux_audit::{FeedFacts, Gate, TargetReport, Verdict};
-use aux_io::sqlite::rusqlite::{self, Transaction, TransactionBehavior, params};
+use aux_io::sqlite::rusqlite::{self, Transaction, params};
 use jiff::Timestamp;
 
 use super::last::{Note, moment};
@@ -27,26 +27,21 @@ impl Store {
     /// Stores an audit and raises what is new since the one before. A dry run says what it would raise.
     pub fn record(&mut self, audited: &Audited<'_>, alert_on: &Gate, is_dry: bool) -> Result<Vec<Event>, StoreError> {
         let documents = documents(audited.report).map_err(|cause| self.unreadable(cause))?;
-        let path = self.path.clone();
-        let mut query = || {
-            // Immediate: what was told must not change between reading it and adding to it.
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Written in one: what was told must not change between reading it and adding to it.
+        self.write(|transaction| {
             let system = audited.watched.name.as_str();
-            let before = memory(&transaction, system)?;
+            let before = memory(transaction, system)?;
             let mut after = before.clone();
             let events = changes(&mut after, system, audited.report, alert_on, audited.audited);
-            if is_dry {
-                return Ok(events);
+            if !is_dry {
+                write_memory(transaction, system, &before, &after)?;
+                write_report(transaction, audited, &documents)?;
+                for event in &events {
+                    write_event(transaction, event)?;
+                }
             }
-            write_memory(&transaction, system, &before, &after)?;
-            write_report(&transaction, audited, &documents)?;
-            for event in &events {
-                write_event(&transaction, event)?;
-            }
-            transaction.commit()?;
             Ok(events)
-        };
-        query().map_err(|cause| StoreError::Database { path, cause })
+        })
     }
 }
 

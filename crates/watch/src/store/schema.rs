@@ -1,10 +1,17 @@
 //! The tables, one migration a version; docs/formats/watch.md says what they hold.
 
-use std::path::Path;
+use aux_io::database::{Durability, Schema};
 
-use aux_io::sqlite::rusqlite::Connection;
+/// An event is only told once it is on the disk, so every commit waits for it.
+pub(super) const SCHEMA: Schema = Schema {
+    name: "watch database",
+    application_id: APPLICATION_ID,
+    migrations: MIGRATIONS,
+    durability: Durability::EveryCommit,
+};
 
-use super::StoreError;
+/// `auxw` in ASCII.
+const APPLICATION_ID: i32 = 0x6175_7877;
 
 /// Each brings the database from the version before to its own number, counted from 1.
 const MIGRATIONS: &[&str] = &["
@@ -38,28 +45,3 @@ CREATE TABLE attempt (
     only INTEGER PRIMARY KEY CHECK (only = 1), at INTEGER NOT NULL, failure TEXT
 ) STRICT;
 "];
-
-pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let failed = |cause| StoreError::Database { path: path.to_path_buf(), cause };
-    let version = || connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    let found = version().map_err(failed)?;
-    if found == known {
-        return Ok(());
-    }
-    // Two programs may open a new database at the same time: the second waits here, and then finds it made.
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    let result = (|| {
-        let found = version().map_err(failed)?;
-        if found > known {
-            return Err(StoreError::Version { path: path.to_path_buf(), found, known });
-        }
-        for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {
-            connection.execute_batch(migration).map_err(failed)?;
-        }
-        connection.pragma_update(None, "user_version", known).map_err(failed)
-    })();
-    let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    connection.execute_batch(end).map_err(failed)?;
-    result
-}

@@ -115,12 +115,14 @@ fn two_programs_that_open_a_new_folder_at_once_both_get_it() {
 fn a_newer_database_and_a_file_that_is_none_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
-    store.connection.pragma_update(None, "user_version", 99).unwrap();
     drop(store);
+    let file = rusqlite::Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    file.pragma_update(None, "user_version", 99).unwrap();
+    drop(file);
     let error = Store::open(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("watch.sqlite: it is of version 99"), "{error}");
+    assert!(error.contains("watch.sqlite: the watch database was written by a newer aux"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     aux_io::file::replace(folder.path().join(FILE_NAME), &[b'x'; 4_096]).unwrap();
     let error = Store::open(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("watch.sqlite: file is not a database"), "{error}");
+    assert!(error.contains("watch.sqlite: the watch database is damaged"), "{error}");
 }

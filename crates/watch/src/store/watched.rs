@@ -10,30 +10,26 @@ use crate::Watched;
 impl Store {
     /// Adds a target; a name that is taken is refused.
     pub fn add(&mut self, watched: &Watched, now: Timestamp) -> Result<(), StoreError> {
-        let count: i64 = self
-            .connection
-            .query_row("SELECT count(*) FROM watched", [], |row| row.get(0))
-            .map_err(|cause| self.failed(cause))?;
+        let count: i64 =
+            self.read(|transaction| transaction.query_row("SELECT count(*) FROM watched", [], |row| row.get(0)))?;
         if usize::try_from(count).is_ok_and(|count| count >= WATCHED_MAX) {
             return Err(StoreError::Full { limit: WATCHED_MAX });
         }
         let target = watched.target.as_deref().unwrap_or_default();
         let every = i64::try_from(watched.every_seconds).unwrap_or(i64::MAX);
-        let added = self
-            .connection
-            .execute(
+        let added = self.write(|transaction| {
+            transaction.execute(
                 "INSERT INTO watched VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
                 params![watched.name, target, every, now.as_second()],
             )
-            .map_err(|cause| self.failed(cause))?;
+        })?;
         if added == 0 { Err(StoreError::Twice { name: watched.name.clone() }) } else { Ok(()) }
     }
 
     /// Every added target, by name.
     pub fn watched(&self) -> Result<Vec<Watched>, StoreError> {
-        let query = || {
-            let mut statement =
-                self.connection.prepare("SELECT name, target, every_seconds FROM watched ORDER BY name")?;
+        self.read(|transaction| {
+            let mut statement = transaction.prepare("SELECT name, target, every_seconds FROM watched ORDER BY name")?;
             let rows = statement.query_map([], |row| {
                 let every: i64 = row.get(2)?;
                 let target: String = row.get(1)?;
@@ -41,14 +37,12 @@ impl Store {
                 Ok(Watched { name: row.get(0)?, target, every_seconds: u64::try_from(every).unwrap_or_default() })
             })?;
             rows.collect::<Result<Vec<_>, _>>()
-        };
-        query().map_err(|cause| self.failed(cause))
+        })
     }
 
     /// Stops watching, and forgets everything of the target; whether it was watched.
     pub fn remove(&mut self, name: &str) -> Result<bool, StoreError> {
-        let mut query = || {
-            let transaction = self.connection.transaction()?;
+        self.write(|transaction| {
             let removed = transaction.execute("DELETE FROM watched WHERE name = ?1", [name])?;
             if removed > 0 {
                 for table in ["system WHERE name", "finding WHERE system", "subject WHERE system", "told WHERE system"]
@@ -56,17 +50,14 @@ impl Store {
                     transaction.execute(&format!("DELETE FROM {table} = ?1"), [name])?;
                 }
             }
-            transaction.commit()?;
             Ok(removed > 0)
-        };
-        query().map_err(|cause| StoreError::Database { path: self.path.clone(), cause })
+        })
     }
 
     /// Drops the reports of systems that nobody watches any more. What was told of them is kept, so that a system that
     /// comes back into the configuration is not told of anew.
     pub fn keep_only(&mut self, names: &[&str]) -> Result<(), StoreError> {
-        let mut query = || {
-            let transaction = self.connection.transaction()?;
+        self.write(|transaction| {
             let known: Vec<String> = {
                 let mut statement = transaction.prepare("SELECT name FROM system")?;
                 statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
@@ -75,8 +66,7 @@ impl Store {
                 transaction.execute("DELETE FROM system WHERE name = ?1", [name])?;
                 transaction.execute("DELETE FROM finding WHERE system = ?1", [name])?;
             }
-            transaction.commit()
-        };
-        query().map_err(|cause| StoreError::Database { path: self.path.clone(), cause })
+            Ok(())
+        })
     }
 }
