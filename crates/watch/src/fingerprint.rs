@@ -27,6 +27,10 @@ pub fn of_file(path: &Path) -> Option<String> {
 /// A watched system: the store paths its links lead to, or the files it is read from.
 pub fn of_system(watched: &Watched, options: &ReadOptions) -> Option<String> {
     let Some(target) = &watched.target else { return of_machine(options) };
+    if is_elsewhere(target) {
+        // What it is made of cannot be seen from here, so its schedule decides alone.
+        return Some(target.clone());
+    }
     let path = Path::new(target).canonicalize().ok()?;
     // What is in the store never changes.
     if path.starts_with(&options.store_dir) {
@@ -36,6 +40,12 @@ pub fn of_system(watched: &Watched, options: &ReadOptions) -> Option<String> {
     let mut entries_left = FOLDER_ENTRIES_MAX;
     of_path(&path, FOLDER_DEPTH_MAX, &mut entries_left, &mut text)?;
     Some(short(&text))
+}
+
+/// A reference to a repository rather than a path.
+fn is_elsewhere(target: &str) -> bool {
+    target.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty() && !scheme.contains('/'))
+        && !Path::new(target).exists()
 }
 
 fn of_machine(options: &ReadOptions) -> Option<String> {

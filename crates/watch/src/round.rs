@@ -1,9 +1,11 @@
 //! One round: audits again what has changed, stores it, and raises what is new.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use aux_advisory::index::{Details, Index, IndexError};
-use aux_audit::{Gate, Policy, Report, audit, describe};
+use aux_audit::{Gate, Policy, Report, TargetReport, audit, describe};
+use aux_core::{Finding, Inventory};
 use aux_inventory::ReadOptions;
 use aux_io::file::{self, FileError};
 use jiff::Timestamp;
@@ -12,15 +14,18 @@ use crate::store::{Attempt, Audited, LastAudit, Store, StoreError};
 use crate::{Event, Watched, fingerprint};
 
 /// What a round is asked for.
-#[derive(Debug, Clone)]
-pub struct Request {
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
     /// The index to audit against.
-    pub feed: PathBuf,
-    pub systems: Vec<Watched>,
-    pub policy: Policy,
+    pub feed: &'a Path,
+    pub systems: &'a [Watched],
+    pub policy: &'a Policy,
     /// Which findings are told of.
-    pub alert_on: Gate,
-    pub read: ReadOptions,
+    pub alert_on: &'a Gate,
+    /// Reads a system as `aux audit` reads its target; a repository may hold several machines.
+    pub read: &'a dyn Fn(&Watched) -> Vec<Inventory>,
+    /// Where this machine keeps its store, to see whether something changed.
+    pub options: &'a ReadOptions,
     pub now: Timestamp,
     /// Audit also what seems not to have changed.
     pub is_forced: bool,
@@ -64,7 +69,7 @@ pub struct Judged {
 }
 
 /// Runs a round, and notes in the store how it ended.
-pub fn round(store: &mut Store, request: &Request) -> Result<Outcome, RoundError> {
+pub fn round(store: &mut Store, request: &Request<'_>) -> Result<Outcome, RoundError> {
     let result = run(store, request);
     if !request.is_dry {
         let failure = result.as_ref().err().map(ToString::to_string);
@@ -73,12 +78,12 @@ pub fn round(store: &mut Store, request: &Request) -> Result<Outcome, RoundError
     result
 }
 
-fn run(store: &mut Store, request: &Request) -> Result<Outcome, RoundError> {
-    let feed_fingerprint = fingerprint::of_file(&request.feed);
+fn run(store: &mut Store, request: &Request<'_>) -> Result<Outcome, RoundError> {
+    let feed_fingerprint = fingerprint::of_file(request.feed);
     let mut outcome = Outcome::default();
     let mut opened = None;
-    for watched in &request.systems {
-        let system_fingerprint = fingerprint::of_system(watched, &request.read);
+    for watched in request.systems {
+        let system_fingerprint = fingerprint::of_system(watched, request.options);
         let last = store.last_audit(&watched.name)?;
         let is_same = last.as_ref().is_some_and(|last| {
             is_current(last, watched, request)
@@ -93,7 +98,7 @@ fn run(store: &mut Store, request: &Request) -> Result<Outcome, RoundError> {
         }
         let feed = match &opened {
             Some(feed) => feed,
-            None => opened.insert(Feed::map(&request.feed)?),
+            None => opened.insert(Feed::map(request.feed)?),
         };
         let report = feed.audit(watched, request)?;
         let judged = keep(
@@ -109,7 +114,7 @@ fn run(store: &mut Store, request: &Request) -> Result<Outcome, RoundError> {
 }
 
 /// Whether the last audit still says what it would say today. Waivers and statements end with a day.
-fn is_current(last: &LastAudit, watched: &Watched, request: &Request) -> bool {
+fn is_current(last: &LastAudit, watched: &Watched, request: &Request<'_>) -> bool {
     let age = request.now.as_second().saturating_sub(last.audited.as_second());
     let day = |moment: Timestamp| moment.as_second().div_euclid(86_400);
     age >= 0
@@ -125,10 +130,10 @@ fn keep(
     store: &mut Store,
     (watched, fingerprint, feed_fingerprint): (&Watched, Option<String>, Option<String>),
     report: &Report,
-    request: &Request,
+    request: &Request<'_>,
     events: &mut Vec<Event>,
 ) -> Result<Option<Judged>, StoreError> {
-    let Some(target) = report.targets.first() else { return Ok(None) };
+    let Some(target) = &united(&report.targets) else { return Ok(None) };
     let (fingerprint, feed_fingerprint): Prints = (fingerprint, feed_fingerprint);
     let audited = Audited {
         watched,
@@ -140,13 +145,33 @@ fn keep(
         feed_fingerprint,
         audited: request.now,
     };
-    events.extend(store.record(&audited, &request.alert_on, request.is_dry)?);
+    events.extend(store.record(&audited, request.alert_on, request.is_dry)?);
     Ok(Some(Judged {
         verdict: report.verdict.as_str(),
         components: target.components,
         alarms: target.findings.iter().filter(|finding| finding.is_alarm()).count(),
         problems: target.problems.len(),
     }))
+}
+
+/// The machines of one repository as one system: a finding that several have is one.
+fn united(targets: &[TargetReport]) -> Option<TargetReport> {
+    let (first, others) = targets.split_first()?;
+    let mut all = first.clone();
+    if others.is_empty() {
+        return Some(all);
+    }
+    let key = |finding: &Finding| {
+        let package = &finding.package;
+        (finding.id.clone(), package.name.clone(), package.version.clone(), finding.state)
+    };
+    let mut seen: BTreeSet<_> = all.findings.iter().map(key).collect();
+    for target in others {
+        all.components += target.components;
+        all.problems.extend(target.problems.iter().cloned());
+        all.findings.extend(target.findings.iter().filter(|finding| seen.insert(key(finding))).cloned());
+    }
+    Some(all)
 }
 
 /// A feed in memory, with its details pack where one lies beside it.
@@ -164,14 +189,11 @@ impl Feed {
         Ok(Self { path: path.to_path_buf(), index, details })
     }
 
-    fn audit(&self, watched: &Watched, request: &Request) -> Result<Report, RoundError> {
+    fn audit(&self, watched: &Watched, request: &Request<'_>) -> Result<Report, RoundError> {
         let damaged = |cause| RoundError::Index { path: self.path.clone(), cause };
         let index = Index::open(&self.index).map_err(damaged)?;
-        let inventory = match &watched.target {
-            Some(target) => aux_inventory::read(target, &request.read),
-            None => aux_inventory::read_machine(&request.read),
-        };
-        let mut report = audit(&index, &[inventory], &request.policy, request.now);
+        let inventories = (request.read)(watched);
+        let mut report = audit(&index, &inventories, request.policy, request.now);
         if let Some((path, bytes)) = &self.details {
             let failed = |cause| RoundError::Index { path: path.clone(), cause };
             let details = Details::open(bytes).map_err(failed)?;

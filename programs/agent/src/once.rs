@@ -2,45 +2,11 @@
 
 use aux_io::file;
 use aux_watch::state::{Belief, State};
-use aux_watch::{Event, Outcome, Request, Store, SystemOutcome, metrics, motd, round};
+use aux_watch::{Outcome, Report, Request, Store, Watched, metrics, motd, round};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
 use crate::{Args, say};
-
-/// The document that a round prints: `aux.round/1`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Report {
-    pub(crate) schema: String,
-    pub(crate) at: String,
-    pub(crate) dry_run: bool,
-    /// Why nothing could be judged.
-    pub(crate) failure: Option<String>,
-    pub(crate) systems: Vec<SystemReport>,
-    pub(crate) events: Vec<EventReport>,
-    /// What went wrong beside the judging.
-    pub(crate) remarks: Vec<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct SystemReport {
-    pub(crate) name: String,
-    /// `None` where nothing had changed.
-    pub(crate) verdict: Option<String>,
-    pub(crate) components: Option<usize>,
-    pub(crate) alarms: Option<usize>,
-    pub(crate) problems: Option<usize>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct EventReport {
-    pub(crate) event: String,
-    pub(crate) system: String,
-    pub(crate) advisory: String,
-    pub(crate) package: String,
-    pub(crate) version: String,
-}
 
 /// Runs a round and says what it did.
 pub(crate) fn run(args: &Args, settings: &Settings) -> Result<(), String> {
@@ -66,11 +32,12 @@ fn round_of(args: &Args, settings: &Settings) -> Result<Report, String> {
     let result = match &settings.feed {
         Some(feed) => {
             let request = Request {
-                feed: feed.clone(),
-                systems: watched.clone(),
-                policy: settings.policy.clone(),
-                alert_on: settings.alert_on.clone(),
-                read: settings.read.clone(),
+                feed,
+                systems: &watched,
+                policy: &settings.policy,
+                alert_on: &settings.alert_on,
+                read: &|watched| vec![read(watched, settings)],
+                options: &settings.read,
                 now,
                 is_forced: args.force,
                 is_dry: args.dry_run,
@@ -82,7 +49,14 @@ fn round_of(args: &Args, settings: &Settings) -> Result<Report, String> {
     if !args.dry_run {
         publish(settings, &store, &watched, now, &mut remarks)?;
     }
-    Ok(report(args, now, result, remarks))
+    Ok(Report::new(now, args.dry_run, result, remarks))
+}
+
+fn read(watched: &Watched, settings: &Settings) -> aux_core::Inventory {
+    match &watched.target {
+        Some(target) => aux_inventory::read(target, &settings.read),
+        None => aux_inventory::read_machine(&settings.read),
+    }
 }
 
 fn no_feed(store: &mut Store, args: &Args, at: Timestamp) -> Result<Outcome, String> {
@@ -98,7 +72,7 @@ fn no_feed(store: &mut Store, args: &Args, at: Timestamp) -> Result<Outcome, Str
 fn publish(
     settings: &Settings,
     store: &Store,
-    watched: &[aux_watch::Watched],
+    watched: &[Watched],
     now: Timestamp,
     remarks: &mut Vec<String>,
 ) -> Result<(), String> {
@@ -120,43 +94,6 @@ fn publish(
 
 fn replace(path: &std::path::Path, text: &str) -> Result<(), String> {
     file::replace(path, text.as_bytes()).map_err(|error| error.to_string())
-}
-
-fn report(args: &Args, now: Timestamp, result: Result<Outcome, String>, remarks: Vec<String>) -> Report {
-    let (outcome, failure) = match result {
-        Ok(outcome) => (outcome, None),
-        Err(failure) => (Outcome::default(), Some(failure)),
-    };
-    Report {
-        schema: "aux.round/1".to_owned(),
-        at: now.to_string(),
-        dry_run: args.dry_run,
-        failure,
-        systems: outcome.systems.iter().map(system).collect(),
-        events: outcome.events.iter().map(event).collect(),
-        remarks,
-    }
-}
-
-fn system(outcome: &SystemOutcome) -> SystemReport {
-    let judged = outcome.audited.as_ref();
-    SystemReport {
-        name: outcome.name.clone(),
-        verdict: judged.map(|judged| judged.verdict.to_owned()),
-        components: judged.map(|judged| judged.components),
-        alarms: judged.map(|judged| judged.alarms),
-        problems: judged.map(|judged| judged.problems),
-    }
-}
-
-fn event(event: &Event) -> EventReport {
-    EventReport {
-        event: event.kind.as_str().to_owned(),
-        system: event.subject.system.clone(),
-        advisory: event.subject.advisory.clone(),
-        package: event.subject.package.clone(),
-        version: event.finding.package.version.clone(),
-    }
 }
 
 fn text(report: &Report) -> String {

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use aux_io::process::{self, Command, ProcessError};
+use aux_watch::Report;
 
 use crate::Args;
-use crate::once::Report;
 use crate::settings::environment;
 
 /// A round on a machine with a slow disk and many targets.
