@@ -1,5 +1,6 @@
 //! The `[agent]` table of a configuration file: what `auxd` watches, how often, and whom it tells.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -27,6 +28,23 @@ pub struct Agent {
     pub metrics_file: Option<PathBuf>,
     /// Whether the system bus is served; yes where nothing is said.
     pub bus: Option<bool>,
+}
+
+impl fmt::Display for Agent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        words.extend(self.machine.map(|machine| format!("machine = {machine}")));
+        words.extend((!self.targets.is_empty()).then(|| format!("targets = {}", self.targets.join(", "))));
+        words.extend(self.every_hours.map(|hours| format!("every_hours = {hours}")));
+        words.extend(self.max_age_hours.map(|hours| format!("max_age_hours = {hours}")));
+        words.extend(self.alert_on.as_ref().map(|gate| format!("alert_on = {gate}")));
+        let paths = [("state", &self.state), ("runtime", &self.runtime), ("metrics_file", &self.metrics_file)];
+        for (name, path) in paths {
+            words.extend(path.as_ref().map(|path| format!("{name} = {}", path.display())));
+        }
+        words.extend(self.bus.map(|bus| format!("bus = {bus}")));
+        formatter.write_str(&words.join("; "))
+    }
 }
 
 impl Agent {

@@ -7,6 +7,7 @@ mod bus;
 mod corpora;
 mod daemon;
 mod kills;
+mod module;
 mod once;
 mod peers;
 mod socket;

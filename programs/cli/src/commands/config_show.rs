@@ -31,6 +31,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         row("strict_waivers", config.strict_waivers.as_ref(), ToString::to_string),
         row("runtime_only", config.runtime_only.as_ref(), ToString::to_string),
         row("allowed_keys", config.allowed_keys.as_ref(), |paths| joined(paths)),
+        row("agent", config.agent.as_ref(), ToString::to_string),
     ];
     if args.json {
         let settings: serde_json::Map<String, serde_json::Value> = rows

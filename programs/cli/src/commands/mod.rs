@@ -2,12 +2,14 @@
 
 mod audit;
 mod config_show;
+mod doctor;
 mod ecosystem;
 mod environment;
 mod explain;
 mod feed_build;
 mod feed_lint;
 mod feed_show;
+mod watch;
 
 use clap::Subcommand;
 
@@ -21,6 +23,10 @@ pub(crate) enum Command {
     /// Build, look into and check advisory feeds.
     #[command(subcommand)]
     Feed(Feed),
+    /// Audit targets again and again, and say what is new.
+    #[command(subcommand)]
+    Watch(watch::Watch),
+    Doctor(doctor::Args),
     /// Look into the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -47,6 +53,8 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Feed(Feed::Build(args)) => feed_build::run(args, ui),
         Command::Feed(Feed::Show(args)) => feed_show::run(&args, ui),
         Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),
+        Command::Watch(watch) => watch::run(watch, ui),
+        Command::Doctor(args) => doctor::run(&args, ui),
         Command::Config(Config::Show(args)) => config_show::run(&args, ui),
     }
 }

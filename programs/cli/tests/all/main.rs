@@ -8,6 +8,7 @@ mod config_show;
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
 mod demo;
+mod doctor;
 mod endings;
 mod feed_build;
 mod feed_lint;
@@ -18,4 +19,5 @@ mod labels;
 mod store;
 mod tidy;
 mod waivers;
+mod watch;
 mod world;
