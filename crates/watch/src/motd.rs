@@ -21,12 +21,14 @@ pub fn line(state: &State, store: Option<&Store>) -> Result<String, StoreError> 
         _ => Some(format!("{alarms} alarms")),
     };
     let counts = counts.map(|counts| {
-        let critical = if critical > 0 { format!(", {critical} critical") } else { String::new() };
+        let critical = if critical > 0 { format!(", {critical} of them critical") } else { String::new() };
         let fixable = if fixable > 0 { format!(", {fixable} with a fix to take") } else { String::new() };
         format!("{counts}{critical}{fixable}")
     });
     Ok(match (state.standing, counts) {
         (Standing::Current, None) => String::new(),
+        // Hooks show a line that begins so in every new shell, others once.
+        (Standing::Current, Some(counts)) if critical > 0 => format!("aux: critical: {counts}; see: aux audit\n"),
         (Standing::Current, Some(counts)) => format!("aux: {counts}; see: aux audit\n"),
         (standing, counts) => {
             let before = counts.map(|counts| format!(" (before that: {counts})")).unwrap_or_default();

@@ -32,7 +32,10 @@ fn a_round_tells_what_is_new_once_and_then_what_changed() {
     let critical = world.round();
     assert_eq!(critical["events"][0]["event"], "now_critical", "{critical}");
     assert_eq!(world.events().len(), 5);
-    assert_eq!(world.text("run/motd"), "aux: 3 alarms, 1 critical, 1 with a fix to take; see: aux audit\n");
+    assert_eq!(
+        world.text("run/motd"),
+        "aux: critical: 3 alarms, 1 of them critical, 1 with a fix to take; see: aux audit\n"
+    );
 }
 
 #[test]

@@ -89,8 +89,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     } else {
         let mut lines = Vec::new();
         for checked in &checks {
-            lines.push(format!("{:<9} {:<8} {}", checked.subject, checked.health.as_str(), checked.message));
-            lines.extend(checked.hint.iter().map(|hint| format!("          to do: {hint}")));
+            lines.push(format!("{} is {}: {}", checked.subject, checked.health.as_str(), checked.message));
+            lines.extend(checked.hint.iter().map(|hint| format!("  to do: {hint}")));
         }
         ui.answer_lines(&lines)?;
     }

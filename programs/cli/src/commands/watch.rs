@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 
 use super::environment;
 use crate::failure::Failure;
-use crate::ui::Ui;
+use crate::ui::{Ui, counted};
 
 /// What can be done with watched targets.
 #[derive(Debug, Subcommand)]
@@ -291,8 +291,14 @@ fn lines(report: &Report) -> Vec<String> {
         let name = visible(&system.name);
         lines.push(match (&system.verdict, system.components, system.alarms, system.problems) {
             (Some(verdict), Some(components), Some(alarms), Some(problems)) => {
-                let unread = if problems > 0 { format!(", {problems} parts could not be read") } else { String::new() };
-                format!("{name}: {verdict}, {components} components, {alarms} alarms{unread}")
+                let unread = if problems > 0 {
+                    format!(", {} could not be read", counted(problems, "part", "parts"))
+                } else {
+                    String::new()
+                };
+                let (components, alarms) =
+                    (counted(components, "component", "components"), counted(alarms, "alarm", "alarms"));
+                format!("{name}: {verdict}, {components}, {alarms}{unread}")
             }
             _ => format!("{name}: not due, and nothing has changed"),
         });

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{Args, Checked, Health};
 use crate::commands::environment;
+use crate::ui::counted;
 
 /// A feed older than this says little about today.
 const FEED_AGE_DAYS_MAX: i64 = 7;
@@ -32,7 +33,7 @@ pub(super) fn all(args: &Args, now: Timestamp) -> Vec<Checked> {
             config
         }
         Err(error) => {
-            checks.push(wrong("settings", error.to_string(), "mend the file; `aux config show` reads it again"));
+            checks.push(wrong("configuration", error.to_string(), "mend the file; `aux config show` reads it again"));
             Config::default()
         }
     };
@@ -68,13 +69,17 @@ fn configuration(config: &Config) -> Checked {
     let agent = config.agent.as_ref().and_then(|set| set.value.alert_on.as_deref());
     let mut words = config.fail_on.as_ref().map(|set| set.value.as_str()).into_iter().chain(agent);
     if let Some(error) = words.find_map(|words| Gate::read(words).err()) {
-        return wrong("settings", error.to_string(), "mend `fail_on` or `alert_on`; `aux config show` names the file");
+        return wrong(
+            "configuration",
+            error.to_string(),
+            "mend `fail_on` or `alert_on`; `aux config show` names the file",
+        );
     }
     match config.files.as_slice() {
-        [] => fine("settings", "no configuration file; the defaults hold"),
+        [] => fine("configuration", "no file; the defaults hold"),
         files => {
             let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-            fine("settings", names.join(", "))
+            fine("configuration", names.join(", "))
         }
     }
 }
@@ -98,7 +103,8 @@ fn feed(path: Option<&Path>, now: Timestamp, checks: &mut Vec<Checked>) -> Optio
         }
     };
     let days = now.as_second().saturating_sub(built.as_second()).div_euclid(86_400);
-    let message = format!("{}: serial {serial}, {advisories} advisories, {days} days old", path.display());
+    let age = counted(usize::try_from(days).unwrap_or_default(), "day", "days");
+    let message = format!("{}: serial {serial}, {advisories} advisories, {age} old", path.display());
     checks.push(if days > FEED_AGE_DAYS_MAX {
         wrong("feed", message, "what was published since is not known; sync or build it again")
     } else {
@@ -173,7 +179,7 @@ fn agent(runtime: &Path, config: &Config, checks: &mut Vec<Checked>) {
         Err(error) => {
             let hint = "start auxd.service, or run `auxd --once` by a timer";
             checks.push(absent("agent", format!("{}: {error}", socket.display()), hint));
-            checks.push(absent("alerts", "nobody is told while no agent runs", hint));
+            checks.push(absent("alerting", "nobody is told while no agent runs", hint));
             return;
         }
     };
@@ -190,7 +196,7 @@ fn agent(runtime: &Path, config: &Config, checks: &mut Vec<Checked>) {
     let gate = gate.or_else(|| config.fail_on.as_ref().map(|set| set.value.clone()));
     let last = status.get("last_event").and_then(Value::as_u64).unwrap_or_default();
     checks.push(fine(
-        "alerts",
+        "alerting",
         format!(
             "told: {}; {last} so far; to terminals through {}",
             gate.as_deref().unwrap_or(DEFAULT_GATE),
