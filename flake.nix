@@ -40,8 +40,7 @@
             for unit in ${./nix/units}/auxd*; do
               install -D --mode=644 "$unit" --target-directory=$out/lib/systemd/system
             done
-            install -D --mode=644 ${./nix/units}/aux-notify.service --target-directory=$out/lib/systemd/user
-            substituteInPlace $out/lib/systemd/{system,user}/*.service --replace-fail /usr/bin/auxd $out/bin/auxd
+            substituteInPlace $out/lib/systemd/system/*.service --replace-fail /usr/bin/auxd $out/bin/auxd
             install -D --mode=644 ${./contrib/dbus}/*.conf --target-directory=$out/share/dbus-1/system.d
             install -D --mode=644 ${./contrib/dbus}/*.xml --target-directory=$out/share/dbus-1/interfaces
             install -D --mode=644 ${./contrib/polkit}/*.policy --target-directory=$out/share/polkit-1/actions
@@ -64,6 +63,9 @@
         aux = pkgs.callPackage package { };
         default = aux;
       });
+
+      # lib.checks { system; feed; machines; … }: flake checks that audit, as nix/checks.nix says.
+      lib.checks = settings: import ./nix/checks.nix ({ aux = self.packages.${settings.system}.aux; } // settings);
 
       overlays.default = final: _previous: { aux = final.callPackage package { }; };
 

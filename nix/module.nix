@@ -111,12 +111,7 @@ in
     channels = mkOption {
       type = types.attrsOf types.anything;
       default = { };
-      description = "Whom alerts go to beside the desktop: webhooks and mail, as aux.toml has them.";
-    };
-    notifier.enable = mkOption {
-      type = types.bool;
-      default = true;
-      description = "Whether sessions show what was found.";
+      description = "Whom alerts go to: the `alert` table of aux.toml.";
     };
     settings = mkOption {
       type = types.attrsOf types.anything;
@@ -157,6 +152,5 @@ in
         cfg.schedule
       ];
     };
-    systemd.user.services.aux-notify.wantedBy = lib.optional cfg.notifier.enable "graphical-session.target";
   };
 }

@@ -13,7 +13,7 @@ diff --recursive "$work/web.drvs" examples/fleet/web.drvs || {
     exit 1
 }
 if command -v nix-instantiate >/dev/null; then
-    for file in examples/fleet/*.nix flake.nix; do
+    for file in examples/fleet/*.nix nix/*.nix flake.nix; do
         [[ ! -f $file ]] || nix-instantiate --parse "$file" >/dev/null
     done
 elif [[ -n ${CI:-} ]]; then

@@ -15,6 +15,8 @@ systemd-analyze|systemd
 sqlite3|sqlite3
 gpg|gnupg
 zstd|zstd
+nginx|nginx-light
+git|git
 xz|xz-utils
 '
 
@@ -25,6 +27,7 @@ while IFS='|' read -r program package; do
 done <<<"$peers"
 # The schemas' checker lives in a virtual environment; Debian splits that part of Python off.
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+python3 -c 'import yaml' 2>/dev/null || missing+=(python3-yaml)
 
 if ((${#missing[@]})); then
     mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

@@ -27,7 +27,6 @@ let
         systemd.packages = list;
         systemd.services = any;
         systemd.timers = any;
-        systemd.user.services = any;
         nix.package = mkOption {
           type = types.package;
           default = pkgs.nix;
@@ -59,7 +58,6 @@ in
   settings = config.environment.etc."aux/aux.toml".source or null;
   services = builtins.attrNames config.systemd.services;
   timer = config.systemd.timers.auxd-round.timerConfig.OnCalendar or null;
-  notifier = config.systemd.user.services.aux-notify.wantedBy or null;
   packages = map (package: package.name) config.systemd.packages;
   polkit = config.security.polkit.enable;
 }

@@ -59,7 +59,6 @@ let
       _type = "if";
       inherit condition content;
     };
-    optional = condition: value: if condition then [ value ] else [ ];
     optionalAttrs = condition: set: if condition then set else { };
   };
 

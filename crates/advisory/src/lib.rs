@@ -16,6 +16,7 @@ pub mod nvd;
 pub mod osv;
 pub mod pkg_vulnerabilities;
 pub mod prose;
+pub mod publication;
 pub mod ranges;
 pub mod record;
 pub mod signature;

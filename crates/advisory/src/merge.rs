@@ -14,7 +14,7 @@ use crate::record::{Affected, Bound, Platform, Product, Record, Source, VersionR
 /// they are never united: an advisory that fixes several (many GHSA and distribution ids do) speaks in each of them.
 /// To be called before [`fold_points`](crate::ranges::fold_points), which hides what a source merely enumerated.
 pub fn merge(records: Vec<Record>) -> Vec<Record> {
-    let mut records = one_cve_each(records);
+    let mut records = one_cve_each(newest(records));
     // Every later choice among equals takes the first, so the order is fixed here.
     records
         .sort_by(|left, right| (&left.id, left.source).cmp(&(&right.id, right.source)).then_with(|| tie(left, right)));
@@ -38,6 +38,19 @@ pub fn merge(records: Vec<Record>) -> Vec<Record> {
 /// To be called before [`merge`], so that a source that knew later adds nothing to one that knew in time.
 pub fn as_of(mut records: Vec<Record>, day: Date) -> Vec<Record> {
     records.retain(|record| record.published.is_none_or(|published| published.to_zoned(TimeZone::UTC).date() <= day));
+    records
+}
+
+/// Of what a source says of one id in several documents the newest stands: an increment replaces what it changes.
+///
+/// pkgsrc's lists have no ids of their own, and nobody knows what an unnamed source means by speaking twice.
+fn newest(mut records: Vec<Record>) -> Vec<Record> {
+    records
+        .sort_by(|left, right| (&left.id, left.source, right.modified).cmp(&(&right.id, right.source, left.modified)));
+    records.dedup_by(|later, first| {
+        let is_numbered = matches!(first.source, Source::Nvd | Source::Cve5 | Source::Osv);
+        is_numbered && (&later.id, later.source) == (&first.id, first.source) && later.modified < first.modified
+    });
     records
 }
 

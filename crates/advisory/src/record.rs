@@ -242,7 +242,7 @@ impl VersionRange {
         Self { low: Bound::Open, high: Bound::Excluding(version.into()) }
     }
 
-    /// Reads `>=1.0,<2.0`, `=1.2`, `<3` or `*`.
+    /// Reads `>=1.0,<2.0`, `=1.2`, `<3` or `*`. Each bound may stand once: of two, nobody knows which was meant.
     pub fn read(text: &str) -> Option<Self> {
         if text.trim() == "*" {
             return Some(Self::ALL);
@@ -255,13 +255,21 @@ impl VersionRange {
             if !version::is_orderable(&version) {
                 return None;
             }
+            let (sets_low, sets_high) = match operator {
+                "<" | "<=" => (false, true),
+                ">" | ">=" => (true, false),
+                "=" | "==" | "" => (true, true),
+                _ => return None,
+            };
+            if (sets_low && range.low != Bound::Open) || (sets_high && range.high != Bound::Open) {
+                return None;
+            }
             match operator {
                 "<" => range.high = Bound::Excluding(version),
                 "<=" => range.high = Bound::Including(version),
                 ">" => range.low = Bound::Excluding(version),
                 ">=" => range.low = Bound::Including(version),
-                "=" | "==" | "" => range = Self::exactly(version),
-                _ => return None,
+                _ => range = Self::exactly(version),
             }
         }
         Some(range)

@@ -2,7 +2,7 @@
 //!
 //! Each file is TOML and may hold any of `[[identity]]`, `[[vendor]]`, `[[statement]]`, `[[class]]` and `[[fix]]`.
 
-use aux_core::{Class, Ecosystem};
+use aux_core::{Class, Ecosystem, line_of};
 use jiff::civil::Date;
 use serde::Deserialize;
 use toml::Spanned;
@@ -145,10 +145,7 @@ pub struct ChannelFix {
 
 /// Reads one file of the folder into `triage`; what is wrong with it comes back, the good entries stay.
 pub fn read(file: &str, text: &str, triage: &mut Triage) -> Vec<TriageError> {
-    let place = |offset: usize| Place {
-        file: file.to_owned(),
-        line: 1 + text.get(..offset).unwrap_or(text).bytes().filter(|byte| *byte == b'\n').count(),
-    };
+    let place = |offset: usize| Place { file: file.to_owned(), line: line_of(text, offset) };
     let document: Document = match toml::from_str(text) {
         Ok(document) => document,
         Err(error) => {
@@ -317,8 +314,9 @@ fn statement(entry: StatementEntry, place: &Place) -> Result<Statement, String> 
         package: package(&entry.package)?,
         ids: entry.ids,
         status: entry.status,
-        versions: VersionRange::read(&entry.versions)
-            .ok_or_else(|| format!("versions `{}` is not a range such as `>=1.0,<2.0` or `*`", entry.versions))?,
+        versions: VersionRange::read(&entry.versions).ok_or_else(|| {
+            format!("versions `{}` is not one range such as `>=1.0,<2.0`, each bound once, or `*`", entry.versions)
+        })?,
         channel: entry.channel,
         justification: entry.justification,
         reason: entry.reason,
@@ -434,6 +432,12 @@ expires = 2030-01-01
         assert_eq!(triage.identities.len(), 1);
         let errors = read("y.toml", "[[identity]]\nname = 1\n", &mut triage);
         assert!(errors[0].to_string().starts_with("y.toml:2: unknown field `name`"), "{errors:?}");
+        for wrong in [">=1,>=2", "<1,<=2", "=1,<2", ">1,=2", "=1,=1"] {
+            let text = GOOD.replace(">=1.0,<2.0", wrong);
+            let errors = read("w.toml", &text, &mut Triage::default());
+            let says = format!("w.toml:8: versions `{wrong}` is not one range");
+            assert!(errors[0].to_string().starts_with(&says), "{errors:?}");
+        }
         for (wrong, says) in [("a:x", "part:vendor:product"), ("", "part:vendor")] {
             let text = format!("[[identity]]\nnames=[\"n\"]\naffirm=[\"{wrong}\"]\nreason=\"r\"\n");
             assert!(read("z.toml", &text, &mut triage)[0].message.contains(says));

@@ -1,9 +1,11 @@
 //! Configuration files: `aux.toml` upward from the target, then the user's, then the system's. The nearest wins, key by
 //! key; what was typed wins over all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aux_core::limits::DOCUMENT_BYTES_MAX;
+use aux_core::line_of;
 use aux_io::input::{self, InputError};
 use serde::Deserialize;
 
@@ -24,6 +26,14 @@ pub struct Set<T> {
 pub struct Config {
     /// The index to audit against.
     pub feed: Option<Set<PathBuf>>,
+    /// Where the feed is published, for `feed sync`.
+    pub feed_url: Option<Set<String>>,
+    /// The publisher's root metadata, for the first sync.
+    pub feed_root: Option<Set<PathBuf>>,
+    /// The folder a synced feed is kept in.
+    pub feed_state: Option<Set<PathBuf>>,
+    /// How many days a synced feed speaks for the present.
+    pub feed_max_age_days: Option<Set<u32>>,
     /// The words of the gate.
     pub fail_on: Option<Set<String>>,
     /// Waiver files.
@@ -34,6 +44,8 @@ pub struct Config {
     pub allowed_keys: Option<Set<Vec<PathBuf>>>,
     /// The `[agent]` table, taken whole from the nearest file that has one.
     pub agent: Option<Set<Agent>>,
+    /// Addresses that `feed fetch` asks in place of the published ones, by the source's name.
+    pub fetch_bases: Option<Set<BTreeMap<String, String>>>,
     /// The files read, nearest first.
     pub files: Vec<PathBuf>,
 }
@@ -60,12 +72,23 @@ pub struct Places {
 #[serde(deny_unknown_fields)]
 struct Document {
     feed: Option<PathBuf>,
+    feed_url: Option<String>,
+    feed_root: Option<PathBuf>,
+    feed_state: Option<PathBuf>,
+    feed_max_age_days: Option<u32>,
     fail_on: Option<String>,
     waivers: Option<Vec<PathBuf>>,
     strict_waivers: Option<bool>,
     runtime_only: Option<bool>,
     allowed_keys: Option<Vec<PathBuf>>,
     agent: Option<Agent>,
+    fetch: Option<FetchTable>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FetchTable {
+    base: BTreeMap<String, String>,
 }
 
 /// Reads one file and no other, as a program does that was told which.
@@ -95,19 +118,23 @@ impl Config {
         let text = std::str::from_utf8(&bytes).map_err(|_| syntax(1, "it is not UTF-8 text"))?;
         let document: Document = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
-            let before = text.get(..start).unwrap_or_default();
-            syntax(1 + before.bytes().filter(|byte| *byte == b'\n').count(), error.message())
+            syntax(line_of(text, start), error.message())
         })?;
         // Paths are meant from the file that names them.
         let folder = file.parent().unwrap_or(Path::new("."));
         let from_here = |paths: Vec<PathBuf>| paths.into_iter().map(|path| folder.join(path)).collect();
         set(&mut self.feed, document.feed.map(|path| folder.join(path)), file);
+        set(&mut self.feed_url, document.feed_url, file);
+        set(&mut self.feed_root, document.feed_root.map(|path| folder.join(path)), file);
+        set(&mut self.feed_state, document.feed_state.map(|path| folder.join(path)), file);
+        set(&mut self.feed_max_age_days, document.feed_max_age_days, file);
         set(&mut self.fail_on, document.fail_on, file);
         set(&mut self.waivers, document.waivers.map(from_here), file);
         set(&mut self.strict_waivers, document.strict_waivers, file);
         set(&mut self.runtime_only, document.runtime_only, file);
         set(&mut self.allowed_keys, document.allowed_keys.map(from_here), file);
         set(&mut self.agent, document.agent.map(|agent| agent.in_folder(folder)), file);
+        set(&mut self.fetch_bases, document.fetch.map(|table| table.base), file);
         self.files.push(file.to_owned());
         Ok(())
     }

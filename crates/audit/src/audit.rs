@@ -26,11 +26,15 @@ use crate::waiver::Waivers;
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub gate: Gate,
+    /// The configuration file that set the gate; `None` where it is the default or was typed.
+    pub gate_file: Option<String>,
     pub waivers: Waivers,
     /// Leave build-only components out.
     pub runtime_only: bool,
     /// Unread parts of a target do not make the verdict unknown.
     pub allow_incomplete: bool,
+    /// Why the feed cannot speak for the present, where it cannot: then no verdict is, whatever is allowed.
+    pub stale_feed: Option<String>,
 }
 
 /// Judges every inventory. Expiry and age are judged as on `now`.
@@ -42,6 +46,7 @@ pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now:
         feed: feed_facts(index, now),
         verdict: Verdict::Pass,
         fail_on: policy.gate.as_str().to_owned(),
+        gate_file: policy.gate_file.clone(),
         waiver_notes: Vec::new(),
         as_of: now,
         targets,
@@ -58,10 +63,9 @@ pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now:
 fn verdict(report: &Report, policy: &Policy) -> Verdict {
     let findings = || report.targets.iter().flat_map(|target| &target.findings);
     // What is allowed is to judge a part. Where nothing was read there is no part, and a mistyped name would pass.
-    let is_judged = |target: &TargetReport| {
-        target.problems.is_empty() || (policy.allow_incomplete && (target.components > 0 || !target.inputs.is_empty()))
-    };
-    if !report.targets.iter().all(is_judged) {
+    let is_judged =
+        |target: &TargetReport| target.problems.is_empty() || (policy.allow_incomplete && report.has_part_of(target));
+    if policy.stale_feed.is_some() || !report.targets.iter().all(is_judged) {
         Verdict::Unknown
     } else if findings().any(|finding| policy.gate.fails(finding)) {
         Verdict::Fail
@@ -86,6 +90,7 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
     let judged =
         inventory.components.iter().filter(|component| !policy.runtime_only || component.scope != Scope::Build);
     let mut problems = inventory.problems.clone();
+    problems.extend(policy.stale_feed.iter().map(|reason| Problem::new("the feed", reason)));
     if inventory.components.is_empty() && problems.is_empty() && inventory.kind != TargetKind::FlakeLock {
         problems.push(Problem::new(&inventory.name, "no component was found in it, so nothing was judged"));
     }

@@ -1,6 +1,7 @@
 //! `audit(&Index, &Inventory, &Policy, now) -> Report`, and every way to write a report down. Pure: same input, same bytes.
 
 mod audit;
+mod changes;
 mod describe;
 mod explain;
 pub mod formats;
@@ -14,6 +15,7 @@ mod report;
 mod waiver;
 
 pub use audit::{Policy, audit};
+pub use changes::{Changes, Fixed, InputChange, PackageChange, Presence, Side, TargetChanges, Terms, compare};
 pub use describe::describe;
 pub use explain::{Explanation, explain};
 pub use gate::{DEFAULT_GATE, Gate, GateError};

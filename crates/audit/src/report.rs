@@ -13,6 +13,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The gate words in force, as typed: `class:critical,severity:high+fixable`.
     pub fail_on: String,
+    /// The configuration file that set the gate; `None` where it is the default or was typed. A target may bring its own.
+    pub gate_file: Option<String>,
     /// Waivers that expired, match nothing or ended because a fix exists.
     pub waiver_notes: Vec<WaiverNote>,
     /// The day expiry and age were judged at.
@@ -90,6 +92,15 @@ pub struct Summary {
 }
 
 impl Report {
+    /// Whether part of a target was read. A machine is itself a part, of its flake, where another machine was read.
+    pub(crate) fn has_part_of(&self, target: &TargetReport) -> bool {
+        let is_machine = |target: &TargetReport| target.kind == TargetKind::FlakeOutput;
+        let is_read = |target: &TargetReport| target.components > 0;
+        is_read(target)
+            || !target.inputs.is_empty()
+            || (is_machine(target) && self.targets.iter().any(|other| is_machine(other) && is_read(other)))
+    }
+
     pub fn summary(&self) -> Summary {
         let mut summary = Summary { targets: self.targets.len(), ..Summary::default() };
         for state in [State::Affected, State::Unreviewed, State::FixedByPatch, State::NotAffected, State::Unknown] {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aux_advisory::record::VersionRange;
 use aux_core::finding::EvidenceKind;
 use aux_core::version::Scheme;
-use aux_core::{Evidence, Finding, State};
+use aux_core::{Evidence, Finding, State, line_of};
 use jiff::civil::Date;
 use serde::Deserialize;
 use toml::Spanned;
@@ -124,7 +124,10 @@ impl Waivers {
             let versions = match entry.versions.as_deref() {
                 None => VersionRange::ALL,
                 Some(text) => VersionRange::read(text).ok_or_else(|| {
-                    wrong(&subject, &format!("versions `{text}` is not a range such as `>=1.0,<2.0` or `*`"))
+                    wrong(
+                        &subject,
+                        &format!("versions `{text}` is not one range such as `>=1.0,<2.0`, each bound once, or `*`"),
+                    )
                 })?,
             };
             let expires = entry.expires.as_ref().map(|value| date(&value.to_string())).transpose();
@@ -265,8 +268,7 @@ impl Waiver {
 }
 
 fn place(file: &str, text: &str, offset: usize) -> String {
-    let line = 1 + text.get(..offset).unwrap_or(text).bytes().filter(|byte| *byte == b'\n').count();
-    format!("{file}:{line}")
+    format!("{file}:{}", line_of(text, offset))
 }
 
 fn wrong(subject: &str, message: &str) -> WaiverError {
@@ -313,7 +315,11 @@ mod tests {
         for (text, says) in [
             ("[[waiver]]\nids=[\"x\"]\nreason=\" \"\n", "w.toml:1: a waiver needs a reason"),
             ("[[waiver]]\nreason=\"r\"\n", "w.toml:1: a waiver names advisory ids, a package or both"),
-            ("[[waiver]]\nids=[\"x\"]\nversions=\"new\"\nreason=\"r\"\n", "w.toml:1: versions `new` is not a range"),
+            ("[[waiver]]\nids=[\"x\"]\nversions=\"new\"\nreason=\"r\"\n", "w.toml:1: versions `new` is not one range"),
+            (
+                "\n[[waiver]]\nids=[\"x\"]\nversions=\">=1,>=2\"\nreason=\"r\"\n",
+                "w.toml:2: versions `>=1,>=2` is not one range such as `>=1.0,<2.0`, each bound once",
+            ),
             ("x = [", "w.toml:1"),
             ("[\"*\"]\ncomment = \"all\"\n", "w.toml:1: `*` without `cve` would waive everything"),
             ("[\"a-1\"]\ncves = [\"x\"]\n", "neither waivers nor a vulnix whitelist"),

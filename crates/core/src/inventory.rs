@@ -61,6 +61,8 @@ pub enum TargetKind {
     Closure,
     PathInfo,
     FlakeLock,
+    /// A machine or package of a flake, evaluated.
+    FlakeOutput,
     CycloneDx,
     Spdx,
     NameList,
@@ -79,6 +81,7 @@ impl TargetKind {
             Self::Closure => "closure",
             Self::PathInfo => "path-info",
             Self::FlakeLock => "flake-lock",
+            Self::FlakeOutput => "flake-output",
             Self::CycloneDx => "cyclonedx",
             Self::Spdx => "spdx",
             Self::NameList => "name-list",

@@ -2,19 +2,25 @@
 //!
 //! Nothing here reads a file, a clock or the environment; everything is data and total functions on it.
 
+pub mod causes;
 pub mod component;
 pub mod ecosystem;
 pub mod finding;
+mod hexadecimal;
 #[cfg(test)]
 mod hostile;
 pub mod inventory;
 pub mod limits;
+pub mod lines;
 pub mod naming;
 pub mod severity;
 pub mod version;
 
+pub use causes::with_causes;
 pub use component::{Component, Patch, Scope};
 pub use ecosystem::Ecosystem;
 pub use finding::{Evidence, Finding, Fix, Package, State};
+pub use hexadecimal::hexadecimal;
 pub use inventory::{FlakeInput, Inventory, Node, Problem, TargetKind};
+pub use lines::line_of;
 pub use severity::{Class, Score, Severity};

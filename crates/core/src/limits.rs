@@ -44,6 +44,14 @@ pub const SIGNATURE_BYTES_MAX: usize = 64 << 10;
 pub const PUBLIC_KEYS_BYTES_MAX: usize = 4 << 20;
 /// A compiled index, bytes.
 pub const INDEX_BYTES_MAX: u64 = 1 << 30;
+/// An unpacked delta between two indexes, bytes; more is no delta, and the whole index is taken instead.
+pub const DELTA_UNPACKED_BYTES_MAX: u64 = 256 << 20;
+/// One file of a feed's signed metadata, bytes; those of a feed with a dozen keys stay below twenty thousand.
+pub const FEED_METADATA_BYTES_MAX: u64 = 256 << 10;
+/// Connections made for one file of a feed before it is given up; each goes on where the one before stopped.
+pub const FEED_ATTEMPTS_MAX: u32 = 4;
+/// New versions of a feed's root followed in one sync.
+pub const FEED_ROOT_UPDATES_MAX: u64 = 256;
 /// Last bytes kept of what a child process complains.
 pub const PROCESS_ERROR_BYTES_MAX: usize = 64 << 10;
 /// Output of a child process, bytes.
@@ -60,3 +68,43 @@ pub const AGENT_REQUEST_BYTES_MAX: u64 = 64 << 10;
 pub const AGENT_CALLERS_MAX: usize = 16;
 /// Seconds a caller of the agent's socket may take to say what it wants or to read the answer.
 pub const AGENT_CALLER_SECONDS_MAX: u64 = 10;
+/// Looking up a host, connecting and agreeing on TLS: each, seconds.
+pub const HTTP_CONNECT_SECONDS_MAX: u64 = 20;
+/// From a request to the end of its response's headers, seconds.
+pub const HTTP_RESPONSE_SECONDS_MAX: u64 = 60;
+/// A whole fetch, redirects and body included, seconds.
+pub const HTTP_TOTAL_SECONDS_MAX: u64 = 3_600;
+/// Slower bodies are given up, bytes a second.
+pub const HTTP_SPEED_BYTES_PER_SECOND_MIN: u64 = 512;
+/// How long a body is watched before it is called slow, and how long it may stand still, seconds.
+pub const HTTP_SPEED_WINDOW_SECONDS: u64 = 30;
+/// Redirects of one request.
+pub const HTTP_REDIRECTS_MAX: u32 = 5;
+/// One file of an advisory source, packed as it is published, bytes; the CVE list's archive is the largest, at 600 MB.
+pub const FETCH_FILE_BYTES_MAX: u64 = 4 << 30;
+/// A checksum file of NVD, bytes.
+pub const FETCH_META_BYTES_MAX: u64 = 4 << 10;
+/// One OSV record, bytes.
+pub const FETCH_OSV_RECORD_BYTES_MAX: u64 = 64 << 20;
+/// GitHub's description of a release, bytes.
+pub const FETCH_RELEASE_BYTES_MAX: u64 = 16 << 20;
+/// Attempts at one download without a new byte.
+pub const FETCH_ATTEMPTS_MAX: u32 = 5;
+/// A server that wants to be left alone for longer is given up, seconds.
+pub const FETCH_WAIT_SECONDS_MAX: u64 = 900;
+/// Evaluating one machine of a flake, seconds; a big NixOS system on a slow job needs about one minute.
+pub const EVALUATION_SECONDS_MAX: u64 = 600;
+/// Machines evaluated in one process, which share what they have in common; more would need too much memory.
+pub const EVALUATED_TOGETHER_MAX: usize = 4;
+/// Machines and packages of one flake.
+pub const FLAKE_OUTPUTS_MAX: usize = 2_000;
+/// One question to git, a fetch among them, seconds.
+pub const GIT_SECONDS_MAX: u64 = 600;
+/// Files of one revision of a repository.
+pub const REPOSITORY_FILES_MAX: usize = 500_000;
+/// A single file of a repository, bytes.
+pub const REPOSITORY_FILE_BYTES_MAX: u64 = 256 << 20;
+/// All files of one revision of a repository together, bytes.
+pub const REPOSITORY_BYTES_MAX: u64 = 4 << 30;
+/// Bytes of a repository's address, or of a branch's name.
+pub const REPOSITORY_NAME_BYTES_MAX: usize = 2_048;

@@ -10,6 +10,7 @@ use aux_core::naming::fold;
 use jiff::civil::Date;
 
 use crate::compile::{BuildError, BuildRequest, material};
+use crate::decisions::in_vain;
 use crate::triage::read_triage;
 
 /// What to check.
@@ -41,7 +42,9 @@ pub fn lint(request: &LintRequest, progress: &(dyn Fn(usize, usize) + Sync)) -> 
     let has_sources = [&request.sources.nvd, &request.sources.osv, &request.sources.cve5, &request.sources.pkgsrc];
     if has_sources.iter().any(|paths| !paths.is_empty()) {
         let sources = BuildRequest { triage: None, ..request.sources.clone() };
-        notes.extend(without_effect(triage, &material(&sources, progress)?.records));
+        let records = material(&sources, progress)?.records;
+        notes.extend(without_effect(triage, &records));
+        notes.extend(in_vain(triage, &records));
     }
     notes.sort();
     let entries = triage.identities.len()

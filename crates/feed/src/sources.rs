@@ -1,23 +1,54 @@
 //! The sources' files, read on every core there is.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aux_advisory::kev::{self, Kev};
 use aux_advisory::{Record, cve5, nvd, osv, pkg_vulnerabilities};
 use aux_core::limits::DOCUMENT_BYTES_MAX;
+use aux_core::with_causes;
 use aux_io::input::{self, Entry};
 
-/// Which parser a path is for.
+/// A source of advisories, and the parser for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Source {
+pub enum Source {
     Nvd,
     Cve5,
     Osv,
     Pkgsrc,
     Kev,
 }
+
+impl Source {
+    pub const ALL: [Self; 5] = [Self::Nvd, Self::Osv, Self::Kev, Self::Pkgsrc, Self::Cve5];
+
+    /// As commands and folders call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nvd => "nvd",
+            Self::Cve5 => "cve5",
+            Self::Osv => "osv",
+            Self::Pkgsrc => "pkgsrc",
+            Self::Kev => "kev",
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|source| source.as_str() == text)
+            .ok_or_else(|| format!("`{text}` is no source; there are {}", Self::ALL.map(Self::as_str).join(", ")))
+    }
+}
+
+/// What is said of a path without any document of its source.
+pub(crate) const HOLDS_NOTHING: &str = "holds no document of this source";
 
 /// What is wanted of the sources beside their records.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +106,12 @@ pub(crate) fn gather(
             });
         }
     });
+    let unfinished = paths.iter().filter(|(_, path)| crate::fetch::is_unfinished(path));
+    let unfinished: Vec<Unread> = unfinished
+        .map(|(_, path)| (path.display().to_string(), "its fetch has not come to its end; fetch it again".to_owned()))
+        .collect();
     let mut gathered = gathered.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    gathered.unread.extend(unfinished);
     gathered.unread.sort();
     gathered.remarks.sort();
     gathered
@@ -123,9 +159,32 @@ fn read(source: Source, path: &Path, wishes: &Wishes) -> Gathered {
     });
     // A source that is named and holds nothing is a mistake, and the feed would lack it in silence.
     if gathered.documents == 0 && gathered.unread.is_empty() {
-        gathered.unread.push((path.display().to_string(), "holds no document of this source".to_owned()));
+        gathered.unread.push((path.display().to_string(), HOLDS_NOTHING.to_owned()));
     }
     gathered
+}
+
+/// Whether every document of a path can be read; says how many there are, or what is wrong with the first that cannot.
+pub(crate) fn check(source: Source, path: &Path) -> Result<usize, String> {
+    let mut gathered = Gathered::default();
+    let mut wrong = None;
+    input::entries(path, DOCUMENT_BYTES_MAX, &mut |entry| match entry {
+        Err(error) => wrong = wrong.take().or(Some(error.message())),
+        Ok(entry) if is_beside(source, entry) => {}
+        Ok(entry) => {
+            gathered.documents += 1;
+            if let Err(message) = document(source, entry, &Wishes::default(), &mut gathered) {
+                wrong = wrong.take().or(Some(message));
+            }
+            // Only the reading matters here, and an ecosystem's records would fill memory.
+            gathered.records.clear();
+        }
+    });
+    match (wrong, gathered.documents) {
+        (Some(message), _) => Err(message),
+        (None, 0) => Err(HOLDS_NOTHING.to_owned()),
+        (None, documents) => Ok(documents),
+    }
 }
 
 /// Archives of records carry licences, read-mes and statements beside them.
@@ -178,19 +237,4 @@ fn pkgsrc(entry: Entry<'_>, wishes: &Wishes, keep: &mut dyn FnMut(Record)) -> Re
         (None, None) => {}
     }
     Ok(remarks)
-}
-
-/// The error and what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Several parsers say their cause in their own text.
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -100,7 +100,7 @@ pub(crate) fn mentioned_derivations(bytes: &[u8], store_dir: &str) -> Vec<String
         .collect()
 }
 
-fn is_derivation_path(text: &str, store_dir: &str) -> bool {
+pub(crate) fn is_derivation_path(text: &str, store_dir: &str) -> bool {
     text.strip_suffix(".drv")
         .and_then(|text| text.strip_prefix(store_dir))
         .and_then(|text| text.strip_prefix('/'))

@@ -3,7 +3,7 @@
 use crate::store_database::{self, Closure, StorePath};
 use crate::{Gathered, ReadOptions, closure, graph, store_name};
 use aux_core::limits::PATCH_BYTES_MAX;
-use aux_core::{Inventory, Problem, TargetKind};
+use aux_core::{Inventory, Problem, TargetKind, with_causes};
 use aux_io::input;
 use aux_nix::{Derivation, derivation, flake_lock, path_info};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,21 +29,28 @@ pub(crate) fn graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> O
 /// The inventory, and what the derivations that no other needs build.
 fn read_graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> (Inventory, Vec<String>) {
     let store_dir = options.store_dir.display().to_string();
-    // Two threads, each with half of the documents, so that the order stays what it was.
-    let (first, second) = documents.split_at(documents.len() / 2);
-    let (parsed, problems) = std::thread::scope(|scope| {
-        let other = scope.spawn(|| parse_all(second, &store_dir));
-        let (mut parsed, mut problems) = parse_all(first, &store_dir);
-        let (more, wrong) = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        parsed.extend(more);
-        problems.extend(wrong);
-        (parsed, problems)
-    });
+    let (parsed, problems) = parse_in_two_threads(documents, &store_dir);
     let mut inventory =
         graph::inventory("", TargetKind::DerivationGraph, &parsed, &|path| read_patch(path, &store_dir));
     inventory.problems.extend(problems);
     let root_outputs = root_outputs(&parsed);
     (inventory, root_outputs)
+}
+
+/// Each thread has half of the documents, so that the order stays what it was.
+pub(crate) fn parse_in_two_threads<'d>(
+    documents: &'d [(String, Vec<u8>)],
+    store_dir: &str,
+) -> (Vec<(String, Derivation<'d>)>, Vec<Problem>) {
+    let (first, second) = documents.split_at(documents.len() / 2);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| parse_all(second, store_dir));
+        let (mut parsed, mut problems) = parse_all(first, store_dir);
+        let (more, wrong) = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        parsed.extend(more);
+        problems.extend(wrong);
+        (parsed, problems)
+    })
 }
 
 fn root_outputs(graph: &[(String, Derivation<'_>)]) -> Vec<String> {
@@ -58,7 +65,7 @@ fn root_outputs(graph: &[(String, Derivation<'_>)]) -> Vec<String> {
 }
 
 /// What the outputs need to run; `None` where the store has no answer for every one of them.
-fn runtime_closure(outputs: &[String], options: &ReadOptions) -> Option<BTreeSet<String>> {
+pub(crate) fn runtime_closure(outputs: &[String], options: &ReadOptions) -> Option<BTreeSet<String>> {
     if outputs.is_empty() || !store_database::exists(&options.nix_state_dir) {
         return None;
     }
@@ -91,7 +98,7 @@ fn store_path(name: &str, derivation: &Derivation<'_>, store_dir: &str) -> Strin
 }
 
 /// The text of a patch, where the store of this machine has it.
-fn read_patch(path: &str, store_dir: &str) -> Option<Vec<u8>> {
+pub(crate) fn read_patch(path: &str, store_dir: &str) -> Option<Vec<u8>> {
     let is_plain = path.starts_with(store_dir) && !path.split('/').any(|part| part == "..");
     if is_plain { input::read(path, PATCH_BYTES_MAX).ok() } else { None }
 }
@@ -134,23 +141,20 @@ pub(crate) fn path_info(name: &str, bytes: &[u8], options: &ReadOptions, into: &
 }
 
 pub(crate) fn flake_lock(name: &str, bytes: &[u8], into: &mut Gathered) {
-    into.recognise(TargetKind::FlakeLock);
-    match flake_lock::parse(bytes) {
-        Ok(inputs) => {
-            into.inputs.extend(inputs);
-            into.problem(name, "its inputs were read, but no package was: a lock names no packages; audit a derivation graph or a closure of it");
-        }
-        Err(error) => into.problem(name, with_causes(&error)),
+    if flake_inputs(name, bytes, into) {
+        into.problem(name, "its inputs were read, but no package was: a lock names no packages; audit a derivation graph or a closure of it");
     }
 }
 
-/// The error and what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+/// Reads what a flake.lock pins, and says whether it could.
+pub(crate) fn flake_inputs(name: &str, bytes: &[u8], into: &mut Gathered) -> bool {
+    into.recognise(TargetKind::FlakeLock);
+    match flake_lock::parse(bytes) {
+        Ok(inputs) => into.inputs.extend(inputs),
+        Err(error) => {
+            into.problem(name, with_causes(&error));
+            return false;
+        }
     }
-    text
+    true
 }

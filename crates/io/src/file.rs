@@ -46,6 +46,42 @@ pub fn replace(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileError> {
     written.map_err(failed)
 }
 
+/// Puts `bytes` in a new file that only its owner may read; refuses one that exists.
+pub fn create_private(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = path.as_ref();
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|cause| FileError::Write { path: path.to_path_buf(), cause })
+}
+
+/// Makes a folder, and those above it, that only its owner may enter; one that exists stays as it is.
+pub fn create_private_folder(path: impl AsRef<Path>) -> Result<(), FileError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let path = path.as_ref();
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|cause| FileError::Write { path: path.to_path_buf(), cause })
+}
+
+/// A lock that ends with the process that holds it, or when it is dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+/// Takes a lock at `path`, making the file; `None` where another process has it.
+pub fn lock(path: impl AsRef<Path>) -> Result<Option<Lock>, FileError> {
+    let path = path.as_ref();
+    let failed = |cause| FileError::Write { path: path.to_path_buf(), cause };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(cause)) => Err(failed(cause)),
+    }
+}
+
 fn write_and_rename(mut file: File, temporary: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     if let Ok(metadata) = fs::metadata(target) {

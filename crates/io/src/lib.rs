@@ -1,4 +1,4 @@
-//! The only door outside: bounded input, child processes, atomic files, databases.
+//! The only door outside: bounded input, HTTP, child processes, atomic files, databases.
 //!
 //! Every error names the file or program it is about, and every bound comes from [`aux_core::limits`].
 
@@ -6,6 +6,8 @@ pub mod database;
 pub mod file;
 #[cfg(test)]
 mod hostile;
+pub mod http;
 pub mod input;
 pub mod process;
+pub mod source;
 pub mod sqlite;

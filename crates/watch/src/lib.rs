@@ -4,6 +4,8 @@ pub mod answer;
 mod changes;
 mod event;
 pub mod fingerprint;
+#[cfg(test)]
+mod golden;
 mod known;
 pub mod metrics;
 pub mod motd;

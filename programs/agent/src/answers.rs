@@ -1,6 +1,6 @@
 //! What the bus and the socket answer: read anew from the state folder each time, so that nothing old is remembered.
 
-use aux_watch::state::{Belief, State};
+use aux_watch::state::State;
 use aux_watch::{Store, answer};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -29,9 +29,8 @@ pub(crate) fn answered(settings: &Settings, question: Question) -> Value {
     let attempt = || {
         let store = Store::open_existing(&settings.state).map_err(|error| error.to_string())?;
         let watched = settings.watched(store.as_ref())?;
-        let belief = Belief { max_age_seconds: settings.max_age_seconds, feed_signed: None, now };
         let state = match &store {
-            Some(store) => State::read(store, &watched, belief).map_err(|error| error.to_string())?,
+            Some(store) => State::read(store, &watched, settings.belief(now)).map_err(|error| error.to_string())?,
             None => State::unknown(now, &watched, "no round has ended yet"),
         };
         document(&state, store.as_ref(), question)

@@ -47,7 +47,7 @@ struct Daemon<'a> {
 
 impl Daemon<'_> {
     fn work(&mut self, woken: &Receiver<Wake>) -> Result<(), String> {
-        let mut next = self.round(false);
+        let mut next = self.round(false, false);
         say::note("ready");
         memory::give_back();
         let mut give_back: Option<Instant> = None;
@@ -70,7 +70,10 @@ impl Daemon<'_> {
             }
             let is_due = Instant::now() >= next || wakes.contains(&Wake::Changed) || wakes.contains(&Wake::Refresh);
             if is_due {
-                next = self.round(wakes.contains(&Wake::Refresh));
+                // A changed feed is what somebody has just synced, and a changed system needs no newer one.
+                let is_asked = wakes.contains(&Wake::Refresh);
+                let is_offline = !is_asked && Instant::now() < next;
+                next = self.round(is_asked, is_offline);
                 give_back = Some(Instant::now() + QUIET);
             } else if wakes.contains(&Wake::Round) {
                 self.tell();
@@ -79,10 +82,10 @@ impl Daemon<'_> {
     }
 
     /// Runs a round and returns when the next is due.
-    fn round(&mut self, is_forced: bool) -> Instant {
+    fn round(&mut self, is_forced: bool, is_offline: bool) -> Instant {
         let every = Duration::from_secs(self.settings.every_seconds.max(60));
         let mut failure = String::new();
-        let wait = match worker::round(self.args, is_forced) {
+        let wait = match worker::round(self.args, is_forced, is_offline) {
             Ok(report) => {
                 for remark in &report.remarks {
                     say::warn(remark);
@@ -132,9 +135,9 @@ impl Daemon<'_> {
 fn places(settings: &Settings, store: &Store) -> Result<Places, String> {
     let mut places = Places::default();
     places.round(&settings.runtime.join("round"));
-    if let Some(feed) = &settings.feed {
-        places.named(feed);
-    }
+    // What is not there cannot be watched, and the first sync comes later.
+    settings.feed.prepare();
+    places.named(&settings.feed.place());
     if settings.machine {
         places.named(&settings.read.current_system);
         let profiles = settings.read.nix_state_dir.join("profiles");

@@ -4,6 +4,7 @@ mod answers;
 mod bus;
 mod caller;
 mod daemon;
+mod feed;
 mod memory;
 mod once;
 mod policykit;
@@ -34,6 +35,9 @@ struct Args {
     /// Say what a round would tell, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Take the feed as it is here, and ask no server.
+    #[arg(long)]
+    offline: bool,
     /// Audit also what seems not to have changed.
     #[arg(long)]
     force: bool,

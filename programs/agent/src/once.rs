@@ -1,7 +1,7 @@
 //! One round from beginning to end: audit what changed, store, hand events over, write what others read.
 
 use aux_io::file;
-use aux_watch::state::{Belief, State};
+use aux_watch::state::State;
 use aux_watch::{Outcome, Report, Request, Store, Watched, metrics, motd, round};
 use jiff::Timestamp;
 
@@ -29,10 +29,14 @@ fn round_of(args: &Args, settings: &Settings) -> Result<Report, String> {
         let names: Vec<&str> = watched.iter().map(|system| system.name.as_str()).collect();
         store.keep_only(&names).map_err(|error| error.to_string())?;
     }
-    let result = match &settings.feed {
-        Some(feed) => {
+    if !args.offline && !args.dry_run {
+        // What cannot be synced today is audited against what is here, for as long as that may be believed.
+        remarks.extend(settings.feed.sync(now).err());
+    }
+    let result = match settings.feed.index() {
+        Ok(feed) => {
             let request = Request {
-                feed,
+                feed: &feed,
                 systems: &watched,
                 policy: &settings.policy,
                 alert_on: &settings.alert_on,
@@ -44,7 +48,7 @@ fn round_of(args: &Args, settings: &Settings) -> Result<Report, String> {
             };
             round(&mut store, &request).map_err(|error| error.to_string())
         }
-        None => no_feed(&mut store, args, now),
+        Err(reason) => no_feed(&mut store, args, now, reason),
     };
     if !args.dry_run {
         publish(settings, &store, &watched, now, &mut remarks)?;
@@ -59,8 +63,7 @@ fn read(watched: &Watched, settings: &Settings) -> aux_core::Inventory {
     }
 }
 
-fn no_feed(store: &mut Store, args: &Args, at: Timestamp) -> Result<Outcome, String> {
-    let reason = "no feed to audit against; set `feed` in the configuration, or --feed".to_owned();
+fn no_feed(store: &mut Store, args: &Args, at: Timestamp, reason: String) -> Result<Outcome, String> {
     if !args.dry_run {
         let attempt = aux_watch::Attempt { at, failure: Some(reason.clone()) };
         store.note_attempt(&attempt).map_err(|error| error.to_string())?;
@@ -76,8 +79,7 @@ fn publish(
     now: Timestamp,
     remarks: &mut Vec<String>,
 ) -> Result<(), String> {
-    let belief = Belief { max_age_seconds: settings.max_age_seconds, feed_signed: None, now };
-    let state = State::read(store, watched, belief).map_err(|error| error.to_string())?;
+    let state = State::read(store, watched, settings.belief(now)).map_err(|error| error.to_string())?;
     let line = motd::line(&state, Some(store)).map_err(|error| error.to_string())?;
     let written = std::fs::create_dir_all(&settings.runtime)
         .map_err(|error| format!("{}: {error}", settings.runtime.display()))

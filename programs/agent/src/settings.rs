@@ -8,9 +8,12 @@ use aux_app::config::{self, Config};
 use aux_audit::{DEFAULT_GATE, Gate, Policy, Waivers};
 use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_inventory::ReadOptions;
+use aux_watch::state::Belief;
 use aux_watch::{Store, Watched};
+use jiff::Timestamp;
 
 use crate::Args;
+use crate::feed::Feed;
 
 const CONFIG: &str = "/etc/aux/aux.toml";
 const STATE: &str = "/var/lib/aux";
@@ -22,8 +25,7 @@ const MAX_AGE_HOURS: u32 = 7 * 24;
 /// Everything a round and the interfaces need to know.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// `None` where nobody named one, which is a reason to know nothing, not to stop.
-    pub(crate) feed: Option<PathBuf>,
+    pub(crate) feed: Feed,
     pub(crate) state: PathBuf,
     pub(crate) runtime: PathBuf,
     pub(crate) metrics_file: Option<PathBuf>,
@@ -45,20 +47,27 @@ impl Settings {
         let gate = |words: &str| Gate::read(words).map_err(|error| error.to_string());
         let fail_on = config.fail_on.as_ref().map_or(DEFAULT_GATE, |set| set.value.as_str());
         let hours = |set: Option<u32>, default: u32| u64::from(set.unwrap_or(default)) * 3_600;
+        let state = folder(args.state.as_deref(), agent.state, "STATE_DIRECTORY", STATE);
+        let feed_age = config.feed_max_age_days.as_ref().map(|set| set.value.saturating_mul(24));
         Ok(Self {
-            feed: args.feed.clone().or_else(|| config.feed.as_ref().map(|set| set.value.clone())),
-            state: folder(args.state.as_deref(), agent.state, "STATE_DIRECTORY", STATE),
+            feed: Feed::chosen(args.feed.as_deref(), &config, &state),
+            state,
             runtime: folder(args.runtime.as_deref(), agent.runtime, "RUNTIME_DIRECTORY", RUNTIME),
             metrics_file: args.metrics_file.clone().or(agent.metrics_file),
             machine: agent.machine.unwrap_or(true),
             targets: agent.targets,
             every_seconds: hours(agent.every_hours, EVERY_HOURS),
-            max_age_seconds: hours(agent.max_age_hours, MAX_AGE_HOURS),
+            max_age_seconds: hours(agent.max_age_hours.or(feed_age), MAX_AGE_HOURS),
             policy: policy(&config, gate(fail_on)?)?,
             alert_on: gate(agent.alert_on.as_deref().unwrap_or(fail_on))?,
             has_bus: agent.bus.unwrap_or(true) && !args.no_bus,
             read: read_options(),
         })
+    }
+
+    /// What an answer at a moment may be believed by.
+    pub(crate) fn belief(&self, now: Timestamp) -> Belief {
+        Belief { max_age_seconds: self.max_age_seconds, feed_signed: self.feed.signed(), now }
     }
 
     /// This machine, the configured targets, and those that somebody added.
@@ -101,7 +110,9 @@ fn policy(config: &Config, gate: Gate) -> Result<Policy, String> {
         waivers.read(&name, &text).map_err(|error| error.to_string())?;
     }
     let runtime_only = config.runtime_only.as_ref().is_some_and(|set| set.value);
-    Ok(Policy { gate, waivers, runtime_only, allow_incomplete: false })
+    let gate_file = config.fail_on.as_ref().map(|set| set.file.display().to_string());
+    // How old the feed is has its own bound, which is held whenever somebody asks.
+    Ok(Policy { gate, gate_file, waivers, runtime_only, allow_incomplete: false, stale_feed: None })
 }
 
 /// Where Nix keeps its store and state, as its own variables say.

@@ -17,6 +17,7 @@ const TIME_LIMIT: Duration = Duration::from_hours(1);
 const KEPT: &[&str] = &[
     "PATH",
     "HOME",
+    "SSL_CERT_FILE",
     "LANG",
     "STATE_DIRECTORY",
     "RUNTIME_DIRECTORY",
@@ -28,9 +29,12 @@ const KEPT: &[&str] = &[
 ];
 
 /// Runs one round in a child.
-pub(crate) fn round(args: &Args, is_forced: bool) -> Result<Report, String> {
+pub(crate) fn round(args: &Args, is_forced: bool, is_offline: bool) -> Result<Report, String> {
     let mut command = Command::new("/proc/self/exe", TIME_LIMIT).argument("--once").argument("--json");
     command.environment = environment(KEPT);
+    if is_offline || args.offline {
+        command = command.argument("--offline");
+    }
     if is_forced {
         command = command.argument("--force");
     }

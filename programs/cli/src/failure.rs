@@ -77,6 +77,40 @@ impl From<aux_io::input::InputError> for Failure {
     }
 }
 
+impl Failure {
+    /// A sync that was refused, with what to do about it.
+    pub(crate) fn sync(error: &aux_sync::SyncError) -> Self {
+        Self::new(error).hint(error.advice())
+    }
+
+    /// A state folder that cannot be read.
+    pub(crate) fn state(error: aux_sync::StateError) -> Self {
+        Self::sync(&error.into())
+    }
+}
+
+impl From<aux_feed::repository::RepositoryError> for Failure {
+    fn from(error: aux_feed::repository::RepositoryError) -> Self {
+        use aux_feed::repository::RepositoryError as Error;
+        let hint = match &error {
+            Error::Exists { .. } => "publish there, or name another folder",
+            Error::NotInitialised { .. } => "aux feed init --repo DIR makes one",
+            Error::Locked { .. } => "wait for it to end",
+            Error::Threshold { .. } => "ask for fewer signatures, or make more keys",
+            Error::Key { .. } => "keys are what `aux feed init` writes, or PKCS #8 files of your own",
+            Error::KeysMissing { .. } => "bring the keys back to DIR/keys, or name root keys with --root-key FILE",
+            Error::Untrusted { .. } | Error::Metadata { .. } => {
+                "DIR/public was changed by something else; restore it from where it is served"
+            }
+            Error::Index { .. } | Error::IndexEntry { .. } | Error::Nothing => {
+                "publish what `aux feed build` writes: aux feed publish FILE.auxdb --repo DIR"
+            }
+            _ => "nothing was published; mend this and publish again",
+        };
+        Self::new(&error).hint(hint)
+    }
+}
+
 impl From<aux_feed::BuildError> for Failure {
     fn from(error: aux_feed::BuildError) -> Self {
         let details = match &error {
@@ -99,5 +133,17 @@ impl From<aux_feed::BuildError> for Failure {
             aux_feed::BuildError::Triage { .. } => "`aux feed lint DIR` checks the folder alone",
         };
         Self::new(error).details(details).hint(hint)
+    }
+}
+
+impl Failure {
+    /// A fetch that could not begin.
+    pub(crate) fn fetch(error: &aux_feed::FetchError) -> Self {
+        Self::new(error).hint(error.advice())
+    }
+
+    /// A request without an answer.
+    pub(crate) fn http(error: &aux_io::http::HttpError) -> Self {
+        Self::new(error).hint(error.advice())
     }
 }

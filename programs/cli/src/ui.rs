@@ -51,6 +51,12 @@ impl Ui {
         self.answer(&self.text_of(lines))
     }
 
+    /// Writes rows to stdout whose columns stand as they are; what is foreign in them cannot forge output.
+    pub(crate) fn answer_rows(&mut self, rows: &[String]) -> Result<(), Failure> {
+        let text: String = rows.iter().map(|row| visible(row).trim_end().to_owned() + "\n").collect();
+        self.answer(&text)
+    }
+
     /// A remark on stderr.
     pub(crate) fn remark(&mut self, text: &str) {
         if !self.is_quiet {
@@ -73,6 +79,24 @@ impl Ui {
             bar.set_style(style);
         }
         bar.set_message(what);
+        bar
+    }
+
+    /// A count of bytes on stderr, where that is a terminal and nobody knows how many will come.
+    pub(crate) fn bytes(&self, what: &'static str) -> ProgressBar {
+        let bar = self.progress(what);
+        if let Ok(style) = ProgressStyle::with_template("{msg} {binary_bytes} in {elapsed}") {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    /// A bar for downloads, which says which file and how much of it.
+    pub(crate) fn progress_of_bytes(&self) -> ProgressBar {
+        let bar = self.progress("connecting");
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}") {
+            bar.set_style(style);
+        }
         bar
     }
 

@@ -1,6 +1,7 @@
 //! The compiled index: one file, read in place, checked before it is believed. Its page: `docs/formats/auxdb.md`.
 
 mod bytes;
+pub mod delta;
 mod details;
 mod entry;
 #[cfg(test)]

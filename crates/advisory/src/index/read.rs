@@ -146,7 +146,7 @@ impl<'a> Index<'a> {
         Ok(Self { facts, advisories_count, tables })
     }
 
-    fn table(&self, section: Section) -> Table<'a> {
+    pub(super) fn table(&self, section: Section) -> Table<'a> {
         let [facts, advisories, aliases, products, packages, names, statements, fixes] = self.tables;
         match section {
             Section::Facts => facts,

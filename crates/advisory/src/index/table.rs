@@ -166,7 +166,7 @@ impl<'a> Iterator for Entries<'a> {
 impl<'a> Entries<'a> {
     /// Steps to the next entry: its key stands in `key`, where nobody has to allocate one, its value is returned. An
     /// entry that does not decode is the last.
-    fn advance(&mut self) -> Result<Option<&'a [u8]>, Damaged> {
+    pub(super) fn advance(&mut self) -> Result<Option<&'a [u8]>, Damaged> {
         if self.reader.is_empty() {
             return Ok(None);
         }
@@ -175,6 +175,11 @@ impl<'a> Entries<'a> {
             self.reader = Reader::new(&[]);
         }
         value.map(Some)
+    }
+
+    /// The key of the entry `advance` stepped to.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
     }
 
     fn step(&mut self) -> Option<&'a [u8]> {

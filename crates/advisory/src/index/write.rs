@@ -50,7 +50,7 @@ pub fn compile(mut records: Vec<Record>, triage: &Triage, facts: &Facts) -> Vec<
     assemble(&sections)
 }
 
-fn assemble(sections: &[Vec<u8>; SECTIONS]) -> Vec<u8> {
+pub(super) fn assemble(sections: &[Vec<u8>; SECTIONS]) -> Vec<u8> {
     let mut body = Vec::new();
     for section in sections {
         body.extend_from_slice(&(section.len() as u64).to_le_bytes());

@@ -19,7 +19,7 @@ pub fn render(report: &Report) -> String {
         schema: SCHEMA,
         verdict: report.verdict.as_str(),
         as_of: report.as_of.to_string(),
-        gate: GateOutput { fail_on: &report.fail_on },
+        gate: GateOutput { fail_on: &report.fail_on, file: report.gate_file.as_deref() },
         summary: SummaryOutput::new(report.summary()),
         feed: FeedOutput::new(&report.feed),
         waivers: report.waiver_notes.iter().map(NoteOutput::of_waiver).collect(),
@@ -40,8 +40,10 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct GateOutput<'a> {
-    fail_on: &'a str,
+pub(super) struct GateOutput<'a> {
+    pub(super) fail_on: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -64,7 +66,7 @@ impl SummaryOutput {
 }
 
 #[derive(Serialize)]
-struct FeedOutput {
+pub(super) struct FeedOutput {
     serial: u64,
     built: String,
     age_seconds: u64,
@@ -72,7 +74,7 @@ struct FeedOutput {
 }
 
 impl FeedOutput {
-    fn new(feed: &FeedFacts) -> Self {
+    pub(super) fn new(feed: &FeedFacts) -> Self {
         Self {
             serial: feed.serial,
             built: feed.built.to_string(),
@@ -84,17 +86,17 @@ impl FeedOutput {
 
 /// Something a person should look at: a problem of a target, or a waiver that needs its owner.
 #[derive(Serialize)]
-struct NoteOutput<'a> {
+pub(super) struct NoteOutput<'a> {
     subject: &'a str,
     message: &'a str,
 }
 
 impl<'a> NoteOutput<'a> {
-    fn of_problem(problem: &'a Problem) -> Self {
+    pub(super) fn of_problem(problem: &'a Problem) -> Self {
         Self { subject: &problem.subject, message: &problem.message }
     }
 
-    fn of_waiver(note: &'a WaiverNote) -> Self {
+    pub(super) fn of_waiver(note: &'a WaiverNote) -> Self {
         Self { subject: &note.subject, message: &note.message }
     }
 }
@@ -124,7 +126,7 @@ impl<'a> TargetOutput<'a> {
 }
 
 #[derive(Serialize)]
-struct InputOutput<'a> {
+pub(super) struct InputOutput<'a> {
     name: &'a str,
     follows: Option<&'a str>,
     source: &'a str,
@@ -134,7 +136,7 @@ struct InputOutput<'a> {
 }
 
 impl<'a> InputOutput<'a> {
-    fn new(input: &'a FlakeInput) -> Self {
+    pub(super) fn new(input: &'a FlakeInput) -> Self {
         Self {
             name: &input.name,
             follows: input.follows.as_deref(),
@@ -147,7 +149,7 @@ impl<'a> InputOutput<'a> {
 }
 
 #[derive(Serialize)]
-struct FindingOutput<'a> {
+pub(super) struct FindingOutput<'a> {
     id: &'a str,
     aliases: &'a [String],
     package: PackageOutput<'a>,
@@ -168,7 +170,7 @@ struct FindingOutput<'a> {
 }
 
 impl<'a> FindingOutput<'a> {
-    fn new(finding: &'a Finding) -> Self {
+    pub(super) fn new(finding: &'a Finding) -> Self {
         let package = &finding.package;
         Self {
             id: &finding.id,

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use aux_core::{Finding, State};
+use aux_core::{Finding, State, TargetKind};
 
 use super::group::{self, Group, Row};
-use super::{escape, words};
+use super::{escape, machines, words};
 use crate::Report;
 
 /// Rows of the table of alarms; what is exploited or called critical by the team is shown beyond it.
@@ -21,7 +21,8 @@ pub fn render(report: &Report) -> String {
     let (word, sentence) = words::verdict(report);
     let _ = writeln!(text, "### Audit: {word}\n\n{}.\n", escape::markdown(&sentence));
     problems(&mut text, report);
-    alarms(&mut text, report);
+    machines(&mut text, report);
+    rows(&mut text, report, Finding::is_alarm);
     for (word, wanted) in states() {
         folded(&mut text, word, &group::by_package(report, wanted));
     }
@@ -55,9 +56,9 @@ fn problems(text: &mut String, report: &Report) {
     let _ = writeln!(text, "**Not read, so not judged ({})**\n", words::count(number, "problem"));
     let all = report.targets.iter().flat_map(|target| target.problems.iter().map(move |problem| (target, problem)));
     for (target, problem) in all.take(LINES_SHOWN) {
-        let place = escape::markdown(&target.name);
+        let place = if problem.subject == target.name { String::new() } else { escape::markdown(&target.name) + ": " };
         let (subject, message) = (escape::markdown(&problem.subject), escape::markdown(&problem.message));
-        let _ = writeln!(text, "- {place}: {subject}: {message}");
+        let _ = writeln!(text, "- {place}{subject}: {message}");
     }
     more(text, number, LINES_SHOWN);
     text.push('\n');
@@ -70,8 +71,9 @@ fn more(text: &mut String, number: usize, shown: usize) {
     }
 }
 
-fn alarms(text: &mut String, report: &Report) {
-    let groups = group::by_package(report, Finding::is_alarm);
+/// The table of findings that are `wanted`, worst first.
+pub(super) fn rows(text: &mut String, report: &Report, wanted: impl Fn(&Finding) -> bool) {
+    let groups = group::by_package(report, wanted);
     if groups.is_empty() {
         return;
     }
@@ -117,7 +119,7 @@ fn alarm(text: &mut String, group: &Group<'_>, row: &Row<'_>) {
 }
 
 /// The id, linked where a database has a page for it.
-fn advisory(id: &str) -> String {
+pub(super) fn advisory(id: &str) -> String {
     match words::nvd_page(id) {
         Some(page) => format!("[{}]({page})", escape::markdown(id)),
         None => escape::markdown(id),
@@ -168,6 +170,21 @@ fn folded(text: &mut String, word: &str, groups: &[Group<'_>]) {
     text.push_str("\n</details>\n\n");
 }
 
+/// Which machines are hit by what, and which are not.
+fn machines(text: &mut String, report: &Report) {
+    let machines = machines::machines(report);
+    if machines.is_empty() {
+        return;
+    }
+    text.push_str("| Machine | Verdict | Alarms | In |\n|---|---|---|---|\n");
+    for machine in machines.iter().take(ROWS_SHOWN) {
+        let (name, what) = (escape::markdown(&machine.name), escape::markdown(&machine.what));
+        let _ = writeln!(text, "| {name} | {} | {} | {what} |", machine.verdict, machine.alarms);
+    }
+    text.push('\n');
+    more(text, machines.len(), ROWS_SHOWN);
+}
+
 fn waiver_notes(text: &mut String, report: &Report) {
     if report.waiver_notes.is_empty() {
         return;
@@ -181,17 +198,17 @@ fn waiver_notes(text: &mut String, report: &Report) {
 }
 
 fn looked_at(text: &mut String, report: &Report) {
-    let targets: Vec<String> = report
-        .targets
-        .iter()
+    // Machines have a table of their own.
+    let listed = || report.targets.iter().filter(|target| target.kind != TargetKind::FlakeOutput);
+    let targets: Vec<String> = listed()
         .take(LINES_SHOWN)
         .map(|target| {
             let judged = words::count(target.components, "component");
             format!("{} ({}, {judged})", escape::markdown(&target.name), target.kind.as_str())
         })
         .collect();
-    let rest = report.targets.len().saturating_sub(LINES_SHOWN);
+    let rest = listed().count().saturating_sub(LINES_SHOWN);
     let rest = if rest == 0 { String::new() } else { format!(" and {rest} more") };
-    let gate = escape::markdown(&report.fail_on);
+    let gate = escape::markdown(&words::gate(report));
     let _ = writeln!(text, "Looked at {}{rest} with {}. Gate: {gate}.", targets.join(", "), words::feed(report));
 }

@@ -2,6 +2,7 @@
 //!
 //! Each format is a pure function: the same report gives the same bytes, and the text ends with a line feed.
 
+pub mod changes;
 pub mod cyclonedx;
 mod document;
 mod escape;
@@ -9,6 +10,7 @@ pub mod explanation;
 mod group;
 pub mod json;
 pub mod junit;
+mod machines;
 pub mod markdown;
 pub mod openvex;
 mod page;
@@ -19,11 +21,12 @@ mod words;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod schemas;
 
 pub use escape::visible;
+pub use words::age;
 
 use crate::Report;
 

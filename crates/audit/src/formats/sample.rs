@@ -20,7 +20,7 @@ fn package(name: &str, version: &str) -> Package {
 }
 
 /// An alarm with nothing but an id and a score.
-pub(super) fn finding(id: &str, name: &str, version: &str, tenths: Option<u8>) -> Finding {
+pub(crate) fn finding(id: &str, name: &str, version: &str, tenths: Option<u8>) -> Finding {
     let score = tenths.and_then(Score::from_tenths);
     Finding {
         id: id.to_owned(),
@@ -148,6 +148,7 @@ pub(super) fn report() -> Report {
         },
         verdict: Verdict::Unknown,
         fail_on: "class:critical,severity:high+fixable".to_owned(),
+        gate_file: None,
         waiver_notes: vec![WaiverNote {
             subject: "waivers.toml:12".to_owned(),
             message: "expired on 2024-06-30".to_owned(),
@@ -184,7 +185,7 @@ pub(super) fn quiet_report() -> Report {
 }
 
 /// A report of nothing at all.
-pub(super) fn clean_report() -> Report {
+pub(crate) fn clean_report() -> Report {
     let mut report = quiet_report();
     for target in &mut report.targets {
         target.findings.clear();

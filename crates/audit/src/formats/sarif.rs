@@ -187,6 +187,7 @@ fn artifact(target: &TargetReport) -> Option<String> {
         TargetKind::DerivationGraph
         | TargetKind::DerivationJson
         | TargetKind::Closure
+        | TargetKind::FlakeOutput
         | TargetKind::PathInfo
         | TargetKind::Unrecognised => None,
     }

@@ -2,11 +2,12 @@
 //!
 //! The verdict stands at the top and again at the bottom, because a long report ends where the eye is.
 
-mod alarms;
+pub(super) mod alarms;
 
-use aux_core::{Finding, FlakeInput, State};
+use aux_core::{Finding, FlakeInput, State, TargetKind};
 use jiff::Timestamp;
 
+use super::machines::{self, Machine};
 use super::page::{Page, Paint, shortened};
 use super::{Options, group, words};
 use crate::{Report, TargetReport, Verdict};
@@ -28,7 +29,8 @@ pub fn render(report: &Report, options: Options<'_>) -> String {
     problems(&mut page, report);
     verdict(&mut page, report);
     looked_at(&mut page, report);
-    alarms::write(&mut page, report);
+    machines(&mut page, report);
+    alarms::write(&mut page, report, Finding::is_alarm);
     unknown(&mut page, report);
     quiet(&mut page, report);
     waiver_notes(&mut page, report);
@@ -73,9 +75,11 @@ fn verdict(page: &mut Page, report: &Report) {
 fn looked_at(page: &mut Page, report: &Report) {
     page.blank();
     page.line(Paint::Bold, "Looked at");
-    let longest = report.targets.iter().map(|target| super::page::width_of(&shown_name(target))).max();
+    // Machines have a list of their own.
+    let listed = || report.targets.iter().filter(|target| target.kind != TargetKind::FlakeOutput);
+    let longest = listed().map(|target| super::page::width_of(&shown_name(target))).max();
     let width = longest.unwrap_or_default();
-    for target in &report.targets {
+    for target in listed() {
         let mut facts = words::count(target.components, "component");
         if !target.inputs.is_empty() {
             facts = format!("{facts}, {}", words::count(target.inputs.len(), "input"));
@@ -91,6 +95,24 @@ fn looked_at(page: &mut Page, report: &Report) {
         }
     }
     page.hanging(Paint::Plain, "  with ", &words::feed(report));
+}
+
+/// Which machines are hit by what, and which are not.
+fn machines(page: &mut Page, report: &Report) {
+    let machines = machines::machines(report);
+    if machines.is_empty() {
+        return;
+    }
+    page.blank();
+    page.line(Paint::Bold, "Machines and packages");
+    let name = |machine: &Machine| shortened(&machine.name, NAME_WIDTH_MAX);
+    let width = machines.iter().map(|machine| super::page::width_of(&name(machine))).max().unwrap_or_default();
+    for machine in &machines {
+        let paint = if machine.verdict == "FAIL" { Paint::Red } else { Paint::Plain };
+        let lead = format!("  {:<width$}  {:<7}  ", name(machine), machine.verdict);
+        let what = if machine.what.is_empty() { String::new() } else { format!(": {}", machine.what) };
+        page.hanging(paint, &lead, &format!("{}{what}", machine.alarms));
+    }
 }
 
 fn shown_name(target: &TargetReport) -> String {
@@ -177,12 +199,11 @@ fn closing(page: &mut Page, report: &Report) {
     let (word, _) = words::verdict(report);
     page.blank();
     // What was not read at all cannot be allowed.
-    let is_partial =
-        |target: &TargetReport| target.problems.is_empty() || target.components > 0 || !target.inputs.is_empty();
+    let is_partial = |target: &TargetReport| target.problems.is_empty() || report.has_part_of(target);
     let hint = match report.verdict {
         Verdict::Unknown if !report.targets.iter().all(is_partial) => "",
         Verdict::Unknown => "; --allow-incomplete judges what could be read",
         Verdict::Pass | Verdict::Fail => "",
     };
-    page.hanging(paint_of(report.verdict), &format!("{word} "), &format!("(gate: {}{hint})", report.fail_on));
+    page.hanging(paint_of(report.verdict), &format!("{word} "), &format!("(gate: {}{hint})", words::gate(report)));
 }

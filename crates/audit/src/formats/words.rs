@@ -19,6 +19,14 @@ pub(super) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{ending}")
 }
 
+/// The gate's words, and the configuration file that set them where one did.
+pub(super) fn gate(report: &Report) -> String {
+    match &report.gate_file {
+        Some(file) => format!("{}, set by {file}", report.fail_on),
+        None => report.fail_on.clone(),
+    }
+}
+
 /// The verdict as a word in capitals and the sentence that explains it.
 pub(super) fn verdict(report: &Report) -> (&'static str, String) {
     let summary = report.summary();
@@ -162,7 +170,7 @@ pub(super) fn state(state: State) -> &'static str {
 /// `feed 41 of 2024-05-01, 3 days old, 182000 advisories`.
 pub(super) fn feed(report: &Report) -> String {
     let feed = &report.feed;
-    let name = if feed.serial == 0 { "unpublished feed".to_owned() } else { format!("feed {}", feed.serial) };
+    let name = if feed.serial == 0 { "feed".to_owned() } else { format!("feed {}", feed.serial) };
     let age = if feed.built > report.as_of {
         format!("newer than {}, the day asked for", day(report.as_of))
     } else {
@@ -179,7 +187,7 @@ pub(super) fn day(moment: Timestamp) -> String {
 }
 
 /// An age in its largest whole unit.
-pub(super) fn age(seconds: u64) -> String {
+pub fn age(seconds: u64) -> String {
     let whole =
         |unit_seconds: u64, unit: &str| count(usize::try_from(seconds / unit_seconds).unwrap_or(usize::MAX), unit);
     match seconds {

@@ -4,6 +4,7 @@ use super::role::{is_file_name, is_source_name};
 use aux_core::Problem;
 use aux_core::limits::MISSING_DERIVATIONS_NAMED_MAX;
 use aux_nix::Derivation;
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 /// One derivation of the graph.
@@ -49,10 +50,10 @@ impl<'g> Key<'g> {
 
 impl<'g> Links<'g> {
     /// Links derivations by the last part of their paths, so that a folder of files and a store give one graph.
-    pub(super) fn new<P: AsRef<str>>(derivations: &'g [(P, Derivation<'g>)]) -> Self {
+    pub(super) fn new<P: AsRef<str>, D: Borrow<Derivation<'g>>>(derivations: &'g [(P, D)]) -> Self {
         let mut sorted: Vec<_> = derivations
             .iter()
-            .map(|(path, derivation)| (Key::of(path.as_ref().as_bytes()), path.as_ref(), derivation))
+            .map(|(path, derivation)| (Key::of(path.as_ref().as_bytes()), path.as_ref(), derivation.borrow()))
             .collect();
         sorted.sort_by(|left, right| {
             // Only what is wrong with a graph gets past the name.

@@ -17,6 +17,7 @@ use facts::Facts;
 use links::{Entry, Links};
 use patches::Patches;
 use role::Role;
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads a file of the store, where the caller has one: patches are searched for CVE ids.
@@ -34,10 +35,10 @@ struct Group {
 /// What a set of derivations, each with its store path, is made of.
 ///
 /// Derivations may come in any order; the answer depends on the set alone.
-pub fn inventory<P: AsRef<str>>(
+pub fn inventory<'g, P: AsRef<str>, D: Borrow<Derivation<'g>>>(
     name: &str,
     kind: TargetKind,
-    derivations: &[(P, Derivation<'_>)],
+    derivations: &'g [(P, D)],
     read_store: ReadStore<'_>,
 ) -> Inventory {
     let Links { entries, problems } = Links::new(derivations);

@@ -5,6 +5,7 @@
 mod corpora;
 #[path = "../../../../tests/support/derivations.rs"]
 mod derivations;
+mod generations;
 mod graph;
 mod lists;
 mod store;

@@ -148,14 +148,14 @@ fn archive_error(name: &str, error: io::Error) -> InputError {
     InputError::Archive { name: name.to_owned(), cause: error }
 }
 
-enum PathCheck {
+pub(super) enum PathCheck {
     Plain,
     Hidden,
     Escapes,
 }
 
 /// A path that leaves the archive can do nothing here, but marks the archive as made to harm.
-fn check_path(inner: &str) -> PathCheck {
+pub(super) fn check_path(inner: &str) -> PathCheck {
     let mut hidden = false;
     for component in Path::new(inner).components() {
         match component {

@@ -1,11 +1,11 @@
 //! A folder walked in the order of its names, fast: one buffer, one open and two reads a small file.
 
 use super::entries::{Visit, hand_over_file, of_input};
-use super::{InputError, source};
+use super::{InputError, source, zipped};
 use aux_core::limits::{ENTRIES_MAX, FOLDER_DEPTH_MAX};
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileType};
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Bytes read of a file before asking whether it is packed; most derivations are smaller.
@@ -141,7 +141,7 @@ impl Walk<'_, '_> {
         };
         let start = self.buffer.get(..filled).unwrap_or_default();
         if filled < self.buffer.len() {
-            if filled as u64 > self.limit_bytes {
+            if filled as u64 > self.limit_bytes && !zipped::looks_like_zip(start) {
                 return (self.visit)(Err(InputError::TooLarge { name, limit_bytes: self.limit_bytes }));
             }
             return hand_over_file(&name, start, self.limit_bytes, self.visit);
@@ -152,6 +152,9 @@ impl Walk<'_, '_> {
     /// A file larger than the buffer: its packed form is not bounded by `limit_bytes`, only what comes out of it.
     fn large_file(&mut self, name: String, file: File, filled: usize) {
         let start = self.buffer.get(..filled).unwrap_or_default();
+        if zipped::looks_like_zip(start) {
+            return zipped::archive(&name, BufReader::new(file), self.limit_bytes, self.visit);
+        }
         match source::reader(name, start.chain(file)) {
             Ok(input) => of_input(input, self.limit_bytes, self.visit),
             Err(error) => (self.visit)(Err(error)),

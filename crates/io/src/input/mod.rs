@@ -7,6 +7,7 @@ mod folder;
 mod lines;
 mod packing;
 mod source;
+mod zipped;
 
 use std::io::Read;
 use std::path::Path;

@@ -6,7 +6,7 @@
 //! | 3 | `{path: derivation}`, each with `"version": 3` | without the store directory | `inputSrcs`, `inputDrvs` |
 //! | 4, 5 | `{"version": 4, "derivations": {path: derivation}}`, each with its version | without | `inputs.srcs`, `inputs.drvs` |
 //!
-//! (Nix manual, "Derivation JSON format", version history.) Form 5 lets an environment value be an object with `value`.
+//! (Nix manual, "Derivation JSON format", version history.) From form 4 on hashes are in Base64. Form 5 lets an environment value be an object with `value`.
 
 use super::{Derivation, Form, InputDerivation, Output, Text, Wanted};
 use aux_core::limits::DYNAMIC_OUTPUT_DEPTH_MAX;
@@ -14,7 +14,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A derivation of a document, with its store path.
 pub type Named = (String, Derivation<'static>);
@@ -148,6 +148,11 @@ fn read(path: String, value: Value) -> Result<Named, JsonError> {
         };
         inputs.push(InputDerivation { path: Text::owned(&whole(&input)), wanted });
     }
+    // A name may stand with its store directory and without: those are one derivation.
+    inputs.sort_by(|left, right| left.path.cmp(&right.path));
+    if inputs.windows(2).any(|pair| matches!(pair, [left, right] if left.path == right.path)) {
+        return Err(JsonError::Shape { path, problem: "the same input stands twice" });
+    }
     let form = if inputs.iter().any(|input| !input.wanted.dynamic.is_empty()) {
         Form::DynamicDerivations
     } else {
@@ -212,8 +217,37 @@ fn output(
         name: Text::owned(name),
         path: Text::owned(&path.unwrap_or_default()),
         hash_algorithm: Text::owned(&algorithm.map(|name| format!("{recursive}{name}")).unwrap_or_default()),
-        hash: Text::owned(hash),
+        hash: Text::owned(&hexadecimal(hash).unwrap_or_else(|| hash.to_owned())),
     }
+}
+
+/// The file form writes hashes in hexadecimal, form 4 on in padded Base64 (RFC 4648, section 4), whose length no
+/// hexadecimal hash has: `None` for one of those.
+fn hexadecimal(hash: &str) -> Option<String> {
+    const DIGEST_BYTES: [usize; 4] = [16, 20, 32, 64];
+    let digits = hash.trim_end_matches('=');
+    let bytes = digits.len() * 3 / 4;
+    if !hash.len().is_multiple_of(4) || hash.len() != bytes.div_ceil(3) * 4 || !DIGEST_BYTES.contains(&bytes) {
+        return None;
+    }
+    let (mut text, mut bits, mut count) = (String::new(), 0_u32, 0_u32);
+    for digit in digits.bytes() {
+        let value = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = ((bits << 6) | u32::from(value)) & 0xfff;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            let _ = write!(text, "{:02x}", (bits >> count) & 0xff);
+        }
+    }
+    Some(text)
 }
 
 /// The wanted outputs; nothing where they nest too deep.
@@ -378,6 +412,9 @@ mod tests {
         let twice = body("", r#""inputSrcs":[],"inputDrvs":{}"#);
         let document = format!(r#"{{"a.drv":{twice},"a.drv":{twice}}}"#);
         assert!(matches!(parse(document.as_bytes()), Err(JsonError::Duplicate(_))));
+        let twice = body("", r#""inputSrcs":[],"inputDrvs":{"/nix/store/d.drv":["out"],"d.drv":["out"]}"#);
+        let document_of_twice = format!(r#"{{"a.drv":{twice}}}"#);
+        assert!(matches!(parse(document_of_twice.as_bytes()), Err(JsonError::Shape { .. })));
         let wrapped = format!(r#"{{"derivations":{document},"version":3}}"#);
         assert!(matches!(parse(wrapped.as_bytes()), Err(JsonError::Duplicate(_))));
     }

@@ -5,4 +5,5 @@
 mod corpora;
 #[path = "../../../../tests/support/derivations.rs"]
 mod derivations;
+mod generations;
 mod round_trip;

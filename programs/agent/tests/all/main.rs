@@ -11,5 +11,6 @@ mod module;
 mod once;
 mod peers;
 mod socket;
+mod synced;
 mod units;
 mod world;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use aux_advisory::index::{Details, Index};
 use aux_app::config::{self, Config};
 use aux_app::exit;
-use aux_audit::formats::{Format, Options, render};
-use aux_audit::{DEFAULT_GATE, Gate, Policy, Report, Verdict, Waivers, audit, describe};
+use aux_audit::formats::{Format, Options, changes, render};
+use aux_audit::{DEFAULT_GATE, Gate, Policy, Report, Side, Terms, Verdict, Waivers, audit, compare, describe};
 use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_core::{Ecosystem, Inventory};
 use jiff::Timestamp;
@@ -14,8 +14,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::ecosystem::ecosystem;
-use super::environment;
 use super::explain::{Answer, explained};
+use super::{environment, since, synced};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -23,7 +23,9 @@ use crate::ui::Ui;
 ///
 /// TARGET is a derivation (.drv), a folder or tar of them, the JSON of `nix derivation show -r` or `nix path-info -r`, a
 /// store path or profile, a flake.lock, a CycloneDX or SPDX document, a list of names or package URLs, a pkgsrc list or
-/// a Triton manifest; gzip, zstd and xz are unpacked, `-` is standard input. Without a target this machine is audited.
+/// a Triton manifest; gzip, zstd and xz are unpacked, `-` is standard input. A flake, in a folder or as git+https://…,
+/// git+ssh://…, git+file://… or github:owner/name, is evaluated by nix, machine by machine, and nothing is built.
+/// Without a target this machine is audited.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch a person types")]
 pub(crate) struct Args {
@@ -33,6 +35,12 @@ pub(crate) struct Args {
     /// The index to audit against.
     #[arg(long, value_name = "FILE.auxdb")]
     feed: Option<PathBuf>,
+    /// Where the synced feed is kept, which is used where no index is named.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Never touch the network.
+    #[arg(long)]
+    offline: bool,
     /// What plain names in a list belong to: nix, pkgsrc, npm, pypi, …
     #[arg(long, value_name = "NAME", value_parser = ecosystem)]
     ecosystem: Option<Ecosystem>,
@@ -61,6 +69,16 @@ pub(crate) struct Args {
     /// Judge what could be read; unread parts are shown, and the verdict is unknown only where nothing was read.
     #[arg(long)]
     allow_incomplete: bool,
+    /// Read a flake's inputs only, and evaluate none of its machines and packages.
+    #[arg(long)]
+    no_eval: bool,
+    /// Say what changed since OLD: a git revision, a flake.lock, or for other targets the same thing at an earlier time.
+    /// Exits by what was brought in; formats are table, json and markdown.
+    #[arg(long, value_name = "OLD", conflicts_with = "explain")]
+    since: Option<String>,
+    /// With --since, gate on everything that is there now, and not only on what was brought in.
+    #[arg(long, requires = "since")]
+    gate_all: bool,
     /// Say why this advisory matched or did not, instead of a report.
     #[arg(long, value_name = "ID", conflicts_with = "format")]
     explain: Option<String>,
@@ -84,10 +102,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     }
     let start = args.targets.first().map_or(Path::new("."), |target| Path::new(target.as_str()));
     let config = config::load(&environment::absolute(start), &environment::config_places()).map_err(Failure::new)?;
-    let feed = feed_path(args, &config)?;
-    let policy = policy(args, &config)?;
-    let now = now(args)?;
+    let now = environment::now(args.as_of)?;
+    let (feed, stale_feed) = feed_path(args, &config, now)?;
+    let policy = Policy { stale_feed, ..policy(args, &config)? };
     let mapped = aux_io::file::map(&feed).map_err(|error| Failure::feed_file(&error))?;
+    let earlier = args.since.as_ref().map(|old| earlier(old, args, ui)).transpose()?;
     // The index's checksum and the targets are read at the same time: neither needs the other.
     let (index, inventories) = std::thread::scope(|scope| {
         let index = scope.spawn(|| Index::open(&mapped));
@@ -107,11 +126,22 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     add_details(&mut report, &feed)?;
     let format = if args.json { Format::Json } else { args.format.unwrap_or(Format::Table) };
     let has_color = ui.has_color && args.output.as_ref().is_none_or(|path| path.as_os_str() == "-");
-    let text = render(
-        format,
-        &report,
-        Options { tool_version: env!("CARGO_PKG_VERSION"), width: ui.width, colour: has_color },
-    );
+    let options = Options { tool_version: env!("CARGO_PKG_VERSION"), width: ui.width, colour: has_color };
+    let text = match (&args.since, &earlier) {
+        (Some(since), Some(earlier)) => {
+            let mut before = audit(&index, earlier, &policy, now);
+            add_details(&mut before, &feed)?;
+            let (before, after) =
+                (Side { inventories: earlier, report: &before }, Side { inventories: &inventories, report: &report });
+            let terms =
+                Terms { gate: &policy.gate, gates_all: args.gate_all, allow_incomplete: policy.allow_incomplete };
+            let changes = compare(since, before, after, terms);
+            report.verdict = changes.verdict;
+            // Which formats there are was checked before anything was read.
+            changes::render(format, &changes, options).unwrap_or_default()
+        }
+        _ => render(format, &report, options),
+    };
     write(args.output.as_deref(), &text, ui)?;
     let is_strict = args.strict_waivers || config.strict_waivers.as_ref().is_some_and(|set| set.value);
     Ok(exit_code(&report, is_strict))
@@ -133,17 +163,29 @@ fn exit_code(report: &Report, is_strict: bool) -> u8 {
     }
 }
 
-fn feed_path(args: &Args, config: &Config) -> Result<PathBuf, Failure> {
+/// The index named, configured or synced, and why the last cannot speak for the present, where it cannot.
+fn feed_path(args: &Args, config: &Config, now: Timestamp) -> Result<(PathBuf, Option<String>), Failure> {
     let configured = || config.feed.as_ref().map(|set| set.value.clone());
-    args.feed.clone().or_else(configured).ok_or_else(|| {
-        Failure::new("no feed to audit against")
-            .hint("name one: --feed FILE.auxdb, or `feed = \"FILE.auxdb\"` in aux.toml; `aux feed build` makes one")
-    })
+    if let Some(path) = args.feed.clone().or_else(configured) {
+        return Ok((path, None));
+    }
+    let state = synced::state(args.state.clone(), config);
+    let current = state.current().map_err(Failure::state)?.ok_or_else(|| {
+        Failure::new("no feed to audit against").hint(
+            "sync one: aux feed sync URL --root ROOT.json; or name one: --feed FILE.auxdb, \
+             which `aux feed build` makes",
+        )
+    })?;
+    let stale = synced::stale(&current, now, synced::max_age(None, config));
+    // A day in the past is judged with the feed there is: age is about the present.
+    let stale = stale.filter(|_| args.as_of.is_none() || now > current.signed);
+    Ok((state.index_path(&current), stale))
 }
 
 fn policy(args: &Args, config: &Config) -> Result<Policy, Failure> {
-    let configured = config.fail_on.as_ref().map(|set| set.value.as_str());
-    let words = args.fail_on.as_deref().or(configured).unwrap_or(DEFAULT_GATE);
+    let configured = if args.fail_on.is_none() { config.fail_on.as_ref() } else { None };
+    let words = args.fail_on.as_deref().or(configured.map(|set| set.value.as_str())).unwrap_or(DEFAULT_GATE);
+    let gate_file = configured.map(|set| set.file.display().to_string());
     let gate = Gate::read(words)
         .map_err(|error| Failure::new(error).hint("for example: --fail-on class:critical,severity:high+fixable"))?;
     let mut waivers = Waivers::default();
@@ -156,35 +198,55 @@ fn policy(args: &Args, config: &Config) -> Result<Policy, Failure> {
     }
     Ok(Policy {
         gate,
+        gate_file,
         waivers,
         runtime_only: args.runtime_only || config.runtime_only.as_ref().is_some_and(|set| set.value),
         allow_incomplete: args.allow_incomplete,
+        stale_feed: None,
     })
 }
 
 fn inventories(args: &Args, ui: &Ui) -> Vec<Inventory> {
     let mut options = environment::read_options();
     options.ecosystem.clone_from(&args.ecosystem);
-    if args.targets.is_empty() {
+    let here = [".".to_owned()];
+    // What is compared is a repository, and this machine is none.
+    let targets = if args.targets.is_empty() && args.since.is_some() { &here[..] } else { &args.targets };
+    if targets.is_empty() {
         return vec![aux_inventory::read_machine(&options)];
     }
     let bar = ui.progress("reading targets");
-    bar.set_length(args.targets.len() as u64);
+    bar.set_length(targets.len() as u64);
+    let flakes = environment::flakes(&options, !args.no_eval);
     let read = |target: &String| {
-        let inventory = aux_inventory::read(target, &options);
+        let inventories = flakes.read(target, ui).unwrap_or_else(|| vec![aux_inventory::read(target, &options)]);
         bar.inc(1);
-        inventory
+        inventories
     };
-    let inventories = args.targets.iter().map(read).collect();
+    let inventories = targets.iter().flat_map(read).collect();
     bar.finish_and_clear();
     inventories
 }
 
-fn now(args: &Args) -> Result<Timestamp, Failure> {
-    match args.as_of {
-        Some(day) => day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(Failure::new),
-        None => Ok(Timestamp::now()),
+/// The state to compare with, by what `--since` names.
+fn earlier(old: &str, args: &Args, ui: &Ui) -> Result<Vec<Inventory>, Failure> {
+    if let Some(format) = args.format.filter(|format| !since::FORMATS.contains(format)) {
+        return Err(Failure::new(format!("--since has no form as {}", format.as_str()))
+            .hint("it is written as --format table, --format markdown or --json"));
     }
+    let target = match args.targets.as_slice() {
+        [] => ".",
+        [one] => one.as_str(),
+        _ => {
+            return Err(
+                Failure::new("--since compares one target, and there are several").hint("audit them one by one")
+            );
+        }
+    };
+    let mut options = environment::read_options();
+    options.ecosystem.clone_from(&args.ecosystem);
+    let flakes = environment::flakes(&options, !args.no_eval);
+    since::inventories(target, old, &flakes, ui)
 }
 
 /// A details pack that lies beside the index, under the same name, is read too; a broken one is an error.

@@ -1,10 +1,12 @@
 //! `aux config show`: every setting and the file it came from.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aux_app::config::{Set, load};
 use aux_app::exit;
 use aux_audit::formats::visible;
+use aux_io::http::Url;
 use serde_json::json;
 
 use super::environment;
@@ -26,12 +28,17 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let config = load(&environment::absolute(&args.target), &environment::config_places()).map_err(Failure::new)?;
     let rows = [
         row("feed", config.feed.as_ref(), |path| path.display().to_string()),
+        row("feed_url", config.feed_url.as_ref(), |url| shown_url(url)),
+        row("feed_root", config.feed_root.as_ref(), |path| path.display().to_string()),
+        row("feed_state", config.feed_state.as_ref(), |path| path.display().to_string()),
+        row("feed_max_age_days", config.feed_max_age_days.as_ref(), ToString::to_string),
         row("fail_on", config.fail_on.as_ref(), Clone::clone),
         row("waivers", config.waivers.as_ref(), |paths| joined(paths)),
         row("strict_waivers", config.strict_waivers.as_ref(), ToString::to_string),
         row("runtime_only", config.runtime_only.as_ref(), ToString::to_string),
         row("allowed_keys", config.allowed_keys.as_ref(), |paths| joined(paths)),
         row("agent", config.agent.as_ref(), ToString::to_string),
+        row("fetch.base", config.fetch_bases.as_ref(), bases_shown),
     ];
     if args.json {
         let settings: serde_json::Map<String, serde_json::Value> = rows
@@ -43,8 +50,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         let text: String = rows
             .iter()
             .map(|(name, value, file)| match (value, file) {
-                (Some(value), Some(file)) => format!("{name:<14} {}   ({})\n", visible(value), visible(file)),
-                _ => format!("{name:<14} not set: the built-in default holds\n"),
+                (Some(value), Some(file)) => format!("{name:<17} {}   ({})\n", visible(value), visible(file)),
+                _ => format!("{name:<17} not set: the built-in default holds\n"),
             })
             .collect();
         ui.answer(&text)?;
@@ -56,6 +63,15 @@ type Row = (&'static str, Option<String>, Option<String>);
 
 fn row<T>(name: &'static str, set: Option<&Set<T>>, show: impl Fn(&T) -> String) -> Row {
     (name, set.map(|set| show(&set.value)), set.map(|set| set.file.display().to_string()))
+}
+
+/// Addresses as they are shown everywhere: without their passwords.
+fn bases_shown(bases: &BTreeMap<String, String>) -> String {
+    bases.iter().map(|(name, address)| format!("{name}={}", shown_url(address))).collect::<Vec<_>>().join(", ")
+}
+
+fn shown_url(url: &str) -> String {
+    Url::parse(url).map_or_else(|error| error.to_string(), |url| url.to_string())
 }
 
 fn joined(paths: &[PathBuf]) -> String {

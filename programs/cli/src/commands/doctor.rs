@@ -5,11 +5,10 @@ mod checks;
 use std::path::PathBuf;
 
 use aux_app::exit;
-use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::environment;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -76,10 +75,7 @@ struct Document<'a> {
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
-    let now = match args.as_of {
-        Some(day) => day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(Failure::new)?,
-        None => Timestamp::now(),
-    };
+    let now = environment::now(args.as_of)?;
     let checks = checks::all(args, now);
     let worst = checks.iter().map(|checked| checked.health).max().unwrap_or(Health::Unknown);
     if args.json {

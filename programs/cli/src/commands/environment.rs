@@ -1,11 +1,18 @@
-//! What a command takes from its surroundings: folders of configuration, the program path, the store.
+//! What a command takes from its surroundings: folders of configuration and cache, programs, the store.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use aux_app::config::Places;
-use aux_inventory::ReadOptions;
+use aux_inventory::{Nix, ReadOptions};
+use aux_repo::Git;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::flakes::{Flakes, NO_EVALUATION, NO_NIX};
+use crate::failure::Failure;
 
 /// Where configuration may lie beside the target's own folders.
 pub(crate) fn config_places() -> Places {
@@ -43,6 +50,26 @@ pub(crate) fn buses() -> [(&'static str, Option<PathBuf>); 2] {
     [("system bus", system), ("session bus", session)]
 }
 
+/// Where a synced feed is kept when nobody says: the machine's for root, else the user's (XDG Base Directory).
+pub(crate) fn feed_state_folder() -> PathBuf {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let own = folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")));
+    let machine = PathBuf::from("/var/lib/aux/feed");
+    match own.map(|own| own.join("aux/feed")) {
+        // Somebody who never synced takes what the machine keeps for everybody.
+        Some(own) if own.join("feed.json").exists() || !machine.join("feed.json").exists() => own,
+        _ => machine,
+    }
+}
+
+/// Now, or the start of a day that was asked for.
+pub(crate) fn now(as_of: Option<Date>) -> Result<Timestamp, Failure> {
+    match as_of {
+        Some(day) => day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(Failure::new),
+        None => Ok(Timestamp::now()),
+    }
+}
+
 /// The path from the root, so that its parents can be walked.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
@@ -58,10 +85,67 @@ pub(crate) fn read_options() -> ReadOptions {
     if let Some(state) = folder("NIX_STATE_DIR") {
         options.nix_state_dir = state;
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    options.nix_store_program =
-        env::split_paths(&path).map(|folder| folder.join("nix-store")).find(|file| file.is_file());
+    options.nix_store_program = program("nix-store");
     let kept = ["PATH", "HOME", "NIX_STORE_DIR", "NIX_STATE_DIR", "NIX_CONF_DIR", "NIX_REMOTE"];
     options.environment = kept.iter().filter_map(|name| Some((OsString::from(name), env::var_os(name)?))).collect();
     options
+}
+
+/// A program on the path.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// What an evaluation is given beside what `nix-store` is: its settings, its way to the network, its keys.
+const NIX_VARIABLES: [&str; 19] = [
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "NIX_STORE_DIR",
+    "NIX_STATE_DIR",
+    "NIX_LOCALSTATE_DIR",
+    "NIX_LOG_DIR",
+    "NIX_CONF_DIR",
+    "NIX_CONFIG",
+    "NIX_USER_CONF_FILES",
+    "NIX_REMOTE",
+    "NIX_SSL_CERT_FILE",
+    "SSL_CERT_FILE",
+    "SSH_AUTH_SOCK",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "no_proxy",
+];
+
+/// How flakes are read here.
+pub(crate) fn flakes(options: &ReadOptions, is_evaluated: bool) -> Flakes {
+    let kept = |names: &[&str]| -> Vec<(OsString, OsString)> {
+        names.iter().filter_map(|name| Some((OsString::from(name), env::var_os(name)?))).collect()
+    };
+    let nix = program("nix").filter(|_| is_evaluated).map(|program| Nix::new(program, kept(&NIX_VARIABLES)));
+    // Git picks what it needs by itself.
+    let git = Git::new(program("git").unwrap_or_else(|| PathBuf::from("git")), &env::vars_os().collect::<Vec<_>>());
+    let architecture = match env::consts::ARCH {
+        "x86" => "i686",
+        other => other,
+    };
+    let system = format!("{architecture}-{}", if env::consts::OS == "macos" { "darwin" } else { env::consts::OS });
+    Flakes {
+        nix,
+        why_not: if is_evaluated { NO_NIX } else { NO_EVALUATION },
+        git,
+        cache: cache_folder().join("repositories"),
+        system,
+        options: options.clone(),
+    }
+}
+
+/// `$XDG_CACHE_HOME/aux`, or `~/.cache/aux`; where there is no home, the folder for what nobody misses.
+fn cache_folder() -> PathBuf {
+    let folder = |name: &str| env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+    cache.unwrap_or_else(env::temp_dir).join("aux")
 }

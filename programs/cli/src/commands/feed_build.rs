@@ -12,7 +12,7 @@ use crate::ui::{Ui, counted};
 
 /// Compile advisory sources and a triage folder into one index.
 ///
-/// PATH is a file, a folder or a tar, packed with gzip, zstd or xz or not at all. The same inputs give the same bytes.
+/// PATH is a file, a folder, a zip or a tar, packed with gzip, zstd or xz or not at all. The same inputs give the same bytes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -7,8 +7,18 @@ mod ecosystem;
 mod environment;
 mod explain;
 mod feed_build;
+mod feed_fetch;
+mod feed_init;
+mod feed_key;
 mod feed_lint;
+mod feed_publish;
 mod feed_show;
+mod feed_status;
+mod feed_sync;
+mod flakes;
+mod network;
+mod since;
+mod synced;
 mod watch;
 
 use clap::Subcommand;
@@ -20,7 +30,7 @@ use crate::ui::Ui;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Audit(audit::Args),
-    /// Build, look into and check advisory feeds.
+    /// Fetch, build, look into and check advisory feeds.
     #[command(subcommand)]
     Feed(Feed),
     /// Audit targets again and again, and say what is new.
@@ -35,7 +45,14 @@ pub(crate) enum Command {
 /// What can be done with a feed.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Feed {
+    Fetch(feed_fetch::Args),
     Build(feed_build::Args),
+    Init(feed_init::Args),
+    Publish(feed_publish::Args),
+    #[command(subcommand)]
+    Key(feed_key::Key),
+    Sync(feed_sync::Args),
+    Status(feed_status::Args),
     Show(feed_show::Args),
     Lint(feed_lint::Args),
 }
@@ -50,7 +67,13 @@ pub(crate) enum Config {
 pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
     match command {
         Command::Audit(args) => audit::run(&args, ui),
+        Command::Feed(Feed::Fetch(args)) => feed_fetch::run(args, ui),
         Command::Feed(Feed::Build(args)) => feed_build::run(args, ui),
+        Command::Feed(Feed::Init(args)) => feed_init::run(&args, ui),
+        Command::Feed(Feed::Publish(args)) => feed_publish::run(&args, ui),
+        Command::Feed(Feed::Key(verb)) => feed_key::run(&verb, ui),
+        Command::Feed(Feed::Sync(args)) => feed_sync::run(&args, ui),
+        Command::Feed(Feed::Status(args)) => feed_status::run(&args, ui),
         Command::Feed(Feed::Show(args)) => feed_show::run(&args, ui),
         Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),
         Command::Watch(watch) => watch::run(watch, ui),

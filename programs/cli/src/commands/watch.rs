@@ -13,9 +13,8 @@ use aux_watch::{Outcome, Report, Request, Store, StoreError, Watched, answer, ro
 use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
-use super::environment;
+use super::{environment, synced};
 use crate::failure::Failure;
 use crate::ui::{Ui, counted};
 
@@ -127,11 +126,19 @@ fn failed(error: &StoreError) -> Failure {
     }
 }
 
-fn now(as_of: Option<Date>) -> Result<Timestamp, Failure> {
-    match as_of {
-        Some(day) => day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(Failure::new),
-        None => Ok(Timestamp::now()),
+/// The index named, configured or synced, and why the last cannot speak for the present, where it cannot.
+fn feed(args: &Run, config: &Config, now: Timestamp) -> Result<(PathBuf, Option<String>), Failure> {
+    let configured = || config.feed.as_ref().map(|set| set.value.clone());
+    if let Some(path) = args.feed.clone().or_else(configured) {
+        return Ok((path, None));
     }
+    let state = synced::state(None, config);
+    let current = state.current().map_err(Failure::state)?.ok_or_else(|| {
+        Failure::new("no feed to audit against")
+            .hint("sync one: aux feed sync URL --root ROOT.json; or name one: --feed FILE.auxdb")
+    })?;
+    let stale = synced::stale(&current, now, synced::max_age(None, config));
+    Ok((state.index_path(&current), stale))
 }
 
 fn add(args: Add, ui: &mut Ui) -> Result<u8, Failure> {
@@ -158,7 +165,7 @@ fn add(args: Add, ui: &mut Ui) -> Result<u8, Failure> {
 fn list(args: &List, ui: &mut Ui) -> Result<u8, Failure> {
     let store = open(args.state.as_deref())?;
     let watched = store.watched().map_err(|error| failed(&error))?;
-    let belief = Belief { max_age_seconds: MAX_AGE_SECONDS, feed_signed: None, now: now(args.as_of)? };
+    let belief = Belief { max_age_seconds: MAX_AGE_SECONDS, feed_signed: None, now: environment::now(args.as_of)? };
     let state = State::read(&store, &watched, belief).map_err(|error| failed(&error))?;
     if args.json {
         let text = serde_json::to_string_pretty(&answer::status(&state)).map_err(Failure::new)?;
@@ -199,22 +206,21 @@ fn audit_again(args: &Run, ui: &mut Ui) -> Result<u8, Failure> {
         config::load(&environment::absolute(Path::new(".")), &environment::config_places()).map_err(Failure::new)?;
     let mut store = open(args.state.as_deref())?;
     let systems = chosen(&store, &args.names)?;
-    let feed = args.feed.clone().or_else(|| config.feed.as_ref().map(|set| set.value.clone())).ok_or_else(|| {
-        Failure::new("no feed to audit against").hint("name one: --feed FILE.auxdb, or `feed` in aux.toml")
-    })?;
-    let policy = policy(&config)?;
+    let now = environment::now(args.as_of)?;
+    let (feed, stale_feed) = feed(args, &config, now)?;
+    let policy = Policy { stale_feed, ..policy(&config)? };
     let alert_on = gate(args.alert_on.as_deref().unwrap_or(policy.gate.as_str()))?;
     let options = environment::read_options();
+    let flakes = environment::flakes(&options, true);
     let bar = ui.progress("auditing");
     bar.set_length(systems.len() as u64);
     let read = |watched: &Watched| -> Vec<Inventory> {
         bar.inc(1);
-        vec![match &watched.target {
-            Some(target) => aux_inventory::read(target, &options),
-            None => aux_inventory::read_machine(&options),
-        }]
+        match &watched.target {
+            Some(target) => flakes.read(target, ui).unwrap_or_else(|| vec![aux_inventory::read(target, &options)]),
+            None => vec![aux_inventory::read_machine(&options)],
+        }
     };
-    let now = now(args.as_of)?;
     let request = Request {
         feed: &feed,
         systems: &systems,
@@ -266,7 +272,8 @@ fn policy(config: &Config) -> Result<Policy, Failure> {
         waivers.read(&name, &text).map_err(Failure::new)?;
     }
     let runtime_only = config.runtime_only.as_ref().is_some_and(|set| set.value);
-    Ok(Policy { gate, waivers, runtime_only, allow_incomplete: false })
+    let gate_file = config.fail_on.as_ref().map(|set| set.file.display().to_string());
+    Ok(Policy { gate, gate_file, waivers, runtime_only, allow_incomplete: false, stale_feed: None })
 }
 
 /// As of an audit of all of them: what was not audited again counts as it did the last time.

@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 
 use serde_json::json;
 
+use crate::corpora::in_ci;
 use crate::feed_build::{gzip, tar};
 use crate::fixtures::{self, HASH, store_path};
-use crate::world::{World, text_of};
+use crate::world::{World, skipped, text_of};
 
 /// Audits a file, checks what every bad one has in common, and returns its problems.
 fn refused(world: &World, target: &str) -> String {
@@ -154,6 +155,54 @@ fn bombs_are_refused_by_a_named_limit() {
     {
         assert!(refused(&world, target).contains(limit), "{target}: {}", refused(&world, target));
     }
+}
+
+/// gzip cannot pack a thousandfold what xz can, so that its bombs reach the size of a document first.
+#[test]
+fn a_gzip_bomb_is_refused_by_the_size_of_a_document() {
+    let world = World::new();
+    let head = gzip(b"{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.5\",\"components\":[");
+    let member = gzip(&vec![b' '; 64 << 20]);
+    let mut bomb = head;
+    (0..17).for_each(|_| bomb.extend_from_slice(&member));
+    assert!(bomb.len() < 2 << 20, "{} bytes", bomb.len());
+    world.bytes("bomb.cdx.json.gz", &bomb);
+    let said = refused(&world, "bomb.cdx.json.gz");
+    assert!(said.contains("1073741824"), "{said}");
+}
+
+#[test]
+fn an_xz_bomb_is_refused_by_its_ratio() {
+    let world = World::new();
+    let Some(bomb) = packed_by_xz(&vec![b'['; 200 << 20]) else { return };
+    assert!(bomb.len() < 64 << 10, "{} bytes", bomb.len());
+    world.bytes("bomb.json.xz", &bomb);
+    let said = refused(&world, "bomb.json.xz");
+    assert!(said.contains("UNPACK_RATIO_MAX"), "{said}");
+    let tarred = tar(&[("inner.json.xz", &bomb)]);
+    world.bytes("bombs.tar", &tarred);
+    let said = refused(&world, "bombs.tar");
+    assert!(said.contains("bombs.tar!inner.json.xz") && said.contains("UNPACK_RATIO_MAX"), "{said}");
+}
+
+/// By the real program, because our own encoder is not linked; `None` where it is missing.
+#[expect(clippy::disallowed_methods, reason = "a real xz packs what only it can")]
+fn packed_by_xz(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut command = std::process::Command::new("xz");
+    command
+        .args(["--compress", "--stdout", "-1"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let Ok(mut child) = command.spawn() else {
+        assert!(!in_ci(), "xz is missing; apt-get install xz-utils");
+        skipped("xz is missing; apt-get install xz-utils");
+        return None;
+    };
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(bytes).unwrap());
+        Some(child.wait_with_output().unwrap().stdout)
+    })
 }
 
 #[test]

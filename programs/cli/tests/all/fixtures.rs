@@ -57,14 +57,14 @@ pub(crate) fn product(name: &str, below: Option<&str>) -> Value {
     }
 }
 
-fn osv() -> Value {
+pub(crate) fn osv() -> Value {
     json!({ "schema_version": "1.6.0", "id": "GHSA-aaaa-bbbb-cccc", "aliases": ["CVE-2020-10006"],
         "published": "2021-01-05T00:00:00Z", "modified": "2021-01-05T00:00:00Z", "summary": "What it is about",
         "affected": [{ "package": { "ecosystem": "npm", "name": "left-pad" },
             "ranges": [{ "type": "SEMVER", "events": [{ "introduced": "0" }, { "fixed": "1.3.0" }] }] }] })
 }
 
-fn cve5() -> Value {
+pub(crate) fn cve5() -> Value {
     json!({ "dataType": "CVE_RECORD", "dataVersion": "5.1",
         "cveMetadata": { "cveId": "CVE-2020-10007", "state": "PUBLISHED", "assignerOrgId": "00000000-0000-4000-8000-000000000000",
             "datePublished": "2021-01-07T00:00:00Z" },

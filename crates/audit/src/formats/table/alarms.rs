@@ -5,7 +5,7 @@ use aux_core::{Finding, Package, Scope};
 use crate::Report;
 use crate::formats::group::{self, Group, Place, Row};
 use crate::formats::page::{Page, Paint, shortened, width_of};
-use crate::formats::words;
+use crate::formats::{machines, words};
 
 /// Rows shown of one package; what is critical or exploited is shown beyond it.
 const ROWS_SHOWN: usize = 8;
@@ -18,13 +18,14 @@ const NAME_WIDTH_MAX: usize = 36;
 const LABEL_WIDTH_MAX: usize = 28;
 const ARROW: &str = " › ";
 
-pub(super) fn write(page: &mut Page, report: &Report) {
-    for group in group::by_package(report, Finding::is_alarm) {
+pub(in crate::formats) fn write(page: &mut Page, report: &Report, wanted: impl Fn(&Finding) -> bool) {
+    for group in group::by_package(report, wanted) {
         page.blank();
         header(page, &group);
         let shown = group::shown(&group.rows, ROWS_SHOWN);
         for place in group.places.iter().take(PLACES_SHOWN) {
-            self::place(page, place, report.targets.len() > 1);
+            let name = machines::short(report, &place.target.name);
+            self::place(page, place, Some(name).filter(|_| report.targets.len() > 1));
         }
         let more = group.places.len().saturating_sub(PLACES_SHOWN);
         if more > 0 {
@@ -65,10 +66,10 @@ fn header(page: &mut Page, group: &Group<'_>) {
 }
 
 /// Where it stands: `runtime: system › nginx › openssl`, after the target where there are several.
-fn place(page: &mut Page, place: &Place<'_>, several: bool) {
+fn place(page: &mut Page, place: &Place<'_>, name: Option<&str>) {
     let mut facts = Vec::new();
-    if several {
-        facts.push(format!("in {}", shortened(&place.target.name, super::NAME_WIDTH_MAX)));
+    if let Some(name) = name {
+        facts.push(format!("in {}", shortened(name, super::NAME_WIDTH_MAX)));
     }
     match place.finding.scope {
         Scope::Runtime => facts.push("runtime".to_owned()),

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Args, Checked, Health};
-use crate::commands::environment;
+use crate::commands::{environment, synced};
 use crate::ui::counted;
 
 /// A feed older than this says little about today.
@@ -38,7 +38,10 @@ pub(super) fn all(args: &Args, now: Timestamp) -> Vec<Checked> {
         }
     };
     let path = args.feed.clone().or_else(|| config.feed.as_ref().map(|set| set.value.clone()));
-    let built = feed(path.as_deref(), now, &mut checks);
+    let built = match path {
+        Some(path) => feed(&path, now, &mut checks),
+        None => synced_feed(&config, now, &mut checks),
+    };
     checks.push(clock(built, now));
     checks.push(state(&args.state.clone().unwrap_or_else(environment::state_folder)));
     checks.push(nix());
@@ -85,12 +88,29 @@ fn configuration(config: &Config) -> Checked {
 }
 
 /// When the feed was built, where it can be read.
-fn feed(path: Option<&Path>, now: Timestamp, checks: &mut Vec<Checked>) -> Option<Timestamp> {
-    let Some(path) = path else {
-        let hint = "set `feed` in aux.toml; `aux feed build` makes one";
-        checks.push(wrong("feed", "none is configured, so nothing can be audited", hint));
-        return None;
+fn synced_feed(config: &Config, now: Timestamp, checks: &mut Vec<Checked>) -> Option<Timestamp> {
+    let state = synced::state(None, config);
+    let current = match state.current() {
+        Ok(Some(current)) => current,
+        Ok(None) => {
+            let hint = "aux feed sync URL --root ROOT.json, or `feed_url` and `feed_root` in aux.toml";
+            checks.push(wrong("feed", "none is synced or configured, so nothing can be audited", hint));
+            return None;
+        }
+        Err(error) => {
+            checks.push(wrong("feed", error.to_string(), "sync it again: aux feed sync URL --root ROOT.json"));
+            return None;
+        }
     };
+    checks.push(match synced::stale(&current, now, synced::max_age(None, config)) {
+        Some(reason) => wrong("feed", reason, "aux feed sync"),
+        None => fine("feed", format!("serial {} of {}, signed {}", current.serial, current.url, current.signed)),
+    });
+    Some(current.built)
+}
+
+/// The same of a file, which is taken as given.
+fn feed(path: &Path, now: Timestamp, checks: &mut Vec<Checked>) -> Option<Timestamp> {
     let opened = aux_io::file::map(path).map_err(|error| error.to_string()).and_then(|mapped| {
         let index = Index::open(&mapped).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok((index.facts().built, index.facts().serial, index.advisories_count()))

@@ -1,0 +1,50 @@
+//! What is asked for.
+
+use super::Url;
+
+/// One request. Built from [`Request::get`] or [`Request::post`] and completed by its fields.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub url: Url,
+    pub method: Method,
+    /// Begin at this byte; the answer is then [`ByteRange`](super::ByteRange), or whole where the server cannot.
+    pub range_start: Option<u64>,
+    /// The `ETag` of what is here already: unchanged answers 304. With a range it is sent as `If-Range`.
+    pub etag: Option<String>,
+    /// The `Last-Modified` of what is here already, as the server wrote it.
+    pub last_modified: Option<String>,
+    /// Further headers. They are not carried to another server by a redirect, for they may be credentials.
+    pub headers: Vec<(String, String)>,
+    /// More than this many bytes of body are refused.
+    pub limit_bytes: u64,
+}
+
+/// What to do at the URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    /// Sends a body. Redirects are not followed: they are the answer.
+    Post {
+        body: Vec<u8>,
+    },
+}
+
+impl Request {
+    pub fn get(url: Url, limit_bytes: u64) -> Self {
+        Self::new(url, Method::Get, limit_bytes)
+    }
+
+    pub fn post(url: Url, body: Vec<u8>, limit_bytes: u64) -> Self {
+        Self::new(url, Method::Post { body }, limit_bytes)
+    }
+
+    fn new(url: Url, method: Method, limit_bytes: u64) -> Self {
+        Self { url, method, range_start: None, etag: None, last_modified: None, headers: Vec::new(), limit_bytes }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
