@@ -33,7 +33,18 @@
           cargoBuildFlags = [
             "--package"
             "aux-cli"
+            "--package"
+            "aux-agent"
           ];
+          postInstall = ''
+            for unit in ${./nix/units}/auxd*; do
+              install -D --mode=644 "$unit" --target-directory=$out/lib/systemd/system
+            done
+            substituteInPlace $out/lib/systemd/system/*.service --replace-fail /usr/bin/auxd $out/bin/auxd
+            install -D --mode=644 ${./contrib/dbus}/*.conf --target-directory=$out/share/dbus-1/system.d
+            install -D --mode=644 ${./contrib/dbus}/*.xml --target-directory=$out/share/dbus-1/interfaces
+            install -D --mode=644 ${./contrib/polkit}/*.policy --target-directory=$out/share/polkit-1/actions
+          '';
           # `make test` wants peers, corpora and examples, none of which are in a sandbox.
           doCheck = false;
           meta = {
@@ -57,6 +68,13 @@
       lib.checks = settings: import ./nix/checks.nix ({ aux = self.packages.${settings.system}.aux; } // settings);
 
       overlays.default = final: _previous: { aux = final.callPackage package { }; };
+
+      nixosModules.default =
+        { pkgs, lib, ... }:
+        {
+          imports = [ ./nix/module.nix ];
+          services.aux.package = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system}.aux;
+        };
 
       apps = forEachSystem (pkgs: rec {
         aux = {

@@ -9,6 +9,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 peers='
 nix-store|nix-bin
 nix-instantiate|nix-bin
+dbus-daemon|dbus-daemon
+promtool|prometheus
+systemd-analyze|systemd
 sqlite3|sqlite3
 gpg|gnupg
 zstd|zstd

@@ -10,6 +10,8 @@ use aux_io::input::{self, InputError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::agent::Agent;
+
 /// The name of the file upward from a target.
 pub const FILE_NAME: &str = "aux.toml";
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub allowed_cache_keys: Option<Set<Vec<String>>>,
     /// Days after which a locked input is old.
     pub input_age_days: Option<Set<u32>>,
+    /// The `[agent]` table, taken whole from the nearest file that has one.
+    pub agent: Option<Set<Agent>>,
     /// Addresses that `feed fetch` asks in place of the published ones, by the source's name.
     pub fetch_bases: Option<Set<BTreeMap<String, String>>>,
     /// The `[alert]` table, taken whole, and only from the user's file or the system's: it says where findings go and
@@ -94,6 +98,7 @@ struct Document {
     allowed_substituters: Option<Vec<String>>,
     allowed_cache_keys: Option<Vec<String>>,
     input_age_days: Option<u32>,
+    agent: Option<Agent>,
     fetch: Option<FetchTable>,
     alert: Option<toml::Table>,
 }
@@ -102,6 +107,13 @@ struct Document {
 #[serde(deny_unknown_fields)]
 struct FetchTable {
     base: BTreeMap<String, String>,
+}
+
+/// Reads one file and no other, as a program does that was told which.
+pub fn load_file(file: &Path) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    config.add(file)?;
+    Ok(config)
 }
 
 /// Reads every configuration file that concerns `start`, a target or a folder.
@@ -156,6 +168,7 @@ impl Config {
         set(&mut self.allowed_substituters, document.allowed_substituters, file);
         set(&mut self.allowed_cache_keys, document.allowed_cache_keys, file);
         set(&mut self.input_age_days, document.input_age_days, file);
+        set(&mut self.agent, document.agent.map(|agent| agent.in_folder(folder)), file);
         set(&mut self.fetch_bases, document.fetch.map(|table| table.base), file);
         set(&mut self.alert, document.alert, file);
         self.files.push(file.to_owned());

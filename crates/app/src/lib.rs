@@ -1,4 +1,5 @@
 //! What each program does at start: configuration, log, exit codes.
 
+pub mod agent;
 pub mod config;
 pub mod exit;

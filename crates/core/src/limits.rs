@@ -68,6 +68,18 @@ pub const LINKS_FOLLOWED_MAX: usize = 40;
 pub const FACT_ENTRIES_MAX: usize = 10_000;
 /// The JSON of one evaluated configuration, bytes.
 pub const CONFIGURATION_BYTES_MAX: u64 = 64 << 20;
+/// How long a finding that is gone from a watched system is remembered, seconds: within it, its return is no news.
+pub const ALERT_MEMORY_SECONDS: i64 = 90 * 86_400;
+/// Events kept for somebody who asks what was told, and for those not handed over yet.
+pub const EVENTS_KEPT_MAX: u32 = 10_000;
+/// Systems and repositories one state folder watches.
+pub const WATCHED_MAX: usize = 1_000;
+/// One request over the agent's socket, bytes.
+pub const AGENT_REQUEST_BYTES_MAX: u64 = 64 << 10;
+/// Callers the agent's socket serves at the same time.
+pub const AGENT_CALLERS_MAX: usize = 16;
+/// Seconds a caller of the agent's socket may take to say what it wants or to read the answer.
+pub const AGENT_CALLER_SECONDS_MAX: u64 = 10;
 /// Looking up a host, connecting and agreeing on TLS: each, seconds.
 pub const HTTP_CONNECT_SECONDS_MAX: u64 = 20;
 /// From a request to the end of its response's headers, seconds.

@@ -5,8 +5,8 @@
 mod corpora;
 #[path = "../../../../tests/support/derivations.rs"]
 mod derivations;
-mod evaluation;
 mod evaluate;
+mod evaluation;
 mod generations;
 mod graph;
 mod lists;

@@ -40,6 +40,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         row("allowed_substituters", config.allowed_substituters.as_ref(), |names| names.join(" ")),
         row("allowed_cache_keys", config.allowed_cache_keys.as_ref(), |names| names.join(" ")),
         row("input_age_days", config.input_age_days.as_ref(), ToString::to_string),
+        row("agent", config.agent.as_ref(), ToString::to_string),
         row("fetch.base", config.fetch_bases.as_ref(), bases_shown),
     ];
     if args.json {

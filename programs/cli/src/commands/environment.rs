@@ -26,6 +26,34 @@ pub(crate) fn config_places() -> Places {
     Places { user: folder.map(|folder| folder.join("aux/aux.toml")), system: Some(PathBuf::from("/etc/aux/aux.toml")) }
 }
 
+/// Where this user's own state lies: `/var/lib/aux` for root, and `$XDG_STATE_HOME/aux` or `~/.local/state/aux` for others.
+pub(crate) fn state_folder() -> PathBuf {
+    let folder = |name: &str| env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let of_user = || folder("HOME").map(|home| home.join(".local/state"));
+    let is_root = rustix::process::geteuid().is_root();
+    match folder("XDG_STATE_HOME").or_else(|| if is_root { None } else { of_user() }) {
+        Some(state) => state.join("aux"),
+        None => PathBuf::from("/var/lib/aux"),
+    }
+}
+
+/// The system bus and the session's bus, as the D-Bus specification finds them: a socket's path where it is one.
+pub(crate) fn buses() -> [(&'static str, Option<PathBuf>); 2] {
+    let variable =
+        |name: &str| env::var_os(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty());
+    let path = |address: String| {
+        let rest = address.split(';').find_map(|one| one.strip_prefix("unix:path=").map(str::to_owned));
+        rest.map(|rest| PathBuf::from(rest.split(',').next().unwrap_or_default()))
+    };
+    let system = match variable("DBUS_SYSTEM_BUS_ADDRESS") {
+        Some(address) => path(address),
+        None => Some(PathBuf::from("/var/run/dbus/system_bus_socket")),
+    };
+    let in_runtime = || variable("XDG_RUNTIME_DIR").map(|folder| PathBuf::from(folder).join("bus"));
+    let session = variable("DBUS_SESSION_BUS_ADDRESS").map_or_else(in_runtime, path);
+    [("system bus", system), ("session bus", session)]
+}
+
 /// Where a synced feed is kept when nobody says: the machine's for root, else the user's (XDG Base Directory).
 pub(crate) fn feed_state_folder() -> PathBuf {
     let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -5,6 +5,7 @@ mod alert_list;
 mod alert_test;
 mod audit;
 mod config_show;
+mod doctor;
 mod ecosystem;
 mod environment;
 mod explain;
@@ -24,6 +25,7 @@ mod network;
 mod since;
 mod synced;
 mod triage_prompt;
+mod watch;
 
 use clap::Subcommand;
 
@@ -40,6 +42,10 @@ pub(crate) enum Command {
     /// Try the ways to a person, and see what reached one.
     #[command(subcommand)]
     Alert(Alert),
+    /// Audit targets again and again, and say what is new.
+    #[command(subcommand)]
+    Watch(watch::Watch),
+    Doctor(doctor::Args),
     /// Look into the configuration.
     #[command(subcommand)]
     Config(Config),
@@ -94,6 +100,8 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Alert(Alert::Test(args)) => alert_test::run(&args, ui),
         Command::Alert(Alert::List(args)) => alert_list::run(&args, ui),
         Command::Alert(Alert::Hook(args)) => alert_hook::run(&args, ui),
+        Command::Watch(watch) => watch::run(watch, ui),
+        Command::Doctor(args) => doctor::run(&args, ui),
         Command::Config(Config::Show(args)) => config_show::run(&args, ui),
     }
 }

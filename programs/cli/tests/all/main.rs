@@ -9,6 +9,7 @@ mod configuration;
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
 mod demo;
+mod doctor;
 mod documents;
 mod endings;
 mod feed_attacks;
@@ -31,4 +32,5 @@ mod store;
 mod team;
 mod tidy;
 mod waivers;
+mod watch;
 mod world;

@@ -1,0 +1,158 @@
+//! The daemon: waits for changes, its timer and callers; runs rounds in children; tells listeners.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use aux_watch::Store;
+use serde_json::Value;
+
+use crate::settings::Settings;
+use crate::watching::{self, Places, Wake};
+use crate::{Args, answers, bus, memory, say, socket, worker};
+
+/// After a round that could judge nothing, the next is tried no later than this.
+const RETRY: Duration = Duration::from_hours(1);
+
+/// After an answer the memory it took is given back, once, when it has been sent.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// Runs until it is killed. A stop at any point loses nothing: everything that matters is in the database.
+pub(crate) fn run(args: &Args, settings: &Settings) -> Result<(), String> {
+    let settings = Arc::new(settings.clone());
+    let (wake, woken) = channel();
+    // Where the state cannot be opened, somebody must be told now rather than at the first round.
+    let store = Store::open(&settings.state).map_err(|error| error.to_string())?;
+    let places = places(&settings, &store)?;
+    drop(store);
+    socket::serve(&settings, &wake)?;
+    for problem in watching::watch(places, wake.clone()) {
+        say::warn(&problem);
+    }
+    let mut daemon = Daemon { args, settings, wake, bus: None, told: Value::Null };
+    daemon.connect();
+    daemon.told = answers::revision(&daemon.settings);
+    daemon.work(&woken)
+}
+
+struct Daemon<'a> {
+    args: &'a Args,
+    settings: Arc<Settings>,
+    wake: Sender<Wake>,
+    bus: Option<bus::Served>,
+    /// What listeners were told last.
+    told: Value,
+}
+
+impl Daemon<'_> {
+    fn work(&mut self, woken: &Receiver<Wake>) -> Result<(), String> {
+        let mut next = self.round(false, false);
+        say::note("ready");
+        memory::give_back();
+        let mut give_back: Option<Instant> = None;
+        loop {
+            let until = give_back.map_or(next, |moment| moment.min(next));
+            let first = woken.recv_timeout(until.saturating_duration_since(Instant::now()));
+            if first == Err(RecvTimeoutError::Disconnected) {
+                return Err("nothing is left to wait for".to_owned());
+            }
+            // A switch changes several links at once, and one round sees them all.
+            let wakes: Vec<Wake> = first.into_iter().chain(woken.try_iter()).collect();
+            if wakes.contains(&Wake::BusGone) {
+                self.bus = None;
+            }
+            if wakes.iter().any(|wake| *wake != Wake::BusGone) {
+                give_back = Some(Instant::now() + QUIET);
+            } else if give_back.is_some_and(|moment| moment <= Instant::now()) {
+                give_back = None;
+                memory::give_back();
+            }
+            let is_due = Instant::now() >= next || wakes.contains(&Wake::Changed) || wakes.contains(&Wake::Refresh);
+            if is_due {
+                // A changed feed is what somebody has just synced, and a changed system needs no newer one.
+                let is_asked = wakes.contains(&Wake::Refresh);
+                let is_offline = !is_asked && Instant::now() < next;
+                next = self.round(is_asked, is_offline);
+                give_back = Some(Instant::now() + QUIET);
+            } else if wakes.contains(&Wake::Round) {
+                self.tell();
+            }
+        }
+    }
+
+    /// Runs a round and returns when the next is due.
+    fn round(&mut self, is_forced: bool, is_offline: bool) -> Instant {
+        let every = Duration::from_secs(self.settings.every_seconds.max(60));
+        let mut failure = String::new();
+        let wait = match worker::round(self.args, is_forced, is_offline) {
+            Ok(report) => {
+                for remark in &report.remarks {
+                    say::warn(remark);
+                }
+                every
+            }
+            Err(error) => {
+                say::warn(&error);
+                failure = error;
+                every.min(RETRY)
+            }
+        };
+        if self.bus.is_none() {
+            self.connect();
+        }
+        self.tell();
+        if let Some(Err(error)) = self.bus.as_ref().map(|bus| bus.finished(&failure)) {
+            say::warn(&format!("listeners on the bus were not told: {error}"));
+        }
+        Instant::now() + wait
+    }
+
+    /// Listeners hear of what changed, once.
+    fn tell(&mut self) {
+        let now = answers::revision(&self.settings);
+        if now == self.told {
+            return;
+        }
+        let last_event = now.get("last_event").and_then(Value::as_u64).unwrap_or_default();
+        self.told = now;
+        if let Some(Err(error)) = self.bus.as_ref().map(|bus| bus.changed(last_event)) {
+            say::warn(&format!("listeners on the bus were not told: {error}"));
+        }
+    }
+
+    fn connect(&mut self) {
+        if !self.settings.has_bus {
+            return;
+        }
+        match bus::serve(&self.settings, &self.wake) {
+            Ok(served) => self.bus = Some(served),
+            Err(error) => say::warn(&format!("{error}; tried again with the next round")),
+        }
+    }
+}
+
+fn places(settings: &Settings, store: &Store) -> Result<Places, String> {
+    let mut places = Places::default();
+    places.round(&settings.runtime.join("round"));
+    // What is not there cannot be watched, and the first sync comes later.
+    settings.feed.prepare();
+    places.named(&settings.feed.place());
+    if settings.machine {
+        places.named(&settings.read.current_system);
+        let profiles = settings.read.nix_state_dir.join("profiles");
+        if profiles.is_dir() {
+            places.folder(&profiles);
+        }
+    }
+    for target in settings.watched(Some(store))?.into_iter().filter_map(|watched| watched.target) {
+        let path = Path::new(&target);
+        if path.exists() || path.is_symlink() {
+            places.named(path);
+        }
+        if path.is_dir() && !path.starts_with(&settings.read.store_dir) {
+            places.folder(path);
+        }
+    }
+    Ok(places)
+}

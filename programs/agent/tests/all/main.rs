@@ -1,0 +1,16 @@
+//! The agent as a process: rounds, kills, the bus, the socket, the units.
+#![cfg(test)]
+
+mod bus;
+#[expect(dead_code, reason = "real inventories are for other packages' tests")]
+#[path = "../../../../tests/support/corpora.rs"]
+mod corpora;
+mod daemon;
+mod kills;
+mod module;
+mod once;
+mod peers;
+mod socket;
+mod synced;
+mod units;
+mod world;
