@@ -45,17 +45,17 @@ impl Server {
             to: vec![to.to_owned()],
         }
     }
+}
 
-    fn send(&self, options: &MailOptions, messages: &[Message]) -> Result<(), SendError> {
-        Mail::new("mail.team", options).unwrap().send(messages, now()).map(drop)
-    }
+fn send(options: &MailOptions, messages: &[Message]) -> Result<(), SendError> {
+    Mail::new("mail.team", options).unwrap().send(messages, now()).map(drop)
 }
 
 #[test]
 fn everything_due_goes_in_one_mail_over_tls_and_a_repetition_has_the_same_id() {
     let Some(mut server) = server() else { return };
     let options = server.options("correct horse", "team@example.org");
-    server.send(&options, &[message("CVE-1")]).unwrap();
+    send(&options, &[message("CVE-1")]).unwrap();
     let first: Value = serde_json::from_str(&server.peer.line()).unwrap();
     assert_eq!(first["tls"], true);
     assert_eq!(first["to"], serde_json::json!(["team@example.org"]));
@@ -63,10 +63,10 @@ fn everything_due_goes_in_one_mail_over_tls_and_a_repetition_has_the_same_id() {
     assert_eq!(first["headers"]["auto-submitted"], "auto-generated");
     assert_eq!(first["headers"]["date"], "Fri, 02 Jan 2026 03:04:05 +0000");
     assert!(first["text"].as_str().unwrap().contains("What to do: update openssl to 1.0.1g"));
-    server.send(&options, &[message("CVE-1")]).unwrap();
+    send(&options, &[message("CVE-1")]).unwrap();
     let again: Value = serde_json::from_str(&server.peer.line()).unwrap();
     assert_eq!(again["headers"]["message-id"], first["headers"]["message-id"]);
-    server.send(&options, &[message("CVE-1"), message("CVE-2")]).unwrap();
+    send(&options, &[message("CVE-1"), message("CVE-2")]).unwrap();
     let two: Value = serde_json::from_str(&server.peer.line()).unwrap();
     assert_eq!(two["headers"]["subject"], "[aux] 2 security alerts");
     assert_ne!(two["headers"]["message-id"], first["headers"]["message-id"]);
@@ -78,7 +78,7 @@ fn names_that_try_to_add_headers_or_steer_a_terminal_arrive_as_text() {
     let mut hostile = message("CVE-1\r\nBcc: victim@example.org");
     hostile.event.package = "x\u{1b}[2J\r\n.\r\nMAIL FROM:<evil@example.org>".to_owned();
     hostile.event.title = Some("zażółć\u{202e}".to_owned());
-    server.send(&server.options("correct horse", "team@example.org"), &[hostile]).unwrap();
+    send(&server.options("correct horse", "team@example.org"), &[hostile]).unwrap();
     let seen: Value = serde_json::from_str(&server.peer.line()).unwrap();
     assert_eq!(seen["to"], serde_json::json!(["team@example.org"]));
     assert!(seen["headers"].get("bcc").is_none());
@@ -91,7 +91,7 @@ fn names_that_try_to_add_headers_or_steer_a_terminal_arrive_as_text() {
 fn what_goes_wrong_is_told_apart_and_shows_no_password() {
     let Some(server) = server() else { return };
     let sent = |password: &str, to: &str| {
-        let error = server.send(&server.options(password, to), &[message("CVE-1")]).unwrap_err();
+        let error = send(&server.options(password, to), &[message("CVE-1")]).unwrap_err();
         assert!(!error.to_string().contains(password), "{error}");
         error
     };
@@ -100,10 +100,10 @@ fn what_goes_wrong_is_told_apart_and_shows_no_password() {
     assert!(matches!(&nobody, SendError::Refused { cause } if cause.contains("no such user")), "{nobody}");
     assert!(matches!(sent("correct horse", "later@example.org"), SendError::Passing { .. }));
     let stranger = MailOptions { extra_certificates: None, ..server.options("correct horse", "team@example.org") };
-    let error = server.send(&stranger, &[message("CVE-1")]).unwrap_err();
+    let error = send(&stranger, &[message("CVE-1")]).unwrap_err();
     assert!(error.to_string().to_lowercase().contains("certificate"), "{error}");
     let closed = MailOptions { port: Some(1), ..server.options("correct horse", "team@example.org") };
-    assert!(matches!(server.send(&closed, &[message("CVE-1")]), Err(SendError::Passing { .. })));
+    assert!(matches!(send(&closed, &[message("CVE-1")]), Err(SendError::Passing { .. })));
 }
 
 #[test]

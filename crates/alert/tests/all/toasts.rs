@@ -1,4 +1,10 @@
 //! Toasts on a real session bus: a recording service that is a peer like any other, and dunst on a screen of its own.
+#![expect(
+    clippy::disallowed_types,
+    clippy::used_underscore_binding,
+    clippy::needless_pass_by_value,
+    reason = "the interface macro's own code, and arguments as the specification has them"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

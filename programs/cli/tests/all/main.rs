@@ -1,6 +1,7 @@
 //! The product as a user meets it, and the shape of its code.
 #![cfg(test)]
 
+mod alert;
 mod audit;
 mod bad_feed;
 mod bad_input;
