@@ -1,6 +1,7 @@
 //! `aux doctor`: each thing that can be missing is named, with what to do.
 
 use insta::assert_snapshot;
+use std::fmt::Write as _;
 
 use crate::world::World;
 
@@ -11,8 +12,8 @@ fn told(world: &World, arguments: &str) -> String {
     for check in said.json()["checks"].as_array().unwrap() {
         let word = |name: &str| check[name].as_str().unwrap_or("-").to_owned();
         if !["nix", "bus", "session"].contains(&word("subject").as_str()) {
-            text.push_str(&format!("{} {}: {}\n", word("subject"), word("health"), word("message")));
-            text.push_str(&format!("    {}\n", word("hint")));
+            let _ = writeln!(text, "{} {}: {}", word("subject"), word("health"), word("message"));
+            let _ = writeln!(text, "    {}", word("hint"));
         }
     }
     text + &format!("exit {:?}\n\n", said.code)
