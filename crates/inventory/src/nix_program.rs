@@ -185,12 +185,17 @@ fn explained(error: ProcessError, attribute: &[&str]) -> EvaluateError {
             EvaluateError::NoOutput { attribute: attribute_path(attribute) }
         }
         ProcessError::Status { stderr, .. } if stderr.contains("--no-update-lock-file") => EvaluateError::Unlocked,
-        ProcessError::Status { stderr, .. } if stderr.contains("allow-import-from-derivation") => {
+        ProcessError::Status { stderr, .. } if errors(&stderr).contains("allow-import-from-derivation") => {
             EvaluateError::NeedsBuild
         }
         ProcessError::Status { stderr, .. } => EvaluateError::Failed { complaint: complaint(&stderr) },
         other => EvaluateError::Process(other),
     }
+}
+
+/// What nix complains, without its warnings: one names a setting of the flake that it ignores.
+fn errors(stderr: &str) -> String {
+    stderr.lines().filter(|line| !line.trim_start().starts_with("warning:")).collect::<Vec<_>>().join("\n")
 }
 
 /// What `nix` gives as the error: old versions say it first and the trace after, new ones last, after a lone `error:`.

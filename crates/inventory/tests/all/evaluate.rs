@@ -117,7 +117,8 @@ fn a_flake_sets_nothing_reads_nothing_outside_and_is_not_locked_for_it() {
     let without = text.replace("inputs.other.url = \"path:/nonexistent\";", "");
     aux_io::file::replace(world.path("flake/flake.nix"), without.as_bytes()).unwrap();
     for attribute in ["outside", "time"] {
-        assert!(matches!(ask(attribute), Err(EvaluateError::Failed { .. })), "{attribute} is pure");
+        let answer = ask(attribute);
+        assert!(matches!(answer, Err(EvaluateError::Failed { .. })), "{attribute} is pure: {answer:?}");
     }
     assert!(matches!(ask("none"), Err(EvaluateError::NoOutput { .. })));
 }

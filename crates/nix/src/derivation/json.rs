@@ -412,7 +412,7 @@ mod tests {
         let twice = body("", r#""inputSrcs":[],"inputDrvs":{}"#);
         let document = format!(r#"{{"a.drv":{twice},"a.drv":{twice}}}"#);
         assert!(matches!(parse(document.as_bytes()), Err(JsonError::Duplicate(_))));
-        let twice = body("", r#""inputSrcs":[],"inputDrvs":{"/nix/store/d.drv":["out"],"d.drv":["out"]}"#);
+        let twice = body("", r#""inputSrcs":[],"inputDrvs":{"/gnu/store/d.drv":["out"],"d.drv":["out"]}"#);
         let document_of_twice = format!(r#"{{"a.drv":{twice}}}"#);
         assert!(matches!(parse(document_of_twice.as_bytes()), Err(JsonError::Shape { .. })));
         let wrapped = format!(r#"{{"derivations":{document},"version":3}}"#);
