@@ -60,7 +60,7 @@ fn what_cannot_work_is_refused_with_the_option_to_set() {
     assert!(made["refused"][0].as_str().unwrap().contains("pinned root"), "{made}");
     for (wrong, said) in [
         ("{ services.aux.enabled = true; }", "no option is called services.aux.enabled"),
-        (r#"{ services.aux = { enable = true; everyHours = 0; }; }"#, "services.aux.everyHours is not of type"),
+        ("{ services.aux = { enable = true; everyHours = 0; }; }", "services.aux.everyHours is not of type"),
     ] {
         let output = evaluated(&world, wrong).unwrap();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -11,8 +11,18 @@ fn told(world: &World, arguments: &str) -> String {
     for check in said.json()["checks"].as_array().unwrap() {
         let word = |name: &str| check[name].as_str().unwrap_or("-").to_owned();
         if !["nix", "bus", "session"].contains(&word("subject").as_str()) {
-            text.push_str(&format!("{} {}: {}\n", word("subject"), word("health"), word("message")));
-            text.push_str(&format!("    {}\n", word("hint")));
+            let (subject, health) = (word("subject"), word("health"));
+            text += &[
+                subject,
+                " ".into(),
+                health,
+                ": ".into(),
+                word("message"),
+                "\n    ".into(),
+                word("hint"),
+                "\n".into(),
+            ]
+            .concat();
         }
     }
     text + &format!("exit {:?}\n\n", said.code)
