@@ -17,6 +17,9 @@ pub struct Report {
     pub events: Vec<EventReport>,
     /// What went wrong beside the judging.
     pub remarks: Vec<String>,
+    /// When an alert that could not be delivered is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_delivery: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,6 +56,7 @@ impl Report {
             systems: outcome.systems.iter().map(system).collect(),
             events: outcome.events.iter().map(event).collect(),
             remarks,
+            next_delivery: None,
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args, settings: &Settings) -> Result<(), String> {
     for problem in watching::watch(places, wake.clone()) {
         say::warn(&problem);
     }
-    let mut daemon = Daemon { args, settings, wake, bus: None, told: Value::Null };
+    let mut daemon = Daemon { args, settings, wake, bus: None, told: Value::Null, audit_at: Instant::now() };
     daemon.connect();
     daemon.told = answers::revision(&daemon.settings);
     daemon.work(&woken)
@@ -43,6 +43,8 @@ struct Daemon<'a> {
     bus: Option<bus::Served>,
     /// What listeners were told last.
     told: Value,
+    /// When the next audit is due; an alert that waits may want a round before, which asks nobody for a feed.
+    audit_at: Instant,
 }
 
 impl Daemon<'_> {
@@ -72,7 +74,7 @@ impl Daemon<'_> {
             if is_due {
                 // A changed feed is what somebody has just synced, and a changed system needs no newer one.
                 let is_asked = wakes.contains(&Wake::Refresh);
-                let is_offline = !is_asked && Instant::now() < next;
+                let is_offline = !is_asked && Instant::now() < self.audit_at;
                 next = self.round(is_asked, is_offline);
                 give_back = Some(Instant::now() + QUIET);
             } else if wakes.contains(&Wake::Round) {
@@ -85,8 +87,10 @@ impl Daemon<'_> {
     fn round(&mut self, is_forced: bool, is_offline: bool) -> Instant {
         let every = Duration::from_secs(self.settings.every_seconds.max(60));
         let mut failure = String::new();
+        let mut delivery = None;
         let wait = match worker::round(self.args, is_forced, is_offline) {
             Ok(report) => {
+                delivery = report.next_delivery.as_deref().and_then(wait_until);
                 for remark in &report.remarks {
                     say::warn(remark);
                 }
@@ -105,7 +109,11 @@ impl Daemon<'_> {
         if let Some(Err(error)) = self.bus.as_ref().map(|bus| bus.finished(&failure)) {
             say::warn(&format!("listeners on the bus were not told: {error}"));
         }
-        Instant::now() + wait
+        let now = Instant::now();
+        if !is_offline || self.audit_at <= now {
+            self.audit_at = now + wait;
+        }
+        delivery.map_or(self.audit_at, |wait| self.audit_at.min(now + wait))
     }
 
     /// Listeners hear of what changed, once.
@@ -130,6 +138,13 @@ impl Daemon<'_> {
             Err(error) => say::warn(&format!("{error}; tried again with the next round")),
         }
     }
+}
+
+/// How long it is until a moment; at least a little, so that a clock that jumps cannot make the daemon spin.
+fn wait_until(moment: &str) -> Option<Duration> {
+    let moment: jiff::Timestamp = moment.parse().ok()?;
+    let wait = moment.duration_since(jiff::Timestamp::now());
+    Some(Duration::try_from(wait).unwrap_or_default().max(Duration::from_secs(1)))
 }
 
 fn places(settings: &Settings, store: &Store) -> Result<Places, String> {

@@ -11,6 +11,7 @@ mod policykit;
 mod say;
 mod settings;
 mod socket;
+mod telling;
 mod watching;
 mod worker;
 

@@ -6,7 +6,7 @@ use aux_watch::{Outcome, Report, Request, Store, Watched, metrics, motd, round};
 use jiff::Timestamp;
 
 use crate::settings::Settings;
-use crate::{Args, say};
+use crate::{Args, say, telling};
 
 /// Runs a round and says what it did.
 pub(crate) fn run(args: &Args, settings: &Settings) -> Result<(), String> {
@@ -50,10 +50,12 @@ fn round_of(args: &Args, settings: &Settings) -> Result<Report, String> {
         }
         Err(reason) => no_feed(&mut store, args, now, reason),
     };
+    let mut next_delivery = None;
     if !args.dry_run {
         publish(settings, &store, &watched, now, &mut remarks)?;
+        next_delivery = telling::tell(&mut store, settings, &mut remarks).map(|moment| moment.to_string());
     }
-    Ok(Report::new(now, args.dry_run, result, remarks))
+    Ok(Report { next_delivery, ..Report::new(now, args.dry_run, result, remarks) })
 }
 
 fn read(watched: &Watched, settings: &Settings) -> aux_core::Inventory {

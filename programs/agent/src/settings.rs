@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) alert_on: Gate,
     pub(crate) has_bus: bool,
     pub(crate) read: ReadOptions,
+    pub(crate) alert: aux_alert::Settings,
+    pub(crate) alert_queue: PathBuf,
 }
 
 impl Settings {
@@ -48,9 +50,14 @@ impl Settings {
         let fail_on = config.fail_on.as_ref().map_or(DEFAULT_GATE, |set| set.value.as_str());
         let hours = |set: Option<u32>, default: u32| u64::from(set.unwrap_or(default)) * 3_600;
         let state = folder(args.state.as_deref(), agent.state, "STATE_DIRECTORY", STATE);
+        let (alert, alert_folder) =
+            config.alert_settings::<aux_alert::Settings>().map_err(|error| error.to_string())?;
+        let alert = alert.in_folder(&alert_folder);
         let feed_age = config.feed_max_age_days.as_ref().map(|set| set.value.saturating_mul(24));
         Ok(Self {
             feed: Feed::chosen(args.feed.as_deref(), &config, &state),
+            alert_queue: alert.queue.clone().unwrap_or_else(|| state.join("alerts.sqlite")),
+            alert,
             state,
             runtime: folder(args.runtime.as_deref(), agent.runtime, "RUNTIME_DIRECTORY", RUNTIME),
             metrics_file: args.metrics_file.clone().or(agent.metrics_file),

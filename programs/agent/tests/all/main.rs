@@ -12,5 +12,6 @@ mod once;
 mod peers;
 mod socket;
 mod synced;
+mod telling;
 mod units;
 mod world;
