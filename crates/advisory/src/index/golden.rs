@@ -70,14 +70,27 @@ fn records() -> Vec<Record> {
 }
 
 /// The advisories, and one decision of each kind.
-fn tiny() -> Vec<u8> {
+pub(super) fn tiny() -> Vec<u8> {
     let mut decisions = Triage::default();
     assert_eq!(triage::read("tiny.toml", DECISIONS, &mut decisions), []);
     compile(records(), &decisions, &facts())
 }
 
+/// The same, and one advisory more.
+pub(super) fn tiny_and_one_more() -> Vec<u8> {
+    let mut records = records();
+    let mut curl = Record::new("CVE-2017-8816");
+    let mut affected = Affected::new(Product::cpe(Part::Application, "haxx", "curl"), Scheme::Generic);
+    affected.versions = vec![VersionRange::before("7.57.0")];
+    curl.affected.push(affected);
+    records.insert(1, curl);
+    let mut decisions = Triage::default();
+    assert_eq!(triage::read("tiny.toml", DECISIONS, &mut decisions), []);
+    compile(records, &decisions, &facts())
+}
+
 /// As `xxd` prints it.
-fn dump(bytes: &[u8]) -> String {
+pub(super) fn dump(bytes: &[u8]) -> String {
     let mut text = String::new();
     for (number, sixteen) in bytes.chunks(16).enumerate() {
         let mut pairs = String::new();

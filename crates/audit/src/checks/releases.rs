@@ -1,6 +1,7 @@
-//! When each NixOS release ceased to get security fixes: data, checked against the release announcements.
+//! When each NixOS release ceased to get security fixes: data, to the day as far as we know it.
 //!
-//! A release ends one month after the next one appears. The last row's day is the announced plan.
+//! A release ends about one month after the next one appears; where the day was not announced, it is the end of that month.
+//! The last row's day is the plan.
 
 use jiff::civil::{Date, date};
 

@@ -84,7 +84,7 @@ impl Touched {
 }
 
 /// The checksum of the index a delta leads to, and its payload.
-fn unpack(delta: &[u8]) -> Result<([u8; 32], Vec<u8>), DeltaError> {
+pub(super) fn unpack(delta: &[u8]) -> Result<([u8; 32], Vec<u8>), DeltaError> {
     let (magic, rest) = delta.split_first_chunk::<8>().ok_or(DeltaError::Foreign)?;
     if *magic != MAGIC {
         return Err(DeltaError::Foreign);
