@@ -251,6 +251,31 @@ impl<'a> Index<'a> {
         })
     }
 
+    /// Decodes everything there is; a look-up decodes only what it is asked for.
+    pub fn check(&self) -> Result<(), Damaged> {
+        for entry in self.table(Section::Advisories).entries() {
+            let (key, value) = entry?;
+            let key = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| Damaged)?);
+            read_advisory(AdvisoryKey::from_number(key), value).ok_or(Damaged)?;
+        }
+        // No advisory has this key, so that everything is walked and nothing found.
+        self.products_of(AdvisoryKey::from_number(u64::MAX))?;
+        for section in [Section::Names, Section::Statements, Section::Fixes] {
+            for entry in self.table(section).entries() {
+                let (key, _) = entry?;
+                let (ecosystem, name) =
+                    std::str::from_utf8(&key).ok().and_then(|key| key.split_once('/')).ok_or(Damaged)?;
+                let ecosystem = Ecosystem::new(ecosystem);
+                match section {
+                    Section::Names => drop(self.names(&ecosystem, name)?),
+                    Section::Statements => drop(self.statements(&ecosystem, name)?),
+                    _ => drop(self.fixes(&ecosystem, name)?),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Every product and package that names the advisory: a walk over the whole index, for people who ask about one.
     pub fn products_of(&self, advisory: AdvisoryKey) -> Result<Vec<(String, Entry<'a>)>, Damaged> {
         let mut found = Vec::new();

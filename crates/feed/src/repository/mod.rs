@@ -13,6 +13,7 @@ mod publish;
 mod root;
 mod rotate;
 mod tiers;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,7 @@ pub use publish::{Outcome, PublishRequest};
 pub use root::{InitRequest, KeyInfo, Made, Signers};
 pub use rotate::RotateRequest;
 pub use tough::schema::RoleType;
+pub use verify::Verified;
 
 const KEYS_FOLDER: &str = "keys";
 const REVOKED_FOLDER: &str = "revoked";

@@ -10,6 +10,7 @@ mod ecosystem;
 mod environment;
 mod explain;
 mod feed_build;
+mod feed_diff;
 mod feed_fetch;
 mod feed_init;
 mod feed_key;
@@ -20,6 +21,7 @@ mod feed_show;
 mod feed_status;
 mod feed_sync;
 mod feed_triage;
+mod feed_verify;
 mod flakes;
 mod network;
 mod since;
@@ -62,6 +64,8 @@ pub(crate) enum Feed {
     Key(feed_key::Key),
     Sync(feed_sync::Args),
     Status(feed_status::Args),
+    Diff(feed_diff::Args),
+    Verify(feed_verify::Args),
     Show(feed_show::Args),
     Lint(feed_lint::Args),
     Triage(feed_triage::Args),
@@ -93,6 +97,8 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Feed(Feed::Key(verb)) => feed_key::run(&verb, ui),
         Command::Feed(Feed::Sync(args)) => feed_sync::run(&args, ui),
         Command::Feed(Feed::Status(args)) => feed_status::run(&args, ui),
+        Command::Feed(Feed::Diff(args)) => feed_diff::run(&args, ui),
+        Command::Feed(Feed::Verify(args)) => feed_verify::run(&args, ui),
         Command::Feed(Feed::Show(args)) => feed_show::run(&args, ui),
         Command::Feed(Feed::Lint(args)) => feed_lint::run(args, ui),
         Command::Feed(Feed::Triage(args)) => feed_triage::run(&args, ui),

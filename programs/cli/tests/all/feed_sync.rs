@@ -179,3 +179,30 @@ fn the_same_day_and_keys_give_the_same_publication() {
         assert_eq!(read(&one), read(&two), "{name}");
     }
 }
+
+#[test]
+fn a_difference_between_feeds_is_named_and_what_is_published_can_be_verified() {
+    let mut world = publisher();
+    index(&world, "old", 3, 1);
+    index(&world, "new", 4, 2);
+    world.show("feed diff old.auxdb old.auxdb");
+    world.show("feed diff old.auxdb new.auxdb");
+    let diff = world.run("feed diff old.auxdb new.auxdb --json");
+    assert_eq!((diff.code, diff.json()["added"].as_array().unwrap().len()), (Some(1), 1));
+    world.show("feed verify new.auxdb");
+    world.show("feed verify new.json");
+    world.show("feed verify --repo team");
+    publish(&world, 30, 1);
+    publish(&world, 30, 2);
+    world.show("feed verify --repo team");
+    for entry in fs::read_dir(world.path("team/public/targets")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[50] ^= 1;
+        crate::world::write(&path, &bytes);
+    }
+    let broken = world.run("feed verify --repo team");
+    assert_eq!(broken.code, Some(2));
+    assert!(broken.stderr.contains("it is not the file that was signed"), "{}", broken.stderr);
+    insta::assert_snapshot!(world.transcript());
+}

@@ -70,3 +70,8 @@ fn shape(section: Section) -> Shape {
 pub fn checksum(index: &[u8]) -> Option<[u8; 32]> {
     index.get(CHECKSUM)?.try_into().ok()
 }
+
+/// The checksum of the index a delta leads to; `None` of what is no delta.
+pub fn announced(delta: &[u8]) -> Option<[u8; 32]> {
+    delta.strip_prefix(&MAGIC)?.strip_prefix(&VERSION.to_le_bytes())?.first_chunk::<32>().copied()
+}

@@ -118,9 +118,9 @@ fn the_tiny_delta_is_read_for_ever_and_its_page_shows_what_is_in_it() {
     let (old, new) = (super::super::golden::tiny(), super::super::golden::tiny_and_one_more());
     assert_eq!(apply(&old, TINY).unwrap(), new);
     // How zstd packs may change with its version; what is packed may not.
-    let (announced, payload) = super::apply::unpack(TINY).unwrap();
+    let (announced, payload) = apply::unpack(TINY).unwrap();
     let written = written(&new, &between(&old, &new));
-    assert_eq!(super::apply::unpack(&written).unwrap(), (announced, payload.clone()));
+    assert_eq!(apply::unpack(&written).unwrap(), (announced, payload.clone()));
     let dump = super::super::golden::dump(&payload);
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/formats/auxdelta.md");
     assert!(std::fs::read_to_string(page).unwrap().contains(&dump), "the page should show\n{dump}");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::key::AdvisoryKey;
 use super::super::read::{Damaged, Index};
 use super::super::table::Table;
 use super::super::{SECTIONS, Section};
@@ -51,6 +52,24 @@ impl Touched {
                 keys.entry(key).or_insert_with(|| Within::Advisories(BTreeSet::new())).add(within);
             }
         }
+    }
+
+    /// The advisories that changed themselves, or in what they say of some product.
+    pub fn advisories(&self) -> BTreeSet<AdvisoryKey> {
+        let [_, advisories, _, products, packages, ..] = &self.sections;
+        let own = advisories.keys().filter_map(|key| key.as_slice().try_into().ok().map(u64::from_be_bytes));
+        let said = products.values().chain(packages.values()).filter_map(|within| match within {
+            Within::Advisories(advisories) => Some(advisories.iter().copied()),
+            Within::All => None,
+        });
+        own.chain(said.flatten()).map(AdvisoryKey::from_number).collect()
+    }
+
+    /// The packages about which the team's decisions changed: names, statements, fixes.
+    pub fn decisions(&self) -> BTreeSet<String> {
+        let [.., names, statements, fixes] = &self.sections;
+        let keys = names.keys().chain(statements.keys()).chain(fixes.keys());
+        keys.map(|key| String::from_utf8_lossy(key).into_owned()).collect()
     }
 
     /// How many keys there are.
