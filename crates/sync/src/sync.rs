@@ -65,7 +65,8 @@ pub fn sync(state: &State, source: &Source, request: &SyncRequest<'_>) -> Result
             .map_err(|cause| StateError::Read { path: folder.join("root.json"), cause })?,
     };
     let kept = before.as_ref().map(|before| state.metadata_path(&before.metadata));
-    let wire = Wire::new(source.clone(), kept, state.partial(), request.progress.clone());
+    let targets = request.url.below(&format!("{TARGETS_FOLDER}/"))?.to_url();
+    let wire = Wire::new(source.clone(), targets, kept, state.partial(), request.progress.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| SyncError::Other(format!("the sync cannot start: {error}")))?;
     let round = Round { state, before: before.as_ref(), request, wire: &wire, folder: &folder };

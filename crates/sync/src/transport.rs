@@ -39,14 +39,22 @@ pub(crate) struct Wire {
     tally: Arc<Mutex<Tally>>,
     /// Metadata of the sync before.
     kept: Option<PathBuf>,
+    /// What targets lie below; everything else is metadata.
+    targets: url::Url,
     /// Where interrupted targets wait.
     partial: PathBuf,
     progress: Progress,
 }
 
 impl Wire {
-    pub(crate) fn new(source: Source, kept: Option<PathBuf>, partial: PathBuf, progress: Progress) -> Self {
-        Self { source, tally: Arc::default(), kept, partial, progress }
+    pub(crate) fn new(
+        source: Source,
+        targets: url::Url,
+        kept: Option<PathBuf>,
+        partial: PathBuf,
+        progress: Progress,
+    ) -> Self {
+        Self { source, tally: Arc::default(), kept, targets, partial, progress }
     }
 
     pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
@@ -55,7 +63,7 @@ impl Wire {
 
     fn open(&self, url: &url::Url) -> Result<TransportStream, TransportError> {
         let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default().to_owned();
-        let is_target = url.path().contains("/targets/");
+        let is_target = url.as_str().starts_with(self.targets.as_str());
         let is_kept = !is_target && is_versioned(&name) && !name.ends_with(".root.json");
         if is_kept && let Some(bytes) = self.kept.as_ref().and_then(|folder| fs::read(folder.join(&name)).ok()) {
             self.tally().metadata.insert(name, bytes.clone());

@@ -25,6 +25,19 @@ fn a_new_client_takes_the_whole_and_then_deltas() {
 }
 
 #[test]
+fn a_feed_may_be_served_from_a_folder_that_is_called_as_its_own_parts_are() {
+    let world = publisher();
+    publish(&world, 40, 1);
+    let elsewhere = world.path("targets");
+    copy(&world.path("team/public"), &elsewhere);
+    let url = format!("file://{}", elsewhere.display());
+    assert_eq!(follow(&world, &url)["means"], "whole");
+    publish(&world, 40, 2);
+    copy(&world.path("team/public"), &elsewhere);
+    assert_eq!(done(&sync(&world, &url)).json()["means"], "delta");
+}
+
+#[test]
 fn a_client_at_any_serial_in_reach_takes_one_delta() {
     let world = publisher();
     let client = |serial: usize| world.path(&format!("client-{serial}"));
