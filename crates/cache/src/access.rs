@@ -209,7 +209,9 @@ mod tests {
         let tokens = Tokens::new([(secret.hash(), token(&[Right::Push], None))]);
         let at = |second| Timestamp::from_second(second).unwrap();
         let basic = |user: &str| format!("Basic {}", BASE64.encode(format!("{user}:{}", secret.expose())));
-        for header in [format!("Bearer {}", secret.expose()), format!("bearer  {}", secret.expose()), basic("x"), basic("")] {
+        for header in
+            [format!("Bearer {}", secret.expose()), format!("bearer  {}", secret.expose()), basic("x"), basic("")]
+        {
             assert!(matches!(tokens.caller(Some(&header), at(99)), Caller::Known(_)), "{header}");
             assert_eq!(tokens.caller(Some(&header), at(100)), Caller::Unknown);
         }
@@ -232,6 +234,8 @@ mod tests {
         assert_eq!(caller.may_name("libx"), Ok(()));
         assert_eq!(caller.may_name("x"), Err(AccessError::Forbidden));
         let admin = Caller::Known(Box::new(token(&[Right::Admin], None)));
-        assert!(Right::ALL.into_iter().all(|right| admin.may(right, None).is_ok() && admin.may(right, Some(&b)).is_ok()));
+        assert!(
+            Right::ALL.into_iter().all(|right| admin.may(right, None).is_ok() && admin.may(right, Some(&b)).is_ok())
+        );
     }
 }

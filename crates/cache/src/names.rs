@@ -177,7 +177,8 @@ mod tests {
             assert_eq!(SpaceName::parse(text), None, "{text}");
         }
         assert!(SpaceName::parse("team-1").is_some());
-        for text in ["", ".nar", "..nar", "../x.nar", "a/b.nar", "x.nar.rar", "x", "x.nar.xz.nar", "x\0.nar", ".x.nar"] {
+        for text in ["", ".nar", "..nar", "../x.nar", "a/b.nar", "x.nar.rar", "x", "x.nar.xz.nar", "x\0.nar", ".x.nar"]
+        {
             assert_eq!(UploadName::parse(text), None, "{text}");
         }
         assert_eq!(UploadName::parse("x.nar.xz").unwrap().packing(), Packing::Xz);

@@ -49,8 +49,7 @@ impl Objects {
     /// Opens the folders below `data`, makes them where they are missing, and throws away what was arriving when the
     /// server ended. The caller holds the lock of `data`.
     pub fn open(data: &Path) -> Result<Self, ObjectError> {
-        let objects =
-            Self { folder: data.join("objects"), incoming: data.join("incoming"), next: AtomicU64::new(0) };
+        let objects = Self { folder: data.join("objects"), incoming: data.join("incoming"), next: AtomicU64::new(0) };
         for folder in [&objects.folder, &objects.incoming] {
             fs::create_dir_all(folder).map_err(|cause| classified(folder, cause))?;
         }

@@ -3,16 +3,10 @@
 //! This is the embedded store. Its methods are whole acts, each one transaction, so that another database can stand in
 //! its place. What holds between rows is written into the tables (`schema`), so that no act can break it.
 
-mod collect;
-mod decisions;
-mod editions;
 mod notes;
 mod paths;
-mod pins;
 mod schema;
 mod spaces;
-#[cfg(test)]
-mod tests;
 mod tokens;
 mod trail;
 mod withdrawals;
@@ -24,12 +18,7 @@ use aux_io::database::{Database, DatabaseError};
 use aux_io::sqlite::rusqlite::{self, Transaction};
 use jiff::Timestamp;
 
-pub use collect::{Collected, Terms};
-pub use decisions::{Decision, Judgement};
-pub use editions::{Edition, Editing, To};
-pub use notes::Note;
 pub use paths::{Commit, CommitOutcome, ObjectRow, PathRow, Upload};
-pub use pins::Pin;
 pub use spaces::{NewSpace, SpaceRow};
 pub use trail::Entry;
 pub use withdrawals::Withdrawal;
@@ -62,9 +51,14 @@ impl Records {
     pub fn check(&self) -> Result<Vec<String>, DatabaseError> {
         let mut wrong = self.database().check()?;
         wrong.extend(self.read(|transaction| {
-            let mut statement = transaction.prepare("SELECT DISTINCT \"table\", parent FROM pragma_foreign_key_check")?;
+            let mut statement =
+                transaction.prepare("SELECT DISTINCT \"table\", parent FROM pragma_foreign_key_check")?;
             let rows = statement.query_map([], |row| {
-                Ok(format!("a row of {} refers to a row of {} that is not there", row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+                Ok(format!(
+                    "a row of {} refers to a row of {} that is not there",
+                    row.get::<_, String>(0)?,
+                    row.get::<_, String>(1)?
+                ))
             })?;
             rows.collect::<Result<Vec<_>, _>>()
         })?);
@@ -89,10 +83,7 @@ impl Records {
         })
     }
 
-    fn read<T>(
-        &self,
-        ask: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
-    ) -> Result<T, DatabaseError> {
+    fn read<T>(&self, ask: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>) -> Result<T, DatabaseError> {
         self.database().read(ask)
     }
 

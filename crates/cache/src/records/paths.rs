@@ -114,8 +114,8 @@ impl Records {
     /// All NARs that are kept, by hash.
     pub fn objects(&self) -> Result<Vec<ObjectRow>, DatabaseError> {
         self.read(|transaction| {
-            let mut statement = transaction
-                .prepare("SELECT nar_hash, nar_size, file_hash, file_size FROM object ORDER BY nar_hash")?;
+            let mut statement =
+                transaction.prepare("SELECT nar_hash, nar_size, file_hash, file_size FROM object ORDER BY nar_hash")?;
             statement.query_map([], |row| object(row, 0))?.collect()
         })
     }
@@ -159,7 +159,7 @@ impl Records {
                 return Ok(CommitOutcome::Dangling(dangling));
             }
             let made = insert(transaction, space, commit, actor)?;
-            let mut statement = transaction.prepare_cached("INSERT INTO reference VALUES (?1, ?2)")?;
+            let mut statement = transaction.prepare("INSERT INTO reference VALUES (?1, ?2)")?;
             for target in targets {
                 statement.execute([made, target])?;
             }
@@ -171,9 +171,7 @@ impl Records {
     /// Replaces what is said of a path that is there: more signatures.
     pub fn replace_narinfo(&self, number: i64, narinfo: &str) -> Result<(), DatabaseError> {
         self.write(|transaction| {
-            transaction
-                .execute("UPDATE path SET narinfo = ?2 WHERE number = ?1", params![number, narinfo])
-                .map(drop)
+            transaction.execute("UPDATE path SET narinfo = ?2 WHERE number = ?1", params![number, narinfo]).map(drop)
         })
     }
 
@@ -231,7 +229,7 @@ fn insert(
     actor: &Actor,
 ) -> Result<i64, rusqlite::Error> {
     transaction
-        .prepare_cached(
+        .prepare(
             "INSERT INTO path (space, hash, base, nar_hash, nar_size, narinfo, signature, pushed_at, pushed_by) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
@@ -254,20 +252,20 @@ pub(super) fn number(
     space: i64,
     hash: PathHash,
 ) -> Result<Option<i64>, rusqlite::Error> {
-    let mut statement = transaction.prepare_cached("SELECT number FROM path WHERE space = ?1 AND hash = ?2")?;
+    let mut statement = transaction.prepare("SELECT number FROM path WHERE space = ?1 AND hash = ?2")?;
     optional(statement.query_row(params![space, hash.0], |row| row.get(0)))
 }
 
 fn find(transaction: &Transaction<'_>, space: i64, hash: PathHash) -> Result<Option<PathRow>, rusqlite::Error> {
-    let mut statement = transaction.prepare_cached(&format!(
+    let mut statement = transaction.prepare(&format!(
         "SELECT {COLUMNS} FROM path JOIN object ON object.nar_hash = path.nar_hash WHERE space = ?1 AND hash = ?2"
     ))?;
     optional(statement.query_row(params![space, hash.0], path))
 }
 
 fn find_object(transaction: &Transaction<'_>, nar_hash: Sha256) -> Result<Option<ObjectRow>, rusqlite::Error> {
-    let mut statement = transaction
-        .prepare_cached("SELECT nar_hash, nar_size, file_hash, file_size FROM object WHERE nar_hash = ?1")?;
+    let mut statement =
+        transaction.prepare("SELECT nar_hash, nar_size, file_hash, file_size FROM object WHERE nar_hash = ?1")?;
     optional(statement.query_row([nar_hash.0], |row| object(row, 0)))
 }
 

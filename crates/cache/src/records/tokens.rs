@@ -54,9 +54,8 @@ impl Records {
                 "UPDATE token SET revoked = coalesce(revoked, ?2) WHERE number = ?1",
                 params![number, actor.now.as_second()],
             )?;
-            let found = super::optional(
-                transaction.query_row(&format!("{SELECT} WHERE token.number = ?1"), [number], token),
-            )?;
+            let found =
+                super::optional(transaction.query_row(&format!("{SELECT} WHERE token.number = ?1"), [number], token))?;
             if let Some((_, token)) = &found {
                 trail::write(transaction, actor, ("token revoke", token.space.as_ref()), (Some(&token.id()), None))?;
             }

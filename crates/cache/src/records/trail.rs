@@ -56,7 +56,7 @@ pub(super) fn write(
 ) -> Result<(), rusqlite::Error> {
     let row = params![actor.now.as_second(), actor.by, act, space.map(SpaceName::as_str), subject, detail];
     transaction
-        .prepare_cached("INSERT INTO trail (at, by, act, space, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .prepare("INSERT INTO trail (at, by, act, space, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(row)
         .map(drop)
 }

@@ -1,0 +1,72 @@
+//! What `nix copy --to file://` writes is read, verified and printed back byte for byte.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use aux_nix::signature::{Proof, SecretKey, SignatureError, TrustedKeys};
+use aux_nix::{BaseName, NarInfo};
+
+fn vectors() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/2.8/cache")
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(vectors().join(name)).unwrap()
+}
+
+/// Every narinfo of the cache, by its file's name.
+fn narinfos() -> Vec<(String, NarInfo)> {
+    let files = std::fs::read_dir(vectors()).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "narinfo"));
+    let read = |path: PathBuf| {
+        let document = std::fs::read(&path).unwrap();
+        let info = NarInfo::parse(&document).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(info.print(), String::from_utf8(document).unwrap(), "{}", path.display());
+        (path.file_stem().unwrap().to_string_lossy().into_owned(), info)
+    };
+    files.map(read).collect()
+}
+
+#[test]
+fn real_narinfos_are_printed_as_they_were_read() {
+    let infos = narinfos();
+    assert_eq!(infos.len(), 9);
+    for (name, info) in infos {
+        assert_eq!(info.path.digest(), name);
+    }
+}
+
+#[test]
+fn nixs_signatures_are_verified_and_made_again() {
+    let key = SecretKey::parse(&text("secret-key")).unwrap();
+    let trusted = TrustedKeys::parse(&text("public-key")).unwrap();
+    let mut signed = 0;
+    for (_, info) in narinfos() {
+        let Some(signature) = info.signatures.first() else {
+            assert_eq!(info.verify(&trusted), Err(SignatureError::Unsigned));
+            continue;
+        };
+        assert_eq!(info.verify(&trusted).unwrap().proof(), &Proof::Signature(signature.key.clone()));
+        let mut again = info.clone();
+        again.signatures.clear();
+        again.sign(&key);
+        assert_eq!(again.print(), info.print());
+        signed += 1;
+    }
+    assert_eq!(signed, 8);
+}
+
+#[test]
+fn a_content_address_gives_the_store_path_that_nix_gave() {
+    let mut kinds = BTreeSet::new();
+    for (_, info) in narinfos() {
+        let Some(address) = &info.content_address else { continue };
+        let others: BTreeSet<BaseName> = info.references.iter().filter(|path| **path != info.path).cloned().collect();
+        let itself = info.references.contains(&info.path);
+        let path = address.store_path(info.store_directory(), info.path.name(), &others, itself).unwrap();
+        assert_eq!(path, info.path);
+        kinds.insert((address.method, address.hash.algorithm(), others.is_empty(), itself));
+    }
+    // Flat by two algorithms, recursive by two and with itself, text with and without references.
+    assert_eq!(kinds.len(), 7);
+}
