@@ -3,8 +3,12 @@
 //! This is the embedded store. Its methods are whole acts, each one transaction, so that another database can stand in
 //! its place. What holds between rows is written into the tables (`schema`), so that no act can break it.
 
+mod collect;
+mod decisions;
+mod editions;
 mod notes;
 mod paths;
+mod pins;
 mod schema;
 mod spaces;
 mod tokens;
@@ -18,7 +22,11 @@ use aux_io::database::{Database, DatabaseError};
 use aux_io::sqlite::rusqlite::{self, Transaction};
 use jiff::Timestamp;
 
+pub use collect::{Collected, Terms};
+pub use decisions::{Decision, Judgement};
+pub use editions::{Edition, Editing, To};
 pub use paths::{Commit, CommitOutcome, ObjectRow, PathRow, Upload};
+pub use pins::Pin;
 pub use spaces::{NewSpace, SpaceRow};
 pub use trail::Entry;
 pub use withdrawals::Withdrawal;
