@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use aux_nix::references::ReferenceScanner;
 use aux_nix::signature::{Proof, SecretKey, SignatureError, TrustedKeys};
-use aux_nix::{BaseName, NarInfo};
+use aux_nix::{BaseName, NarInfo, Sha256, nar};
 
 fn vectors() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/2.8/cache")
@@ -69,4 +70,37 @@ fn a_content_address_gives_the_store_path_that_nix_gave() {
     }
     // Flat by two algorithms, recursive by two and with itself, text with and without references.
     assert_eq!(kinds.len(), 7);
+}
+
+#[test]
+fn real_nars_come_back_byte_for_byte_and_list_as_nix_lists_them() {
+    for (name, info) in narinfos() {
+        let bytes = std::fs::read(vectors().join(format!("nar/{}.nar", info.path))).unwrap();
+        assert_eq!((Sha256::of(&bytes), bytes.len() as u64), (info.nar_hash, info.nar_size));
+        let mut writer = nar::Writer::new(Vec::new());
+        nar::copy(&mut nar::Reader::new(bytes.as_slice()), &mut writer).unwrap();
+        assert!(writer.finish().unwrap() == bytes, "{name}");
+        let mut listing = nar::Listing::default();
+        let mut reader = nar::Reader::new(bytes.as_slice());
+        while let Some(event) = reader.next().unwrap() {
+            listing.add(&event).unwrap();
+        }
+        if !info.path.name().contains(".drv") {
+            assert_eq!(listing.finish(), text(&format!("{name}.ls")));
+        }
+    }
+}
+
+#[test]
+fn references_are_found_where_nix_found_them() {
+    let infos = narinfos();
+    for (_, info) in &infos {
+        let mut scanner = ReferenceScanner::new(infos.iter().map(|(_, info)| info.path.clone()));
+        scanner.update(&std::fs::read(vectors().join(format!("nar/{}.nar", info.path))).unwrap());
+        let found = scanner.finish();
+        // A derivation names its output, which Nix does not count.
+        let expected = info.references.iter().filter(|path| !info.path.name().contains(".drv") || found.contains(path));
+        let known: BTreeSet<_> = found.iter().filter(|path| info.references.contains(path)).collect();
+        assert_eq!(known, expected.collect(), "{}", info.path);
+    }
 }
