@@ -121,7 +121,9 @@ mod tests {
 
     fn found(pieces: &[&[u8]]) -> Vec<String> {
         let mut scanner = ReferenceScanner::new(candidates());
-        pieces.iter().for_each(|piece| scanner.update(piece));
+        for piece in pieces {
+            scanner.update(piece);
+        }
         scanner.finish().into_iter().map(|path| path.digest().to_owned()).collect()
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 enum Tree {
     File(bool, Vec<u8>),
     Symlink(Vec<u8>),
-    Folder(BTreeMap<Vec<u8>, Tree>),
+    Folder(BTreeMap<Vec<u8>, Self>),
 }
 
 fn write(tree: &Tree, writer: &mut Writer<Vec<u8>>) {
