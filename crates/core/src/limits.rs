@@ -160,3 +160,9 @@ pub const NAR_NAME_BYTES_MAX: usize = 255;
 pub const NAR_TARGET_BYTES_MAX: usize = 4_095;
 /// Entries of one NAR.
 pub const NAR_ENTRIES_MAX: u64 = 10_000_000;
+/// What a cache server answers to one question, bytes.
+pub const CACHE_ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// Paths that a push asks for at once.
+pub const CACHE_MISSING_PATHS_MAX: usize = 10_000;
+/// Attempts at sending one thing to a cache.
+pub const CACHE_PUSH_ATTEMPTS_MAX: u32 = 4;
