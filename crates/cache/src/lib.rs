@@ -3,6 +3,7 @@
 pub mod access;
 mod cache;
 mod catalogue;
+pub mod client;
 pub mod http;
 pub mod names;
 mod objects;

@@ -144,6 +144,8 @@ pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 64 << 10;
 pub const ALERT_SEND_SECONDS_MAX: u64 = 30;
 /// One NAR put into a cache, unpacked, bytes.
 pub const CACHE_NAR_BYTES_MAX: u64 = 64 << 30;
+/// Entries of a NAR whose listing a cache keeps; larger ones have none.
+pub const CACHE_LISTING_ENTRIES_MAX: usize = 200_000;
 /// One request of a cache's interface, bytes.
 pub const CACHE_REQUEST_BYTES_MAX: usize = 16 << 20;
 /// A build log or a realisation put into a cache, bytes.
@@ -190,3 +192,9 @@ pub const NAR_NAME_BYTES_MAX: usize = 255;
 pub const NAR_TARGET_BYTES_MAX: usize = 4_095;
 /// Entries of one NAR.
 pub const NAR_ENTRIES_MAX: u64 = 10_000_000;
+/// What a cache server answers to one question, bytes.
+pub const CACHE_ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// Paths that a push asks for at once.
+pub const CACHE_MISSING_PATHS_MAX: usize = 10_000;
+/// Attempts at sending one thing to a cache.
+pub const CACHE_PUSH_ATTEMPTS_MAX: u32 = 4;

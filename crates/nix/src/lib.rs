@@ -9,9 +9,11 @@ pub mod flake_lock;
 pub mod hash;
 #[cfg(test)]
 mod hostile;
+pub mod nar;
 pub mod narinfo;
 pub mod nix32;
 pub mod path_info;
+pub mod references;
 pub mod signature;
 pub mod store_path;
 pub mod structured_attrs;

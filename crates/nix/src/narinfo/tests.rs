@@ -7,11 +7,11 @@ const DIGEST: &str = "01rwx9dqpbp7r777v319h2acnmqqawp0";
 const HASH: &str = "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73";
 
 fn document() -> String {
+    let signature = format!("{}==", "A".repeat(86));
     format!(
         "StorePath: /nix/store/{DIGEST}-hello-2.12\nURL: nar/x.nar.xz\nCompression: xz\nFileHash: {HASH}\nFileSize: 5\n\
          NarHash: {HASH}\nNarSize: 120\nReferences: {DIGEST}-a {DIGEST}-b\nDeriver: {DIGEST}-hello.drv\n\
-         System: x86_64-linux\nSig: k-1:{signature}\nCA: fixed:r:{HASH}\n",
-        signature = format!("{}==", "A".repeat(86)),
+         System: x86_64-linux\nSig: k-1:{signature}\nCA: fixed:r:{HASH}\n"
     )
 }
 

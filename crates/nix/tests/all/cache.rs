@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use aux_nix::content_address::{ContentError, Method};
+use aux_nix::references::ReferenceScanner;
 use aux_nix::signature::{Proof, SecretKey, SignatureError, TrustedKeys};
-use aux_nix::{BaseName, NarInfo};
+use aux_nix::{BaseName, NarInfo, Sha256, nar};
 
 fn vectors() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/2.8/cache")
@@ -12,6 +14,10 @@ fn vectors() -> PathBuf {
 
 fn text(name: &str) -> String {
     std::fs::read_to_string(vectors().join(name)).unwrap()
+}
+
+fn nar_bytes(info: &NarInfo) -> Vec<u8> {
+    std::fs::read(vectors().join(format!("nar/{}.nar", info.path))).unwrap()
 }
 
 /// Every narinfo of the cache, by its file's name.
@@ -69,4 +75,93 @@ fn a_content_address_gives_the_store_path_that_nix_gave() {
     }
     // Flat by two algorithms, recursive by two and with itself, text with and without references.
     assert_eq!(kinds.len(), 7);
+}
+
+#[test]
+fn real_nars_come_back_byte_for_byte_and_list_as_nix_lists_them() {
+    for (name, info) in narinfos() {
+        let bytes = nar_bytes(&info);
+        assert_eq!((Sha256::of(&bytes), bytes.len() as u64), (info.nar_hash, info.nar_size));
+        let mut writer = nar::Writer::new(Vec::new());
+        nar::copy(&mut nar::Reader::new(bytes.as_slice()), &mut writer).unwrap();
+        assert!(writer.finish().unwrap() == bytes, "{name}");
+        let mut listing = nar::Listing::default();
+        let mut reader = nar::Reader::new(bytes.as_slice());
+        while let Some(event) = reader.next().unwrap() {
+            listing.add(&event).unwrap();
+        }
+        if !info.path.name().contains(".drv") {
+            assert_eq!(listing.finish(), text(&format!("{name}.ls")));
+        }
+    }
+}
+
+#[test]
+fn references_are_found_where_nix_found_them() {
+    let infos = narinfos();
+    for (_, info) in &infos {
+        let mut scanner = ReferenceScanner::new(infos.iter().map(|(_, info)| info.path.clone()));
+        scanner.update(&nar_bytes(info));
+        let found = scanner.finish();
+        // A derivation names its output, which Nix does not count.
+        let expected = info.references.iter().filter(|path| !info.path.name().contains(".drv") || found.contains(path));
+        let known: BTreeSet<_> = found.iter().filter(|path| info.references.contains(path)).collect();
+        assert_eq!(known, expected.collect(), "{}", info.path);
+    }
+}
+
+#[test]
+fn content_addresses_vouch_for_the_real_nars_and_for_no_others() {
+    let mut needed_nar = 0;
+    for (name, info) in narinfos() {
+        let bytes = nar_bytes(&info);
+        if info.content_address.is_none() {
+            assert!(matches!(info.verify_content(bytes.as_slice()), Err(ContentError::None)));
+            continue;
+        }
+        let proof = info.verify_content(bytes.as_slice()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(proof.proof(), &Proof::ContentAddress);
+        match info.verify_content_address() {
+            Ok(_) => {}
+            Err(ContentError::NeedsNar) => needed_nar += 1,
+            Err(error) => panic!("{name}: {error}"),
+        }
+        refuse_forgeries(&info, bytes);
+    }
+    assert_eq!(needed_nar, 7);
+}
+
+/// A path that is right, with other content or another name, has no proof.
+fn refuse_forgeries(info: &NarInfo, mut bytes: Vec<u8>) {
+    let mut renamed = info.clone();
+    renamed.path = BaseName::parse(&format!("{}-evil", info.path.digest())).unwrap();
+    assert!(matches!(renamed.verify_content_address(), Err(ContentError::Path { .. } | ContentError::Address(_))));
+    // The first byte of the content, wherever that is.
+    let reader = &mut nar::Reader::new(bytes.as_slice());
+    let offset = loop {
+        if let Some(nar::Event::File { offset, .. }) = reader.next().unwrap() {
+            break usize::try_from(offset).unwrap();
+        }
+    };
+    *bytes.get_mut(offset).unwrap() ^= 1;
+    assert!(matches!(info.verify_content(bytes.as_slice()), Err(ContentError::OtherNar { .. })));
+    // Who forges a NAR says its hash as well.
+    let mut forged = info.clone();
+    forged.nar_hash = Sha256::of(&bytes);
+    assert!(matches!(forged.verify_content(bytes.as_slice()), Err(ContentError::Content { .. })));
+    assert!(matches!(forged.verify_content_address(), Err(ContentError::NarHash | ContentError::NeedsNar)));
+}
+
+#[test]
+fn a_single_files_address_does_not_vouch_for_a_folder() {
+    let infos = narinfos();
+    let of = |part: &str| infos.iter().map(|(_, info)| info).find(|info| info.print().contains(part)).unwrap();
+    let folder = nar_bytes(of("CA: fixed:r:sha1"));
+    assert!(matches!(of("CA: fixed:sha512").verify_content(folder.as_slice()), Err(ContentError::NotFile)));
+    let mut git = of("CA: fixed:r:sha1").clone();
+    git.content_address.as_mut().unwrap().method = Method::Git;
+    let (directory, name) = (git.store_directory().to_owned(), git.path.name().to_owned());
+    let address = git.content_address.as_ref().unwrap();
+    git.path = address.store_path(&directory, &name, &BTreeSet::new(), false).unwrap();
+    assert!(matches!(git.verify_content(folder.as_slice()), Err(ContentError::Unsupported(_))));
 }

@@ -7,4 +7,5 @@ mod corpora;
 #[path = "../../../../tests/support/derivations.rs"]
 mod derivations;
 mod generations;
+mod real_store;
 mod round_trip;

@@ -1,7 +1,12 @@
 //! Store paths that follow from what is in them (Nix manual, "Content-addressing store objects").
 
+mod digests;
+mod verify;
+
 use std::collections::BTreeSet;
 use std::fmt;
+
+pub use verify::ContentError;
 
 use crate::hash::{Algorithm, HashError, Sha256};
 use crate::store_path::StorePathError;
