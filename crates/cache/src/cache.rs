@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use aux_io::database::DatabaseError;
 use aux_io::file::{self, FileError, Lock};
+use aux_nix::NarInfo;
 use aux_nix::signature::{KeyError, KeyName, PublicKey, SecretKey};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
@@ -13,8 +14,9 @@ use zeroize::Zeroizing;
 use crate::access::{Caller, Right, Secret, Token, Tokens};
 use crate::catalogue::{Catalogue, SharedSpace, Space};
 use crate::feed::Feed;
-use crate::names::{PathHash, SpaceName};
+use crate::names::SpaceName;
 use crate::objects::{ObjectError, Objects};
+use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Records, SpaceRow};
 use crate::verdict::ViewVerdict;
 
@@ -162,6 +164,20 @@ impl Cache {
         Ok(())
     }
 
+    /// Signs what a cache holds, if it signs now, and serves it so.
+    pub(crate) fn sign_all(&self, row: SpaceRow) -> Result<(), PromoteError> {
+        let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
+        if row.signs {
+            let mut signatures = Vec::new();
+            for path in self.records.visible(&row)?.iter().filter(|path| path.signature.is_none()) {
+                let info = NarInfo::parse(path.narinfo.as_bytes())?;
+                signatures.push((path.number, self.key.sign(info.fingerprint().as_bytes()).to_string()));
+            }
+            self.records.sign(&signatures)?;
+        }
+        Ok(self.refill(row)?)
+    }
+
     /// Reads a cache or view anew from the records, while nothing is pushed.
     pub(crate) fn reload(&self, row: SpaceRow) -> Result<(), DatabaseError> {
         let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
@@ -170,9 +186,9 @@ impl Cache {
 
     /// The same for somebody who holds pushes back already.
     pub(crate) fn refill(&self, row: SpaceRow) -> Result<(), DatabaseError> {
-        let paths = self.records.visible(&row)?;
-        let withdrawn: BTreeMap<PathHash, String> = self.records.withdrawn(&row)?;
-        self.catalogue.put(Space::filled(row, &paths, withdrawn));
+        let mut space = Space::hiding(row.clone(), self.records.withdrawn(&row)?);
+        self.records.each_visible(&row, &mut |path| space.add(&path))?;
+        self.catalogue.put(space);
         Ok(())
     }
 }

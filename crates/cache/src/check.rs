@@ -120,14 +120,14 @@ impl Cache {
         let known: BTreeSet<PathHash> = paths.iter().map(|path| path.hash).collect();
         for path in &paths {
             checked.paths += 1;
-            if let Err(detail) = self.check_path(path, &known, row) {
+            if let Err(detail) = self.check_path(path, &known) {
                 checked.wrong("path", &format!("{}/{}", row.name, path.base), detail);
             }
         }
         Ok(())
     }
 
-    fn check_path(&self, path: &PathRow, known: &BTreeSet<PathHash>, row: &SpaceRow) -> Result<(), String> {
+    fn check_path(&self, path: &PathRow, known: &BTreeSet<PathHash>) -> Result<(), String> {
         let info = NarInfo::parse(path.narinfo.as_bytes()).map_err(|error| format!("its narinfo: {error}"))?;
         let object = path.object;
         if PathHash::of(&info.path) != Some(path.hash) || info.path.as_str() != path.base {
@@ -139,8 +139,7 @@ impl Cache {
             return Err("its narinfo is of another NAR".to_owned());
         }
         let missing = info.references.iter().find(|one| PathHash::of(one).is_none_or(|hash| !known.contains(&hash)));
-        // A cache may hide a path and not what needs it, where that came later; a view never does.
-        if let Some(missing) = missing.filter(|_| row.source.is_some()) {
+        if let Some(missing) = missing {
             return Err(format!("it needs {missing}, which is not there"));
         }
         let Some(text) = path.signature.as_deref() else { return Ok(()) };

@@ -7,6 +7,7 @@ mod corpora;
 mod feed;
 mod hostile;
 mod http;
+mod keeping;
 mod kills;
 mod nix;
 mod page;
