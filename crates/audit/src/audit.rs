@@ -251,24 +251,12 @@ fn describe(finding: &mut Finding, advisory: &Advisory<'_>) {
 
 /// What all findings of a component share.
 fn blank(inventory: &Inventory, component: &Component) -> Finding {
+    let package = Package { name: component.name.clone(), version: component.version.clone(), purl: purl(component) };
     Finding {
-        id: String::new(),
-        aliases: Vec::new(),
-        package: Package { name: component.name.clone(), version: component.version.clone(), purl: purl(component) },
-        state: State::Affected,
-        class: aux_core::Class::Unclassified,
-        severity: Severity::Unknown,
-        score: None,
-        kev: false,
         scope: component.scope,
         path: inventory.path_to(component).into_iter().map(str::to_owned).collect(),
-        fixed_versions: Vec::new(),
-        fixes: Vec::new(),
-        evidence: Vec::new(),
-        outputs: component.outputs.clone(),
-        waived: None,
-        title: None,
-        references: Vec::new(),
+        outputs: component.outputs.as_slice().into(),
+        ..Finding::new("", package, State::Affected)
     }
 }
 
