@@ -130,12 +130,12 @@ pub(super) fn report() -> Report {
                 checks: Some(checks()),
             },
         ],
-        feed: FeedFacts {
+        feed: Some(FeedFacts {
             serial: 41,
             built: moment("2024-07-01T08:00:00Z"),
             age_seconds: 3 * 86_400 + 1800,
             advisories: 182_004,
-        },
+        }),
         verdict: Verdict::Unknown,
         fail_on: "class:critical,severity:high+fixable".to_owned(),
         gate_file: None,

@@ -242,20 +242,26 @@ fn a_flake_check_passes_and_fails_as_the_audit_does_and_builds_no_machine() {
 fn templates_are_sound_and_their_audits_are_commands_there_are() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/ci");
     let world = World::empty();
-    let mut audits = 0;
+    let (mut audits, mut syncs) = (0, 0);
     for name in ["github.yml", "gitlab.yml", "forgejo.yml"] {
         let text = std::fs::read_to_string(folder.join(name)).unwrap();
         for line in text.lines().filter_map(|line| line.split_once("aux audit ").map(|(_, line)| line)) {
-            // Told by the usage error: an option that is not there is code 2 and said so before anything is read.
+            // An option that is not there is a usage error, told before it is seen that nothing was synced.
             let said = world.run(&format!("audit {}", line.replace(['"', '$'], "")));
-            assert!(said.stderr.contains("feed.auxdb: no such file"), "{name}: {line}: {}", said.stderr);
+            assert!(said.stderr.contains("no feed to audit against"), "{name}: {line}: {}", said.stderr);
             audits += 1;
+        }
+        for line in text.lines().filter_map(|line| line.split_once("aux feed sync ").map(|(_, line)| line)) {
+            let line = line.replace("$AUX_FEED_URL", "file:///nowhere").replace("$RUNNER_TEMP", "/nowhere");
+            let said = world.run(&format!("feed sync {}", line.replace('"', "")));
+            assert!(said.stderr.contains("feed-root.json: no such file"), "{name}: {line}: {}", said.stderr);
+            syncs += 1;
         }
         let checked = python(&folder.join(name));
         let Some(checked) = checked else { continue };
         assert!(checked.status.success(), "{name}: {}", String::from_utf8_lossy(&checked.stderr));
     }
-    assert_eq!(audits, 6);
+    assert_eq!((audits, syncs), (6, 3));
 }
 
 /// A YAML file against what its host asks of one.
