@@ -197,7 +197,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (_left, _file) = create_beside(&folder.path().join("state.json")).unwrap();
         for kept in [".state.json", "state.json", ".part", ".a.1-x.part", "a.1-2.part"] {
-            fs::write(folder.path().join(kept), b"").unwrap();
+            replace(folder.path().join(kept), b"").unwrap();
         }
         sweep(folder.path());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);

@@ -104,6 +104,10 @@ fn each_machine_of_a_flake_is_audited_and_one_that_does_not_evaluate_is_its_own_
         ],
     ));
     let report = aux(&world, "audit fleet --feed feed.auxdb --json").json();
+    // Its configuration is asked for by its name, which nix would not read where it names an attribute.
+    let targets = report["targets"].as_array().unwrap();
+    let odd = targets.iter().find(|target| target["name"].as_str().unwrap().contains("odd")).unwrap().to_string();
+    assert!(odd.contains("AUX-C001") && !odd.contains("cannot be evaluated"), "{odd}");
     let kinds: Vec<_> = report["targets"].as_array().unwrap().iter().map(|target| &target["kind"]).collect();
     assert_eq!(kinds[0], "flake-lock");
     assert!(kinds[1..].iter().all(|kind| *kind == "flake-output"));
