@@ -8,10 +8,8 @@ use aux_app::exit;
 use aux_audit::checks;
 use aux_audit::formats::{Format, Options, changes, render};
 use aux_audit::{
-    DEFAULT_GATE, Gate, Only, Policy, Report, Side, Terms, Verdict, Waivers, audit, audit_configurations, compare,
-    describe,
+    DEFAULT_GATE, Gate, Only, Policy, Report, Side, Terms, Verdict, audit, audit_configurations, compare, describe,
 };
-use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_core::{Ecosystem, Inventory};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -19,7 +17,7 @@ use jiff::tz::TimeZone;
 
 use super::ecosystem::ecosystem;
 use super::explain::{Answer, explained};
-use super::{environment, since, synced};
+use super::{environment, since, synced, waivers};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -233,14 +231,8 @@ fn policy(args: &Args, config: &Config, now: Timestamp) -> Result<Policy, Failur
     let gate_file = configured.map(|set| set.file.display().to_string());
     let gate = Gate::read(words)
         .map_err(|error| Failure::new(error).hint("for example: --fail-on class:critical,severity:high+fixable"))?;
-    let mut waivers = Waivers::default();
     let configured = config.waivers.iter().flat_map(|set| &set.value);
-    for path in if args.waivers.is_empty() { configured.collect::<Vec<_>>() } else { args.waivers.iter().collect() } {
-        let bytes = aux_io::input::read(path, DOCUMENT_BYTES_MAX)?;
-        let name = path.display().to_string();
-        let text = String::from_utf8(bytes).map_err(|_| Failure::new(format!("{name}: it is not UTF-8 text")))?;
-        waivers.read(&name, &text).map_err(Failure::new)?;
-    }
+    let waivers = if args.waivers.is_empty() { waivers::read(configured)? } else { waivers::read(&args.waivers)? };
     Ok(Policy {
         gate,
         gate_file,
