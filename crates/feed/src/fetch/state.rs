@@ -132,7 +132,7 @@ mod tests {
         let example = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
-        std::fs::write(&path, example).unwrap();
+        aux_io::file::replace(&path, example.as_bytes()).unwrap();
         State::read(folder.path()).unwrap().write().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), example);
     }
@@ -141,12 +141,12 @@ mod tests {
     fn a_newer_document_and_one_with_words_unknown_here_are_refused() {
         for wrong in [r#"{"schema":"aux.fetch/2","sources":{}}"#, r#"{"sources":{}}"#, "{", ""] {
             let folder = tempfile::tempdir().unwrap();
-            std::fs::write(folder.path().join(NAME), wrong).unwrap();
+            aux_io::file::replace(folder.path().join(NAME), wrong.as_bytes()).unwrap();
             assert!(matches!(State::read(folder.path()), Err(FetchError::State { .. })), "{wrong}");
         }
         let folder = tempfile::tempdir().unwrap();
         let unknown = r#"{"schema":"aux.fetch/1","sources":{"kev":{"colour":"red"}}}"#;
-        std::fs::write(folder.path().join(NAME), unknown).unwrap();
+        aux_io::file::replace(folder.path().join(NAME), unknown.as_bytes()).unwrap();
         assert!(State::read(folder.path()).unwrap_err().to_string().contains("colour"));
     }
 }
