@@ -119,6 +119,7 @@ fn whoever_comes_last_of_agent_server_and_notifier_is_waited_for() {
     let server = machine.server();
     assert_eq!(server.next().summary, machine.headline("vulnerable", "CVE-2021-10001"));
     // The server goes, something is raised, another one comes: the toast is not one of its own.
+    machine.settle();
     server.stop();
     machine.world.feed(1, FIXED);
     notifier.wait_for("no notification server runs in this session");
