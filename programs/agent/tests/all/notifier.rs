@@ -1,8 +1,12 @@
 //! From a new feed to a toast: the real agent on a system bus of its own, the notifier between that and a session's bus.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::mpsc::channel;
 
-use aux_alert::{Delivery, DeliveryState, Listed, Queue};
+use aux_alert::{Delivery, DeliveryState, Queue};
 
 use crate::bus::Bus;
 use crate::session::{Notifier, Server, command, opened, portal};
@@ -41,18 +45,7 @@ impl Machine {
 
     /// Waits until the notifier has written down that everything it knows was shown.
     fn settle(&self) {
-        let path = self.world.path("home-state/aux/notifier.sqlite");
-        loop {
-            let listed = Queue::open(&path).unwrap().list(u32::MAX).unwrap();
-            let is_delivered = |listed: &Listed| {
-                let delivered = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Delivered { .. });
-                listed.deliveries.iter().any(delivered)
-            };
-            if listed.iter().all(is_delivered) {
-                return;
-            }
-            std::thread::yield_now();
-        }
+        settled(&self.world.path("home-state/aux/notifier.sqlite"));
     }
 
     /// The headline of an advisory on zlib.
@@ -66,6 +59,18 @@ impl Machine {
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+}
+
+/// Waits until everything in a queue is delivered, and returns how.
+fn settled(queue: &Path) -> Vec<Delivery> {
+    loop {
+        let listed = Queue::open(queue).unwrap().list(u32::MAX).unwrap();
+        let is_delivered = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Delivered { .. });
+        if listed.iter().all(|listed| listed.deliveries.iter().any(is_delivered)) {
+            return listed.into_iter().flat_map(|listed| listed.deliveries).collect();
+        }
+        std::thread::yield_now();
     }
 }
 
@@ -147,6 +152,32 @@ fn a_slow_server_is_waited_for_and_shown_everything_once() {
     let summaries = [server.next().summary, server.next().summary];
     assert!(summaries[0].contains("CVE-2021-10001") && summaries[1].contains("CVE-2021-10002"), "{summaries:?}");
     assert_eq!(server.rest(), []);
+}
+
+/// A receiver of webhooks that answers nothing until it is told to.
+#[test]
+fn a_slow_receiver_of_webhooks_does_not_delay_a_toast() {
+    let Some(machine) = Machine::new(0) else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (release, released) = channel::<()>();
+    let receiver = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        released.recv().unwrap();
+        stream.write_all(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        // Held open until the other side has read it.
+        stream.read_to_end(&mut Vec::new()).ok();
+    });
+    let world = &machine.world;
+    world.file("aux.toml", &format!("{}\n[alert.webhook.team]\nurl = \"{url}\"\n", world.text("aux.toml")));
+    let (_daemon, server, _notifier) = (machine.daemon(), machine.server(), machine.notifier());
+    machine.world.feed(1, "");
+    assert!(server.next().summary.contains("CVE-2021-10001"));
+    release.send(()).unwrap();
+    receiver.join().unwrap();
+    // The first attempt was still under way, and has succeeded since.
+    let deliveries = settled(&machine.world.path("state/alerts.sqlite"));
+    assert_eq!(deliveries.iter().map(|delivery| delivery.attempts).collect::<Vec<_>>(), [1]);
 }
 
 #[test]
