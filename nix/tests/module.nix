@@ -26,6 +26,7 @@ let
         };
         systemd.packages = list;
         systemd.services = any;
+        systemd.user.services = any;
         systemd.timers = any;
         nix.package = mkOption {
           type = types.package;
@@ -40,6 +41,7 @@ let
   pkgs = {
     aux = package "aux";
     nix = package "nix";
+    xdg-utils = package "xdg-utils";
     # The settings themselves: writing them down is the work of nixpkgs.
     formats.toml = _options: { generate = _name: value: value; };
   };
@@ -57,6 +59,7 @@ in
   refused = map (assertion: assertion.message) failed;
   settings = config.environment.etc."aux/aux.toml".source or null;
   services = builtins.attrNames config.systemd.services;
+  sessions = builtins.mapAttrs (_name: unit: unit.wantedBy) config.systemd.user.services;
   timer = config.systemd.timers.auxd-round.timerConfig.OnCalendar or null;
   packages = map (package: package.name) config.systemd.packages;
   polkit = config.security.polkit.enable;

@@ -19,6 +19,6 @@ pub mod wording;
 pub use channel::{Channel, Message, SendError};
 pub use event::{Event, EventKind};
 pub use line::Line;
-pub use queue::{Accepted, Attempt, Delivery, DeliveryState, Listed, Outcome, Queue, QueueError, Surroundings};
+pub use queue::{Accepted, Attempt, Delivery, DeliveryState, Listed, Outcome, Place, Queue, QueueError, Surroundings};
 pub use secret::{Secret, SecretError};
 pub use settings::{Channels, Session, Settings, SetupError};
