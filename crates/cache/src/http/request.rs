@@ -1,0 +1,91 @@
+//! Bodies of requests: read whole with a bound, or handed piece by piece to a thread that may block.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use aux_core::limits::CACHE_STALL_SECONDS_MAX;
+use bytes::{Buf, Bytes};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::failure::Failure;
+
+/// Pieces that may wait for the thread; the client is held back by then.
+const PIECES_WAITING: usize = 8;
+const STALL: Duration = Duration::from_secs(CACHE_STALL_SECONDS_MAX);
+
+/// All of a body of at most `limit` bytes.
+pub async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Failure> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Failure::TooLarge);
+    }
+    let mut bytes = Vec::new();
+    while let Some(frame) = timeout(STALL, body.frame()).await.map_err(|_| Failure::Slow)? {
+        let frame = frame.map_err(|_| Failure::malformed("the body ended before its end"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > limit {
+            return Err(Failure::TooLarge);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+/// The reading end for a thread that may block, and what fills it.
+pub fn pieces(body: Incoming) -> (Pieces, impl Future<Output = ()>) {
+    let (sender, receiver) = mpsc::channel(PIECES_WAITING);
+    (Pieces { receiver, current: Bytes::new(), is_ended: false }, fill(body, sender))
+}
+
+async fn fill(mut body: Incoming, sender: mpsc::Sender<Piece>) {
+    loop {
+        let piece = match timeout(STALL, body.frame()).await {
+            Err(_) => Piece::Failed(io::ErrorKind::TimedOut),
+            Ok(Some(Err(_))) => Piece::Failed(io::ErrorKind::ConnectionReset),
+            Ok(None) => Piece::End,
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => Piece::Data(data),
+                Err(_trailers) => continue,
+            },
+        };
+        let is_last = !matches!(piece, Piece::Data(_));
+        // The thread that has heard enough hangs up.
+        if sender.send(piece).await.is_err() || is_last {
+            return;
+        }
+    }
+}
+
+enum Piece {
+    Data(Bytes),
+    Failed(io::ErrorKind),
+    End,
+}
+
+/// A body, read by blocking. Only a body that came to its end gives an end.
+pub struct Pieces {
+    receiver: mpsc::Receiver<Piece>,
+    current: Bytes,
+    is_ended: bool,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() && !self.is_ended {
+            match self.receiver.blocking_recv() {
+                Some(Piece::Data(data)) => self.current = data,
+                Some(Piece::End) => self.is_ended = true,
+                Some(Piece::Failed(kind)) => return Err(kind.into()),
+                // The connection's task is gone, and the body with it.
+                None => return Err(io::ErrorKind::ConnectionReset.into()),
+            }
+        }
+        let length = self.current.len().min(buffer.len());
+        if let Some(part) = buffer.get_mut(..length) {
+            self.current.copy_to_slice(part);
+        }
+        Ok(length)
+    }
+}

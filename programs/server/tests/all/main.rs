@@ -1,0 +1,9 @@
+//! The server as a process, with a real Nix as its client.
+#![cfg(test)]
+
+#[expect(dead_code, reason = "real inventories are for other packages' tests")]
+#[path = "../../../../tests/support/corpora.rs"]
+mod corpora;
+mod http;
+mod nix;
+mod world;

@@ -1,0 +1,94 @@
+//! An unmodified Nix pushes and substitutes.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::http::request;
+use crate::world::{Nix, World, hash};
+
+#[test]
+fn a_closure_is_pushed_with_netrc_and_substituted_with_the_servers_key() {
+    let world = World::new();
+    let Some(nix) = Nix::new(&world, &world.token("*", &["push"])) else { return };
+    let path = nix.build();
+    let closure = nix.closure(&path);
+    assert_eq!(closure.len(), 4);
+    for packing in ["xz", "none", "zstd", "gzip"] {
+        world.api("POST", "caches", &json!({ "name": packing, "signs": true }));
+        nix.run("nix", &["copy", "--to", &format!("{}?compression={packing}", world.url(packing)), &path]);
+        assert_eq!(world.api("GET", &format!("caches/{packing}"), &json!({}))["paths"], 4);
+    }
+    let url = world.url("xz");
+
+    let second = nix.second_store("second");
+    let from = ["copy", "--from", &url, "--to", &second, "--option", "trusted-public-keys"];
+    let refused = nix.fail("nix", &[&from[..], &["", &path]].concat());
+    assert!(refused.contains("lacks a valid signature") || refused.contains("lacks a signature"), "{refused}");
+    nix.run("nix", &[&from[..], &[&world.public_key, &path]].concat());
+    for one in closure {
+        let copied = world.path("second").join("nix/store").join(one.rsplit('/').next().unwrap());
+        assert!(copied.exists(), "{}", copied.display());
+    }
+}
+
+#[test]
+fn without_a_token_nothing_is_told_and_a_revoked_one_opens_nothing() {
+    let world = World::new();
+    let made = world.api("POST", "tokens", &json!({ "label": "x", "cache": "staging", "rights": ["push"] }));
+    let token = made["token"].as_str().unwrap();
+    let Some(nix) = Nix::new(&world, token) else { return };
+    let path = nix.build();
+    nix.run("nix", &["copy", "--to", &world.url("staging"), &path]);
+    let narinfo = format!("GET /staging/{}.narinfo", hash(&path));
+    assert_eq!(world.ask(&narinfo, token, b"").status, 200);
+    assert_eq!(world.ask(&narinfo, "", b"").status, 401);
+    assert_eq!(world.ask("GET /none/nix-cache-info", "", b"").status, 401);
+    assert_eq!(world.ask("GET /none/nix-cache-info", token, b"").status, 403);
+    assert_eq!(world.ask(&narinfo.replace("staging", "vetted"), token, b"").status, 403);
+    world.api("DELETE", &format!("tokens/{}", made["id"].as_str().unwrap()), &json!({}));
+    assert_eq!(world.ask(&narinfo, token, b"").status, 401);
+    let refused = nix.fail("nix", &["copy", "--to", &world.url("staging"), "--refresh", &path]);
+    assert!(refused.contains("401"), "{refused}");
+    world.api("PATCH", "caches/staging", &json!({ "anonymous": true }));
+    assert_eq!(world.ask(&narinfo, "", b"").status, 200);
+    assert_eq!(world.ask(&narinfo.replace("GET", "PUT"), "", b"x").status, 401);
+}
+
+#[test]
+fn a_nar_is_sent_whole_or_in_part_and_never_short() {
+    let world = World::new();
+    let token = world.token("staging", &["push"]);
+    let Some(nix) = Nix::new(&world, &token) else { return };
+    let path = nix.build();
+    nix.run("nix", &["copy", "--to", &world.url("staging"), &path]);
+    let narinfo = world.ask(&format!("GET /staging/{}.narinfo", hash(&path)), &token, b"");
+    assert_eq!(narinfo.header("content-type"), Some("text/x-nix-narinfo"));
+    let url = narinfo.text().lines().find_map(|line| line.strip_prefix("URL: ")).unwrap();
+    let nar = world.ask(&format!("GET /staging/{url}"), &token, b"");
+    let tag = nar.header("etag").unwrap();
+    assert!(narinfo.text().contains(&format!("FileHash: sha256:{}", tag.trim_matches('"'))));
+    let head = world.ask(&format!("HEAD /staging/{url}"), &token, b"");
+    assert_eq!((head.status, head.header("content-length")), (200, nar.header("content-length")));
+    let bearer = format!("Bearer {token}");
+    let with = |name, value| {
+        let headers = [("Authorization", bearer.as_str()), (name, value)];
+        request(&world.listen, &format!("GET /staging/{url}"), &headers, b"")
+    };
+    let part = with("Range", "bytes=3-9");
+    assert_eq!((part.status, &part.body[..]), (206, &nar.body[3..10]));
+    assert_eq!(part.header("content-range"), Some(&*format!("bytes 3-9/{}", nar.body.len())));
+    assert_eq!(with("Range", "bytes=999999-").status, 416);
+    assert_eq!(with("If-None-Match", tag).status, 304);
+    // The same NAR under a cache that has no path with it is not there.
+    world.api("POST", "caches", &json!({ "name": "other", "anonymous": true }));
+    assert_eq!(world.ask(&format!("GET /other/{url}"), "", b"").status, 404);
+    // A file that lost its end is no answer at all, and the log says which.
+    let shard = url.strip_prefix("nar/").unwrap();
+    let file = world.path("data/objects").join(&shard[..2]).join(shard);
+    let bytes = fs::read(&file).unwrap();
+    aux_io::file::replace(&file, &bytes[..bytes.len() - 1]).unwrap();
+    let broken = world.ask(&format!("GET /staging/{url}"), &token, b"");
+    assert_eq!((broken.status, broken.text()), (500, "Internal Server Error\n"));
+    assert!(world.log().contains("bytes on disk"), "{}", world.log());
+}
