@@ -150,8 +150,14 @@ impl Cache {
         Ok(())
     }
 
-    /// Reads a cache or view anew from the records.
+    /// Reads a cache or view anew from the records, while nothing is pushed.
     pub(crate) fn reload(&self, row: SpaceRow) -> Result<(), DatabaseError> {
+        let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
+        self.refill(row)
+    }
+
+    /// The same for somebody who holds pushes back already.
+    pub(crate) fn refill(&self, row: SpaceRow) -> Result<(), DatabaseError> {
         let paths = self.records.visible(&row)?;
         let withdrawn: BTreeMap<PathHash, String> = self.records.withdrawn(&row)?;
         self.catalogue.put(Space::filled(row, &paths, withdrawn));

@@ -64,15 +64,6 @@ impl fmt::Debug for PathHash {
     }
 }
 
-/// How a NAR is packed when it is put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
-    None,
-    Gzip,
-    Xz,
-    Zstd,
-}
-
 /// The name under which a client puts a NAR: the last part of the narinfo's `URL`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UploadName(Box<str>);
@@ -83,32 +74,19 @@ impl UploadName {
         let fits = text.len() <= UPLOAD_NAME_BYTES_MAX
             && !text.starts_with('.')
             && text.bytes().all(is_plain)
-            && packing(text).is_some();
+            && is_nar(text);
         fits.then(|| Self(text.into()))
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    pub fn packing(&self) -> Packing {
-        packing(&self.0).unwrap_or(Packing::None)
-    }
 }
 
-/// How a NAR of this name is packed; `None` where it is no name of a NAR.
-fn packing(name: &str) -> Option<Packing> {
-    let (stem, rest) = name.split_once(".nar")?;
-    if stem.is_empty() {
-        return None;
-    }
-    match rest {
-        "" => Some(Packing::None),
-        ".gz" => Some(Packing::Gzip),
-        ".xz" => Some(Packing::Xz),
-        ".zst" => Some(Packing::Zstd),
-        _ => None,
-    }
+/// `x.nar`, or that with the suffix of a packing.
+fn is_nar(name: &str) -> bool {
+    let is_suffix = |rest: &str| rest.is_empty() || rest.strip_prefix('.').is_some_and(|suffix| !suffix.contains('.'));
+    name.split_once(".nar").is_some_and(|(stem, rest)| !stem.is_empty() && is_suffix(rest))
 }
 
 /// The name of a NAR as this server offers it: `<nix32 of its hash>.nar.zst`.
@@ -177,11 +155,11 @@ mod tests {
             assert_eq!(SpaceName::parse(text), None, "{text}");
         }
         assert!(SpaceName::parse("team-1").is_some());
-        for text in ["", ".nar", "..nar", "../x.nar", "a/b.nar", "x.nar.rar", "x", "x.nar.xz.nar", "x\0.nar", ".x.nar"]
+        for text in ["", ".nar", "..nar", "../x.nar", "a/b.nar", "x.narrow", "x", "x.nar.xz.nar", "x\0.nar", ".x.nar"]
         {
             assert_eq!(UploadName::parse(text), None, "{text}");
         }
-        assert_eq!(UploadName::parse("x.nar.xz").unwrap().packing(), Packing::Xz);
+        assert!(UploadName::parse("x.nar.xz").is_some() && UploadName::parse("x.nar").is_some());
         assert_eq!(offered_nar("x.nar.zst"), None);
         assert_eq!(PathHash::parse("01rwx9dqpbp7r777v319h2acnmqqawp"), None);
     }

@@ -82,7 +82,7 @@ impl Cache {
             return Err(PutError::View);
         }
         let mut incoming = self.objects.arrive()?;
-        let received = receive(from, name.packing(), &mut incoming).map_err(PutError::Receive)?;
+        let received = receive(from, &mut incoming).map_err(PutError::Receive)?;
         // Until the upload is written down, collection could remove an object that nobody seems to need.
         let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
         match self.records.object(received.nar_hash)? {
@@ -92,7 +92,7 @@ impl Cache {
             }
             _ => self.objects.keep(incoming, received.nar_hash)?,
         }
-        self.records.put_upload(&row, name, (&received, &[]), actor)?;
+        self.records.put_upload(&row, name, &received, actor)?;
         Ok(received)
     }
 
@@ -140,6 +140,8 @@ impl Cache {
             signature: own,
             references: others.filter_map(PathHash::of).collect(),
         };
+        // Somebody who reads the cache anew must not miss what is written down here and not yet in memory.
+        let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
         match self.records.commit(&row, &commit, &self.actor(caller))? {
             CommitOutcome::Committed(number) => {
                 let Commit { hash, base, object, narinfo, signature, .. } = commit;

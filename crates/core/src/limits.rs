@@ -144,6 +144,8 @@ pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 64 << 10;
 pub const ALERT_SEND_SECONDS_MAX: u64 = 30;
 /// One NAR put into a cache, unpacked, bytes.
 pub const CACHE_NAR_BYTES_MAX: u64 = 64 << 30;
+/// Entries of a NAR whose listing a cache keeps; larger ones have none.
+pub const CACHE_LISTING_ENTRIES_MAX: usize = 200_000;
 /// One request of a cache's interface, bytes.
 pub const CACHE_REQUEST_BYTES_MAX: usize = 16 << 20;
 /// A build log or a realisation put into a cache, bytes.

@@ -166,7 +166,7 @@ impl From<ReceiveError> for Failure {
             ReceiveError::Client(cause) if cause.kind() == std::io::ErrorKind::TimedOut => Self::Slow,
             ReceiveError::Client(_) => Self::malformed("the body ended before its end"),
             ReceiveError::Packing(_) => Self::refused("packing", detail),
-            ReceiveError::Empty => Self::refused("size-mismatch", detail),
+            ReceiveError::Nar(_) => Self::refused("nar", detail),
             ReceiveError::TooLarge => Self::TooLarge,
             ReceiveError::Disk(error) => error.into(),
         }

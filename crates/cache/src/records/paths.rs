@@ -74,7 +74,7 @@ impl Records {
         &self,
         space: &SpaceRow,
         name: &UploadName,
-        (received, listing): (&Received, &[u8]),
+        received: &Received,
         actor: &Actor,
     ) -> Result<(), DatabaseError> {
         let now = actor.now.as_second();
@@ -86,7 +86,7 @@ impl Records {
                     signed(received.nar_size),
                     received.file_hash.0,
                     signed(received.file_size),
-                    listing,
+                    received.listing.as_bytes(),
                     now
                 ],
             )?;
