@@ -12,9 +12,11 @@ use zeroize::Zeroizing;
 
 use crate::access::{Caller, Right, Secret, Token, Tokens};
 use crate::catalogue::{Catalogue, SharedSpace, Space};
+use crate::feed::Feed;
 use crate::names::{PathHash, SpaceName};
 use crate::objects::{ObjectError, Objects};
 use crate::records::{Actor, NewSpace, Records, SpaceRow};
+use crate::verdict::ViewVerdict;
 
 /// What Nix's own cache has as its priority; lower is asked first.
 pub const PRIORITY: u32 = 40;
@@ -32,6 +34,8 @@ pub struct Surroundings {
     pub random: Box<dyn Fn() -> Option<[u8; 32]> + Send + Sync>,
     /// Where every store that substitutes from here lies: `/nix/store`.
     pub store_directory: String,
+    /// A compiled index that somebody keeps new; without one no rule that asks for an audit holds.
+    pub feed: Option<PathBuf>,
 }
 
 /// Everything a server serves from.
@@ -44,6 +48,8 @@ pub struct Cache {
     pub(crate) keeping: RwLock<()>,
     /// Held while a view or the set of views changes, so that acts on views come one after another.
     views: Mutex<()>,
+    pub(crate) feed: Feed,
+    verdicts: Mutex<BTreeMap<i64, ViewVerdict>>,
     surroundings: Surroundings,
     tokens: RwLock<Tokens>,
     data: PathBuf,
@@ -91,6 +97,8 @@ impl Cache {
             key,
             keeping: RwLock::default(),
             views: Mutex::default(),
+            feed: Feed::new(surroundings.feed.clone()),
+            verdicts: Mutex::default(),
             surroundings,
             tokens: RwLock::default(),
             data: data.to_path_buf(),
@@ -141,6 +149,10 @@ impl Cache {
     /// Holds others back from changing views until it is dropped.
     pub(crate) fn changing_views(&self) -> MutexGuard<'_, ()> {
         self.views.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn verdicts(&self) -> MutexGuard<'_, BTreeMap<i64, ViewVerdict>> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the tokens anew: after this returns, a revoked one opens nothing.

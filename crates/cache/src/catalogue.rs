@@ -60,7 +60,7 @@ impl Space {
 
     /// Makes a path visible, or what is said of it new.
     pub fn add(&mut self, path: &PathRow) {
-        let ObjectRow { nar_hash, nar_size, file_hash, file_size } = path.object;
+        let ObjectRow { nar_hash, nar_size, file_hash, file_size, .. } = path.object;
         let own = path.signature.as_deref().filter(|_| self.is_signed());
         let served = Served { number: path.number, nar_hash, nar_size, narinfo: ready(&path.narinfo, own) };
         if self.paths.insert(path.hash, served).is_none() {

@@ -3,13 +3,20 @@
 pub mod access;
 mod cache;
 mod catalogue;
+mod check;
 pub mod client;
+mod dependencies;
+mod feed;
 pub mod http;
 pub mod names;
 mod objects;
+mod policy;
+mod promote;
 mod push;
 mod receive;
 mod records;
+mod verdict;
+mod withdraw;
 
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};

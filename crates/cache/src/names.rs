@@ -71,10 +71,8 @@ pub struct UploadName(Box<str>);
 impl UploadName {
     pub fn parse(text: &str) -> Option<Self> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+' | b'=');
-        let fits = text.len() <= UPLOAD_NAME_BYTES_MAX
-            && !text.starts_with('.')
-            && text.bytes().all(is_plain)
-            && is_nar(text);
+        let fits =
+            text.len() <= UPLOAD_NAME_BYTES_MAX && !text.starts_with('.') && text.bytes().all(is_plain) && is_nar(text);
         fits.then(|| Self(text.into()))
     }
 
@@ -89,9 +87,9 @@ fn is_nar(name: &str) -> bool {
     name.split_once(".nar").is_some_and(|(stem, rest)| !stem.is_empty() && is_suffix(rest))
 }
 
-/// The name of a NAR as this server offers it: `<nix32 of its hash>.nar.zst`.
+/// The hash in a name such as this server gives NARs: `<nix32 of its hash>.nar`, and perhaps the packing's suffix.
 pub fn offered_nar(name: &str) -> Option<[u8; 32]> {
-    nix32::decode::<32>(name.strip_suffix(".nar.zst")?)
+    nix32::decode::<32>(name.split_once(".nar")?.0)
 }
 
 /// Store names by `*` and `?`.
@@ -155,8 +153,7 @@ mod tests {
             assert_eq!(SpaceName::parse(text), None, "{text}");
         }
         assert!(SpaceName::parse("team-1").is_some());
-        for text in ["", ".nar", "..nar", "../x.nar", "a/b.nar", "x.narrow", "x", "x.nar.xz.nar", "x\0.nar", ".x.nar"]
-        {
+        for text in ["", ".nar", "..nar", "../x.nar", "a/b.nar", "x.narrow", "x", "x.nar.xz.nar", "x\0.nar", ".x.nar"] {
             assert_eq!(UploadName::parse(text), None, "{text}");
         }
         assert!(UploadName::parse("x.nar.xz").is_some() && UploadName::parse("x.nar").is_some());

@@ -1,4 +1,4 @@
-//! NARs as files: one folder, zstd, named by the hash of what is in them, never changed once they stand there.
+//! NARs as files: one folder, each as it was sent, named by the hash of what is in them, never changed once they stand there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,7 +10,7 @@ use aux_nix::Sha256;
 
 /// Folders below the folder, by the first two characters of the name.
 const SHARD_CHARACTERS: usize = 2;
-const SUFFIX: &str = ".nar.zst";
+const SUFFIX: &str = ".nar";
 
 /// The folder of NARs, and beside it the one where they arrive.
 #[derive(Debug)]
@@ -118,7 +118,8 @@ impl Objects {
 
     fn recognised(&self, path: PathBuf) -> Found {
         let name = path.file_name().and_then(|name| name.to_str());
-        let hash = name.and_then(crate::names::offered_nar).map(Sha256);
+        let stem = name.and_then(|name| name.strip_suffix(SUFFIX));
+        let hash = stem.and_then(aux_nix::nix32::decode::<32>).map(Sha256);
         match hash.filter(|hash| self.path(*hash) == path) {
             Some(hash) => Found::Object(hash),
             None => Found::Foreign(path),

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::PoisonError;
 
 use aux_io::database::DatabaseError;
-use aux_nix::narinfo::{Compression, NarInfoError, NarUrl, NarUrlError};
+use aux_nix::narinfo::{NarInfoError, NarUrl, NarUrlError};
 use aux_nix::signature::{KeyError, SignatureError, TrustedKeys};
 use aux_nix::{NarInfo, Sha256};
 
@@ -125,8 +125,8 @@ impl Cache {
         }
         let upload = self.checked_upload(row.number, &info)?;
         let object = upload.object;
-        info.url = NarUrl::parse(&format!("nar/{}.nar.zst", object.nar_hash.nix32()))?;
-        info.compression = Compression::Zstd;
+        info.url = NarUrl::parse(&format!("nar/{}.nar{}", object.nar_hash.nix32(), object.packing.suffix()))?;
+        info.compression = object.packing.compression();
         (info.file_hash, info.file_size) = (Some(object.file_hash), Some(object.file_size));
         // Nobody else signs under our name.
         info.signatures.retain(|signature| signature.key != self.key.public().name);

@@ -173,7 +173,7 @@ pub const CACHE_POLICY_BYTES_MAX: usize = 1 << 20;
 /// How long what nobody needs is kept in a cache, seconds, where nobody says otherwise.
 pub const CACHE_GRACE_SECONDS: i64 = 14 * 86_400;
 /// How often the feed's file is looked at, seconds.
-pub const CACHE_FEED_SECONDS: u64 = 10;
+pub const CACHE_FEED_SECONDS: u64 = 5;
 /// A narinfo, bytes; the one of a system with ten thousand references stays below.
 pub const NARINFO_BYTES_MAX: usize = 1 << 20;
 /// Signatures of one narinfo.

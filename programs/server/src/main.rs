@@ -23,6 +23,9 @@ struct Args {
     /// Where to listen; port 0 takes any that is free. Put a proxy that speaks TLS in front of other addresses than loopback.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8180")]
     listen: SocketAddr,
+    /// The index that policies ask, kept new by `aux feed sync` or somebody else; looked at every five seconds.
+    #[arg(long, value_name = "FILE.auxdb")]
+    feed: Option<PathBuf>,
     /// The store directory of those who substitute from here.
     #[arg(long, value_name = "DIR", default_value = "/nix/store")]
     store_dir: String,

@@ -14,7 +14,7 @@ use crate::say::Serving;
 
 /// Serves until a signal says stop. The error is a sentence for a person.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
-    let cache = Cache::open(&args.data, surroundings(&args.store_dir)).map_err(|error| error.to_string())?;
+    let cache = Cache::open(&args.data, surroundings(args)).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no threads to serve with: {error}"))?;
     runtime.block_on(listen(args, Arc::new(cache)))
@@ -49,9 +49,10 @@ async fn listen(args: &Args, cache: Arc<Cache>) -> Result<(), String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the program is where the clock is read")]
-fn surroundings(store_directory: &str) -> Surroundings {
+fn surroundings(args: &Args) -> Surroundings {
     Surroundings {
-        store_directory: store_directory.to_owned(),
+        store_directory: args.store_dir.clone(),
+        feed: args.feed.clone(),
         now: Box::new(Timestamp::now),
         random: Box::new(|| {
             let mut bytes = [0; 32];

@@ -77,8 +77,7 @@ async fn get(
             let nar = offered.and_then(|hash| Some((hash, space.read().nar(hash)?)));
             match nar {
                 Some(nar) => send_nar(server, nar, request).await,
-                None if request.method() == Method::HEAD => arrived(server, space, name).await,
-                None => Err(Failure::NotFound),
+                None => arrived(server, space, name, request).await,
             }
         }
         Resource::Listing(hash) => {
@@ -160,11 +159,23 @@ fn tagged(mut answer: Answer, tag: &str) -> Answer {
     answer
 }
 
-/// Whether a NAR was put under a name and can be committed: what a client asks that goes on with a push.
-async fn arrived(server: &Arc<Server>, space: &SharedSpace, name: UploadName) -> Result<Answer, Failure> {
-    let (number, server) = (space.read().row.number, Arc::clone(server));
-    let upload = blocking(move || Ok(server.cache.records.upload(number, &name)?)).await?.ok_or(Failure::NotFound)?;
-    Ok(head(StatusCode::OK, NAR, upload.sent_size, Body::empty()))
+/// A NAR under the name that it was put under. Whoever pushed asks for it: to go on with a push, and later, because Nix
+/// remembers the narinfo that it wrote and not the one it would read.
+async fn arrived(
+    server: &Arc<Server>,
+    space: &SharedSpace,
+    name: UploadName,
+    request: &Request<Incoming>,
+) -> Result<Answer, Failure> {
+    let (number, records) = (space.read().row.number, Arc::clone(server));
+    let upload = blocking(move || Ok(records.cache.records.upload(number, &name)?)).await?.ok_or(Failure::NotFound)?;
+    let nar_hash = upload.object.nar_hash;
+    let committed = space.read().nar(nar_hash).filter(|nar| nar.file_hash == upload.sent_hash);
+    match committed {
+        Some(nar) => send_nar(server, (nar_hash, nar), request).await,
+        None if request.method() == Method::HEAD => Ok(head(StatusCode::OK, NAR, upload.sent_size, Body::empty())),
+        None => Err(Failure::NotFound),
+    }
 }
 
 async fn put(
@@ -216,7 +227,7 @@ async fn take_nar(
         let _place = place;
         let actor = server.cache.actor(&caller);
         let received = server.cache.take_nar(&space, &name, &mut reader, &actor)?;
-        server.counters.pushed_bytes.add(received.sent_size);
+        server.counters.pushed_bytes.add(received.file_size);
         Ok::<_, Failure>(())
     });
     filling.await;

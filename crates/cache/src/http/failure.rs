@@ -4,7 +4,9 @@ use aux_io::database::DatabaseError;
 use hyper::StatusCode;
 
 use crate::access::AccessError;
+use crate::check::OrderError;
 use crate::objects::ObjectError;
+use crate::promote::PromoteError;
 use crate::push::PutError;
 use crate::receive::ReceiveError;
 
@@ -145,6 +147,28 @@ impl From<DatabaseError> for Failure {
             | DatabaseError::ReadOnly { .. }
             | DatabaseError::Migration { .. }
             | DatabaseError::Query { .. } => Self::Internal { detail },
+        }
+    }
+}
+
+impl From<PromoteError> for Failure {
+    fn from(error: PromoteError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PromoteError::NoView => Self::refused("no-view", detail),
+            PromoteError::Lock(_) => Self::refused("lock", detail),
+            PromoteError::Name(_) => Self::Forbidden,
+            PromoteError::Policy(_) | PromoteError::NarInfo(_) => Self::Internal { detail },
+            PromoteError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<OrderError> for Failure {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Database(error) => error.into(),
+            OrderError::Object(error) => error.into(),
         }
     }
 }

@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aux_core::limits::{
-    CACHE_CONNECTIONS_MAX, CACHE_HEAD_BYTES_MAX, CACHE_HEAD_SECONDS_MAX, CACHE_STALL_SECONDS_MAX, CACHE_UPLOADS_MAX,
+    CACHE_CONNECTIONS_MAX, CACHE_FEED_SECONDS, CACHE_HEAD_BYTES_MAX, CACHE_HEAD_SECONDS_MAX, CACHE_STALL_SECONDS_MAX,
+    CACHE_UPLOADS_MAX,
 };
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -70,6 +71,7 @@ impl Server {
 
 /// Serves until `stop` says so, and then until what was begun is answered.
 pub async fn serve(listener: TcpListener, server: Arc<Server>, mut stop: watch::Receiver<bool>) {
+    let following = tokio::spawn(follow_feed(Arc::clone(&server)));
     let places = Arc::new(Semaphore::new(CACHE_CONNECTIONS_MAX));
     loop {
         let place = Arc::clone(&places).acquire_owned();
@@ -88,10 +90,27 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, mut stop: watch::
             drop(place);
         });
     }
+    following.abort();
     let all = u32::try_from(CACHE_CONNECTIONS_MAX).unwrap_or(u32::MAX);
     let ended = tokio::time::timeout(Duration::from_secs(CACHE_STALL_SECONDS_MAX), places.acquire_many(all)).await;
     if ended.is_err() {
         tracing::warn!("some connections were still open when the server ended");
+    }
+}
+
+/// Looks at the feed's file again and again, the first time at once.
+async fn follow_feed(server: Arc<Server>) {
+    let mut interval = tokio::time::interval(Duration::from_secs(CACHE_FEED_SECONDS));
+    loop {
+        interval.tick().await;
+        let server = Arc::clone(&server);
+        let done = blocking(move || {
+            server.cache.follow_feed();
+            Ok(())
+        });
+        if done.await.is_err() {
+            tracing::error!("looking at the feed ended early");
+        }
     }
 }
 

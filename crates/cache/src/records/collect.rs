@@ -60,7 +60,6 @@ impl Records {
                 // References of what goes are removed first, all of them, so that order within it does not matter.
                 transaction.execute("DELETE FROM reference WHERE path NOT IN (SELECT number FROM needed)", [])?;
                 transaction.execute("DELETE FROM path WHERE number NOT IN (SELECT number FROM needed)", [])?;
-                transaction.execute("DELETE FROM upload WHERE at <= ?1", [before])?;
             }
             let unneeded = "created <= ?1 AND nar_hash NOT IN (SELECT nar_hash FROM path WHERE number IN (SELECT number FROM needed)) \
                             AND nar_hash NOT IN (SELECT nar_hash FROM upload WHERE at > ?1)";
@@ -73,6 +72,8 @@ impl Records {
                 collected.stored_bytes = collected.stored_bytes.saturating_add(size);
             }
             if !terms.is_dry {
+                let gone = format!("nar_hash IN (SELECT nar_hash FROM object WHERE {unneeded})");
+                transaction.execute(&format!("DELETE FROM upload WHERE at <= ?1 AND {gone}"), [before])?;
                 transaction.execute(&format!("DELETE FROM object WHERE {unneeded}"), [before])?;
                 let detail = format!("{} paths, {} NARs", collected.paths, collected.objects.len());
                 trail::write(transaction, actor, ("gc", None), (None, Some(&detail)))?;

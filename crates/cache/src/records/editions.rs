@@ -84,8 +84,8 @@ impl Records {
                 _ => Some(begin(transaction, view, ("promote", decision.reason.as_deref()), actor)?),
             };
             if let Some(edition) = edition {
-                let mut sign = transaction
-                    .prepare("UPDATE path SET signature = ?2 WHERE number = ?1 AND signature IS NOT ?2")?;
+                let mut sign =
+                    transaction.prepare("UPDATE path SET signature = ?2 WHERE number = ?1 AND signature IS NOT ?2")?;
                 let mut enter = transaction.prepare("INSERT INTO entry VALUES (?1, ?2, ?3, NULL)")?;
                 for (path, signature) in signatures {
                     sign.execute(params![path, signature])?;

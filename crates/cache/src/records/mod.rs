@@ -24,7 +24,7 @@ use jiff::Timestamp;
 
 pub use collect::{Collected, Terms};
 pub use decisions::{Decision, Judgement};
-pub use editions::{Edition, Editing, To};
+pub use editions::{Editing, Edition, To};
 pub use paths::{Commit, CommitOutcome, ObjectRow, PathRow, Upload};
 pub use pins::Pin;
 pub use spaces::{NewSpace, SpaceRow};

@@ -6,13 +6,14 @@ use aux_nix::Sha256;
 
 use super::{Actor, Records, SpaceRow, optional, signed, trail, unsigned};
 use crate::names::{PathHash, UploadName};
-use crate::receive::Received;
+use crate::receive::{Packing, Received};
 
 /// A NAR that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectRow {
     pub nar_hash: Sha256,
     pub nar_size: u64,
+    pub packing: Packing,
     pub file_hash: Sha256,
     pub file_size: u64,
 }
@@ -64,7 +65,7 @@ pub enum CommitOutcome {
 }
 
 const COLUMNS: &str = "path.number, path.hash, path.base, path.narinfo, path.signature, object.nar_hash, object.nar_size, \
-                       object.file_hash, object.file_size";
+                       object.packing, object.file_hash, object.file_size";
 
 impl Records {
     /// Remembers a NAR whose file stands in the folder, and under which name it was put.
@@ -80,10 +81,11 @@ impl Records {
         let now = actor.now.as_second();
         self.write(|transaction| {
             transaction.execute(
-                "INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (nar_hash) DO NOTHING",
+                "INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (nar_hash) DO NOTHING",
                 params![
                     received.nar_hash.0,
                     signed(received.nar_size),
+                    received.packing.compression().name(),
                     received.file_hash.0,
                     signed(received.file_size),
                     received.listing.as_bytes(),
@@ -97,8 +99,8 @@ impl Records {
                     space.number,
                     name.as_str(),
                     received.nar_hash.0,
-                    received.sent_hash.0,
-                    signed(received.sent_size),
+                    received.file_hash.0,
+                    signed(received.file_size),
                     now
                 ],
             )?;
@@ -114,8 +116,8 @@ impl Records {
     /// All NARs that are kept, by hash.
     pub fn objects(&self) -> Result<Vec<ObjectRow>, DatabaseError> {
         self.read(|transaction| {
-            let mut statement =
-                transaction.prepare("SELECT nar_hash, nar_size, file_hash, file_size FROM object ORDER BY nar_hash")?;
+            let mut statement = transaction
+                .prepare("SELECT nar_hash, nar_size, packing, file_hash, file_size FROM object ORDER BY nar_hash")?;
             statement.query_map([], |row| object(row, 0))?.collect()
         })
     }
@@ -124,14 +126,14 @@ impl Records {
     pub fn upload(&self, space: i64, name: &UploadName) -> Result<Option<Upload>, DatabaseError> {
         self.read(|transaction| {
             optional(transaction.query_row(
-                "SELECT object.nar_hash, object.nar_size, object.file_hash, object.file_size, upload.file_hash, \
+                "SELECT object.nar_hash, object.nar_size, packing, object.file_hash, object.file_size, upload.file_hash, \
                  upload.file_size FROM upload JOIN object USING (nar_hash) WHERE space = ?1 AND name = ?2",
                 params![space, name.as_str()],
                 |row| {
                     Ok(Upload {
                         object: object(row, 0)?,
-                        sent_hash: Sha256(row.get(4)?),
-                        sent_size: unsigned(row.get(5)?),
+                        sent_hash: Sha256(row.get(5)?),
+                        sent_size: unsigned(row.get(6)?),
                     })
                 },
             ))
@@ -264,8 +266,8 @@ fn find(transaction: &Transaction<'_>, space: i64, hash: PathHash) -> Result<Opt
 }
 
 fn find_object(transaction: &Transaction<'_>, nar_hash: Sha256) -> Result<Option<ObjectRow>, rusqlite::Error> {
-    let mut statement =
-        transaction.prepare("SELECT nar_hash, nar_size, file_hash, file_size FROM object WHERE nar_hash = ?1")?;
+    let mut statement = transaction
+        .prepare("SELECT nar_hash, nar_size, packing, file_hash, file_size FROM object WHERE nar_hash = ?1")?;
     optional(statement.query_row([nar_hash.0], |row| object(row, 0)))
 }
 
@@ -284,7 +286,12 @@ fn object(row: &Row<'_>, first: usize) -> Result<ObjectRow, rusqlite::Error> {
     Ok(ObjectRow {
         nar_hash: Sha256(row.get(first)?),
         nar_size: unsigned(row.get(first + 1)?),
-        file_hash: Sha256(row.get(first + 2)?),
-        file_size: unsigned(row.get(first + 3)?),
+        packing: packing(row.get(first + 2)?)?,
+        file_hash: Sha256(row.get(first + 3)?),
+        file_size: unsigned(row.get(first + 4)?),
     })
+}
+
+fn packing(name: String) -> Result<Packing, rusqlite::Error> {
+    Packing::parse(&name).ok_or(rusqlite::Error::InvalidColumnName(name))
 }

@@ -45,11 +45,8 @@ impl Records {
     pub fn unpin(&self, space: &SpaceRow, name: &str, actor: &Actor) -> Result<Option<Pin>, DatabaseError> {
         self.write(|transaction| {
             let own = params![space.number, name];
-            let found = optional(transaction.query_row(
-                &format!("{SELECT} WHERE pin.space = ?1 AND pin.name = ?2"),
-                own,
-                pin,
-            ))?;
+            let found =
+                optional(transaction.query_row(&format!("{SELECT} WHERE pin.space = ?1 AND pin.name = ?2"), own, pin))?;
             if let Some(pin) = &found {
                 transaction.execute("DELETE FROM pin WHERE space = ?1 AND name = ?2", own)?;
                 trail::write(transaction, actor, ("unpin", Some(&space.name)), (Some(&pin.base), Some(name)))?;

@@ -29,6 +29,7 @@ CREATE TABLE space (
 CREATE TABLE object (
     nar_hash BLOB PRIMARY KEY,
     nar_size INTEGER NOT NULL,
+    packing TEXT NOT NULL,
     file_hash BLOB NOT NULL,
     file_size INTEGER NOT NULL,
     listing BLOB NOT NULL,

@@ -4,6 +4,11 @@
 #[expect(dead_code, reason = "real inventories are for other packages' tests")]
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
+mod feed;
+mod hostile;
 mod http;
+mod kills;
 mod nix;
+mod pushing;
+mod views;
 mod world;

@@ -52,6 +52,11 @@ impl World {
         self.child = Some(child);
     }
 
+    /// The server's process, for somebody who ends it while others use the world.
+    pub(crate) fn take_child(&mut self) -> Child {
+        self.child.take().unwrap()
+    }
+
     /// Kills the server where it stands.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -184,6 +189,12 @@ impl<'w> Nix<'w> {
         }
         command.stdin(Stdio::null());
         command
+    }
+
+    /// Forgets what it remembers of caches, as another machine would not know it.
+    pub(crate) fn forget(&self) {
+        fs::remove_dir_all(self.world.path("home")).unwrap();
+        fs::create_dir(self.world.path("home")).unwrap();
     }
 
     /// A second store that substitutes into another folder.

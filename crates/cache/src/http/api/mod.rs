@@ -1,7 +1,10 @@
 //! The interface below `/-/api/1`: one file a subject, each request a document and each answer one.
 
 mod caches;
+mod hiding;
+mod keeping;
 mod tokens;
+mod views;
 
 use std::sync::Arc;
 
@@ -54,10 +57,29 @@ impl Call {
     fn dispatch(&self, parts: &[String]) -> Result<Reply, Failure> {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         match parts.as_slice() {
+            ["status"] => self.only(&Method::GET, "GET", Self::status),
+            ["gc"] => self.only(&Method::POST, "POST", Self::collect),
+            ["fsck"] => self.only(&Method::POST, "POST", Self::check),
+            ["trail"] => self.only(&Method::GET, "GET", Self::trail),
+            ["caches", name, "withdraw"] => self.only(&Method::POST, "POST", |call| call.withdraw(name)),
+            ["caches", name, "restore"] => self.only(&Method::POST, "POST", |call| call.restore(name)),
+            ["caches", name, "why", path] => self.only(&Method::GET, "GET", |call| call.why(name, path)),
+            ["caches", name, "pins"] => self.pins(name, None),
+            ["caches", name, "pins", pin] => self.pins(name, Some(pin)),
+            ["views", rest @ ..] => self.views(rest),
             ["caches", rest @ ..] => self.caches(rest),
             ["tokens", rest @ ..] => self.tokens(rest),
             _ => Err(Failure::NotFound),
         }
+    }
+
+    fn only(
+        &self,
+        method: &Method,
+        allowed: &'static str,
+        act: impl FnOnce(&Self) -> Result<Reply, Failure>,
+    ) -> Result<Reply, Failure> {
+        if self.method == *method { act(self) } else { Err(Failure::Method { allowed }) }
     }
 
     /// The request's document, every key of which is known.
