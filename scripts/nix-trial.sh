@@ -111,3 +111,18 @@ token=$("$folder/aux" cache token create own --cache "$name-own" --may read "${s
 echo "machine ${host%%:*} login any password $token" >"$work/netrc"
 does "Nix substitutes what aux pushed" nix copy --from "$url/$name-own" --to "local?root=$work/third" \
     --option trusted-public-keys "$key" "$path"
+
+# A view shows what was promoted, and nothing else; what is withdrawn is gone.
+aux_cache() { "$folder/aux" cache "$@" "${server[@]}"; }
+aux_cache create "$name-view" --view-of "$name" --anonymous >"$work/said" 2>&1 || fails "a view is made"
+rm -f "$work/netrc"
+# A new memory each time, for Nix keeps what it was answered.
+from_view() { rm -rf "$work/.cache"; nix copy --from "$url/$name-view" --to "local?root=$work/$1" --option trusted-public-keys "$key" "$path"; }
+refused "what was not promoted is not served" "is not valid|does not exist|no substituter|cannot|404" from_view fourth
+does "a promotion" aux_cache promote "$path" --to "$name-view" --reason "a trial"
+does "what was promoted is substituted, by everybody" from_view fourth
+does "a withdrawal" aux_cache withdraw "$library" --from "$name-view" --reason "a trial"
+refused "what was withdrawn is not served, nor what needs it" "is not valid|does not exist|no substituter|cannot|404" from_view fifth
+if aux_cache why "$path" --in "$name-view" >"$work/said" 2>&1; then fails "why says that it is not served"; fi
+grep -q "because it needs $(basename "$library")" "$work/said" || fails "why says because of what"
+holds "why says because of what"

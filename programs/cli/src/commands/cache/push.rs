@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use aux_app::exit;
-use aux_cache::client::{Plan, PushOptions, PushStep, Pushed, push};
+use aux_cache::client::{Plan, PushError, PushOptions, PushStep, Pushed, push};
 use aux_inventory::{store_objects, store_path_of};
 use serde_json::json;
 
@@ -139,9 +139,15 @@ fn say(args: &Args, pushed: &Pushed, ui: &mut Ui) -> Result<(), Failure> {
 fn incomplete(pushed: &Pushed, cache: &str) -> Failure {
     let failed = counted(pushed.failed.len(), "path", "paths");
     let details = pushed.failed.iter().map(|failure| format!("{}: {}", failure.path, failure.error)).collect();
+    let advice = pushed.failed.iter().find_map(|failure| match &failure.error {
+        PushError::Client(error) => Some(error.advice()),
+        PushError::Damaged { .. } => Some("`nix-store --repair-path PATH` fetches or builds what is damaged again"),
+        PushError::Pack(_) | PushError::Needs(_) | PushError::NotTried => None,
+    });
+    let advice = advice.unwrap_or("mend this");
     Failure::new(format!("{failed} did not get to {cache}"))
         .details(details)
-        .hint("mend this and push again; what was sent is not sent twice")
+        .hint(format!("{advice}; then push again, and what was sent is not sent twice"))
 }
 
 /// The text of a lock beside the flake that is named, or of the file itself.
