@@ -19,7 +19,7 @@ use crate::records::{Actor, NewSpace, Records, SpaceRow};
 use crate::verdict::ViewVerdict;
 
 /// What Nix's own cache has as its priority; lower is asked first.
-pub const PRIORITY: u32 = 40;
+pub(crate) const PRIORITY: u32 = 40;
 const STAGING: &str = "staging";
 const VETTED: &str = "vetted";
 const TOKEN_FILE: &str = "admin-token";

@@ -107,20 +107,20 @@ type Shared = Arc<RwLock<Space>>;
 
 /// All caches and views.
 #[derive(Debug, Default)]
-pub struct Catalogue(RwLock<BTreeMap<SpaceName, Shared>>);
+pub(crate) struct Catalogue(RwLock<BTreeMap<SpaceName, Shared>>);
 
 impl Catalogue {
-    pub fn space(&self, name: &SpaceName) -> Option<SharedSpace> {
+    pub(crate) fn space(&self, name: &SpaceName) -> Option<SharedSpace> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned().map(SharedSpace)
     }
 
     /// By its number in the records.
-    pub fn numbered(&self, number: i64) -> Option<SharedSpace> {
+    pub(crate) fn numbered(&self, number: i64) -> Option<SharedSpace> {
         self.all().into_iter().find(|space| space.read().row.number == number)
     }
 
     /// Adds one, or puts it in the place of the one with its name.
-    pub fn put(&self, space: Space) {
+    pub(crate) fn put(&self, space: Space) {
         let name = space.row.name.clone();
         let mut spaces = self.0.write().unwrap_or_else(PoisonError::into_inner);
         match spaces.get(&name) {
@@ -130,7 +130,7 @@ impl Catalogue {
     }
 
     /// Every cache and view, by name.
-    pub fn all(&self) -> Vec<SharedSpace> {
+    pub(crate) fn all(&self) -> Vec<SharedSpace> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().map(SharedSpace).collect()
     }
 }

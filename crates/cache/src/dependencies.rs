@@ -6,11 +6,11 @@ use aux_nix::{BaseName, NarInfo};
 
 /// For each path that a root reaches, the one before it on a shortest way.
 #[derive(Debug, Default)]
-pub struct Ways<'i>(BTreeMap<&'i BaseName, Option<&'i BaseName>>);
+pub(crate) struct Ways<'i>(BTreeMap<&'i BaseName, Option<&'i BaseName>>);
 
 impl<'i> Ways<'i> {
     /// From the given roots; without any, from the paths that no other needs.
-    pub fn from(infos: &'i [NarInfo], roots: &BTreeSet<&BaseName>) -> Self {
+    pub(crate) fn from(infos: &'i [NarInfo], roots: &BTreeSet<&BaseName>) -> Self {
         let known: BTreeMap<&BaseName, &NarInfo> = infos.iter().map(|info| (&info.path, info)).collect();
         let needed: BTreeSet<&BaseName> =
             infos.iter().flat_map(|info| info.references.iter().filter(|one| **one != info.path)).collect();
@@ -34,7 +34,7 @@ impl<'i> Ways<'i> {
     }
 
     /// The way to a path, a root first and the path last.
-    pub fn to(&self, path: &BaseName) -> Vec<String> {
+    pub(crate) fn to(&self, path: &BaseName) -> Vec<String> {
         let mut way = vec![path.to_string()];
         let mut next = self.0.get(path).copied().flatten();
         while let Some(path) = next {

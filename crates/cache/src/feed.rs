@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 /// Where the feed is, and what its file looked like when it was read last.
 #[derive(Debug)]
-pub struct Feed {
+pub(crate) struct Feed {
     path: Option<PathBuf>,
     seen: Mutex<Option<Mark>>,
 }
@@ -30,7 +30,7 @@ struct Mark {
 
 /// What a feed says of some store paths.
 #[derive(Debug, Clone)]
-pub enum Findings {
+pub(crate) enum Findings {
     /// Nobody can say, and why.
     Unknown(String),
     Known {
@@ -41,12 +41,12 @@ pub enum Findings {
 }
 
 impl Feed {
-    pub fn new(path: Option<PathBuf>) -> Self {
+    pub(crate) fn new(path: Option<PathBuf>) -> Self {
         Self { path, seen: Mutex::new(None) }
     }
 
     /// Whether the file is another than at the last time this was asked.
-    pub fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self) -> bool {
         let now = self.path.as_deref().and_then(mark);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let has_changed = *seen != now;
@@ -55,7 +55,7 @@ impl Feed {
     }
 
     /// Serial and the moment it was built, or what is wrong with it; `None` where none was named.
-    pub fn facts(&self) -> Option<Result<(u64, Timestamp), &'static str>> {
+    pub(crate) fn facts(&self) -> Option<Result<(u64, Timestamp), &'static str>> {
         let path = self.path.as_ref()?;
         let mapped = file::map(path).map_err(|_| "it cannot be read");
         Some(mapped.and_then(|mapped| match Index::open(&mapped) {
@@ -65,7 +65,7 @@ impl Feed {
     }
 
     /// Audits store paths by their names. A path whose name is that of no package has no findings.
-    pub fn findings(&self, paths: &[&BaseName], age_days_max: u32, now: Timestamp) -> Findings {
+    pub(crate) fn findings(&self, paths: &[&BaseName], age_days_max: u32, now: Timestamp) -> Findings {
         let Some(path) = &self.path else {
             return Findings::Unknown("the server was started without a feed (--feed)".to_owned());
         };

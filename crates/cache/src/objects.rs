@@ -14,7 +14,7 @@ const SUFFIX: &str = ".nar";
 
 /// The folder of NARs, and beside it the one where they arrive.
 #[derive(Debug)]
-pub struct Objects {
+pub(crate) struct Objects {
     folder: PathBuf,
     incoming: PathBuf,
     next: AtomicU64,
@@ -22,7 +22,7 @@ pub struct Objects {
 
 /// A file that a NAR is arriving in. Dropped before it is kept, it is gone.
 #[derive(Debug)]
-pub struct Incoming {
+pub(crate) struct Incoming {
     pub file: File,
     path: PathBuf,
     is_kept: bool,
@@ -30,7 +30,7 @@ pub struct Incoming {
 
 /// Something in the folder of NARs, by its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Found {
+pub(crate) enum Found {
     Object(Sha256),
     /// Not named like a NAR.
     Foreign(PathBuf),
@@ -48,7 +48,7 @@ pub enum ObjectError {
 impl Objects {
     /// Opens the folders below `data`, makes them where they are missing, and throws away what was arriving when the
     /// server ended. The caller holds the lock of `data`.
-    pub fn open(data: &Path) -> Result<Self, ObjectError> {
+    pub(crate) fn open(data: &Path) -> Result<Self, ObjectError> {
         let objects = Self { folder: data.join("objects"), incoming: data.join("incoming"), next: AtomicU64::new(0) };
         for folder in [&objects.folder, &objects.incoming] {
             fs::create_dir_all(folder).map_err(|cause| classified(folder, cause))?;
@@ -61,7 +61,7 @@ impl Objects {
     }
 
     /// A new file for a NAR that arrives.
-    pub fn arrive(&self) -> Result<Incoming, ObjectError> {
+    pub(crate) fn arrive(&self) -> Result<Incoming, ObjectError> {
         let path = self.incoming.join(format!("{}.part", self.next.fetch_add(1, Ordering::Relaxed)));
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path);
@@ -70,7 +70,7 @@ impl Objects {
     }
 
     /// Makes an arrived NAR one of the store. It is on the disk, name and bytes, when this returns.
-    pub fn keep(&self, mut incoming: Incoming, nar_hash: Sha256) -> Result<(), ObjectError> {
+    pub(crate) fn keep(&self, mut incoming: Incoming, nar_hash: Sha256) -> Result<(), ObjectError> {
         incoming.file.sync_all().map_err(|cause| classified(&incoming.path, cause))?;
         let target = self.path(nar_hash);
         let shard = target.parent().unwrap_or(&self.folder);
@@ -84,17 +84,17 @@ impl Objects {
     }
 
     /// The file of a NAR.
-    pub fn open_object(&self, nar_hash: Sha256) -> Result<File, ObjectError> {
+    pub(crate) fn open_object(&self, nar_hash: Sha256) -> Result<File, ObjectError> {
         let path = self.path(nar_hash);
         File::open(&path).map_err(|cause| classified(&path, cause))
     }
 
-    pub fn has(&self, nar_hash: Sha256) -> bool {
+    pub(crate) fn has(&self, nar_hash: Sha256) -> bool {
         self.path(nar_hash).is_file()
     }
 
     /// Removes a NAR; one that is not there is no error.
-    pub fn remove(&self, nar_hash: Sha256) -> Result<(), ObjectError> {
+    pub(crate) fn remove(&self, nar_hash: Sha256) -> Result<(), ObjectError> {
         let path = self.path(nar_hash);
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(classified(&path, cause)),
@@ -103,7 +103,7 @@ impl Objects {
     }
 
     /// Everything that stands in the folder.
-    pub fn list(&self, each: &mut dyn FnMut(Found)) -> Result<(), ObjectError> {
+    pub(crate) fn list(&self, each: &mut dyn FnMut(Found)) -> Result<(), ObjectError> {
         for shard in entries(&self.folder)? {
             if !shard.is_dir() {
                 each(Found::Foreign(shard));
@@ -144,7 +144,7 @@ impl Drop for Incoming {
 
 impl Incoming {
     /// Where it arrives, for errors.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

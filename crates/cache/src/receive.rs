@@ -91,7 +91,7 @@ impl Packing {
 }
 
 /// Reads all of `from`, and leaves it in `incoming` as it came, if it is a NAR.
-pub fn receive(from: &mut dyn Read, incoming: &mut Incoming) -> Result<Received, ReceiveError> {
+pub(crate) fn receive(from: &mut dyn Read, incoming: &mut Incoming) -> Result<Received, ReceiveError> {
     let path = incoming.path().to_path_buf();
     let mut kept = BufWriter::with_capacity(BUFFER_BYTES, &incoming.file);
     let received = take(from, &mut kept, &path)?;
@@ -100,7 +100,7 @@ pub fn receive(from: &mut dyn Read, incoming: &mut Incoming) -> Result<Received,
 }
 
 /// Hashes a kept file and the NAR in it: what a check asks.
-pub fn rehash(file: &mut dyn Read) -> Result<Received, ReceiveError> {
+pub(crate) fn rehash(file: &mut dyn Read) -> Result<Received, ReceiveError> {
     take(file, &mut io::sink(), Path::new(""))
 }
 

@@ -8,25 +8,25 @@ use serde_json::{Value, json};
 use super::body::Body;
 use super::failure::Failure;
 
-pub type Answer = Response<Body>;
+pub(super) type Answer = Response<Body>;
 
-pub const TEXT: &str = "text/plain; charset=utf-8";
-pub const JSON: &str = "application/json";
-pub const NARINFO: &str = "text/x-nix-narinfo";
-pub const NAR: &str = "application/x-nix-nar";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const JSON: &str = "application/json";
+pub(super) const NARINFO: &str = "text/x-nix-narinfo";
+pub(super) const NAR: &str = "application/x-nix-nar";
 /// Why a path is hidden.
 const WITHDRAWN: HeaderName = HeaderName::from_static("aux-withdrawn");
 const REQUEST: HeaderName = HeaderName::from_static("aux-request");
 
 /// A whole body in memory.
-pub fn bytes(status: StatusCode, kind: &'static str, bytes: impl Into<Bytes>) -> Answer {
+pub(super) fn bytes(status: StatusCode, kind: &'static str, bytes: impl Into<Bytes>) -> Answer {
     let bytes = bytes.into();
     let length = bytes.len() as u64;
     head(status, kind, length, Body::Bytes(bytes))
 }
 
 /// A document of the interface.
-pub fn document(status: StatusCode, document: &impl serde::Serialize) -> Answer {
+pub(super) fn document(status: StatusCode, document: &impl serde::Serialize) -> Answer {
     match serde_json::to_vec(document) {
         Ok(mut text) => {
             text.push(b'\n');
@@ -37,7 +37,7 @@ pub fn document(status: StatusCode, document: &impl serde::Serialize) -> Answer 
 }
 
 /// A head that states the length; of an answer to `HEAD` the body is empty all the same.
-pub fn head(status: StatusCode, kind: &'static str, length: u64, body: Body) -> Answer {
+pub(super) fn head(status: StatusCode, kind: &'static str, length: u64, body: Body) -> Answer {
     let mut answer = Response::new(body);
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
@@ -48,13 +48,13 @@ pub fn head(status: StatusCode, kind: &'static str, length: u64, body: Body) -> 
 }
 
 /// A failure as Nix is told it: the status phrase, and nothing more.
-pub fn plain(failure: &Failure) -> Answer {
+pub(super) fn plain(failure: &Failure) -> Answer {
     let phrase = failure.status().canonical_reason().unwrap_or("Error");
     with_headers(bytes(failure.status(), TEXT, format!("{phrase}\n")), failure)
 }
 
 /// A failure as the interface tells it.
-pub fn error(failure: &Failure, request: &str) -> Answer {
+pub(super) fn error(failure: &Failure, request: &str) -> Answer {
     let told: Value = json!({
         "schema": "aux.error/1",
         "status": failure.status().as_u16(),
@@ -66,7 +66,7 @@ pub fn error(failure: &Failure, request: &str) -> Answer {
 }
 
 /// Puts the request's number on an answer.
-pub fn numbered(mut answer: Answer, request: &str) -> Answer {
+pub(super) fn numbered(mut answer: Answer, request: &str) -> Answer {
     if let Ok(value) = HeaderValue::from_str(request) {
         answer.headers_mut().insert(REQUEST, value);
     }

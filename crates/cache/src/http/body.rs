@@ -14,13 +14,13 @@ use http_body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 
 /// What follows the head of an answer.
-pub enum Body {
+pub(super) enum Body {
     Bytes(Bytes),
     File(FileBody),
 }
 
 /// A part of a file, read in large pieces, one ahead of what is being sent.
-pub struct FileBody {
+pub(super) struct FileBody {
     file: Arc<File>,
     position: u64,
     /// Not yet asked of the disk.
@@ -31,12 +31,12 @@ pub struct FileBody {
 }
 
 impl Body {
-    pub fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         Self::Bytes(Bytes::new())
     }
 
     /// `length` bytes from `start`; the caller knows that the file has them.
-    pub fn file(file: File, start: u64, length: u64) -> Self {
+    pub(super) fn file(file: File, start: u64, length: u64) -> Self {
         Self::File(FileBody { file: Arc::new(file), position: start, remaining: length, unsent: length, piece: None })
     }
 }

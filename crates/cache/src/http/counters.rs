@@ -4,21 +4,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A number that only rises.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub(super) struct Counter(AtomicU64);
 
 impl Counter {
-    pub fn add(&self, by: u64) {
+    pub(super) fn add(&self, by: u64) {
         self.0.fetch_add(by, Ordering::Relaxed);
     }
 
-    pub fn value(&self) -> u64 {
+    pub(super) fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// All of them, from the start of the server on.
 #[derive(Debug, Default)]
-pub struct Counters {
+pub(super) struct Counters {
     pub requests: Counter,
     pub failures: Counter,
     pub narinfo_hits: Counter,

@@ -12,7 +12,7 @@ use crate::receive::ReceiveError;
 
 /// A request that failed. `Internal` and `NoSpace` carry what goes to the log alone.
 #[derive(Debug)]
-pub enum Failure {
+pub(super) enum Failure {
     Unauthorized,
     Forbidden,
     NotFound,
@@ -49,7 +49,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
@@ -68,7 +68,7 @@ impl Failure {
     }
 
     /// What a program can act on.
-    pub fn word(&self) -> &'static str {
+    pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
@@ -88,7 +88,7 @@ impl Failure {
     }
 
     /// What the client may read: only of what it sent itself.
-    pub fn told(&self) -> Option<&str> {
+    pub(super) fn told(&self) -> Option<&str> {
         match self {
             Self::Malformed { detail } | Self::Refused { detail, .. } | Self::Exists { detail } => Some(detail),
             Self::Withdrawn { reason } => Some(reason),
@@ -106,18 +106,18 @@ impl Failure {
     }
 
     /// What the log is told besides.
-    pub fn logged(&self) -> Option<&str> {
+    pub(super) fn logged(&self) -> Option<&str> {
         match self {
             Self::NoSpace { detail } | Self::Internal { detail } => Some(detail),
             _ => self.told(),
         }
     }
 
-    pub fn refused(word: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn refused(word: &'static str, detail: impl Into<String>) -> Self {
         Self::Refused { word, detail: detail.into() }
     }
 
-    pub fn malformed(detail: impl Into<String>) -> Self {
+    pub(super) fn malformed(detail: impl Into<String>) -> Self {
         Self::Malformed { detail: detail.into() }
     }
 }

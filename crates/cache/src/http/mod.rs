@@ -6,6 +6,8 @@ mod body;
 mod cached;
 mod counters;
 mod failure;
+mod metrics;
+mod page;
 mod range;
 mod request;
 mod route;
@@ -28,7 +30,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-use crate::access::Caller;
+use crate::access::{Caller, Right};
 use crate::cache::Cache;
 use crate::catalogue::SharedSpace;
 use answer::Answer;
@@ -36,6 +38,9 @@ use counters::Counters;
 use failure::Failure;
 use route::{NoteKind, Route};
 use stall::Watched;
+
+/// What Prometheus asks for.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A cache and what is needed to serve it.
 pub struct Server {
@@ -179,7 +184,16 @@ async fn dispatch(server: &Arc<Server>, request: Request<Incoming>, route: Route
             blocking(move || Ok(server.cache.records.setting("made")?)).await?;
             Ok(answer::bytes(StatusCode::OK, answer::TEXT, "ok\n"))
         }
-        Route::StatusPage | Route::Metrics => Err(Failure::NotFound),
+        Route::StatusPage | Route::Metrics => {
+            let header = cached::header(request.headers(), &hyper::header::AUTHORIZATION);
+            server.cache.caller(header).may(Right::Read, None)?;
+            let server = Arc::clone(server);
+            blocking(move || match route {
+                Route::StatusPage => page::answer(&server),
+                _ => Ok(answer::bytes(StatusCode::OK, METRICS, metrics::text(&server)?)),
+            })
+            .await
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// What of a body is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub(super) enum Part {
     Whole,
     /// From a byte on, so many; never none.
     Some {
@@ -15,7 +15,7 @@ pub enum Part {
 
 /// Reads a `Range` for a body of `size` bytes under a tag. What is no single range of bytes is passed over, as the
 /// standard allows (section 14.2), and so is a range of another body than the client has (`If-Range`).
-pub fn part(range: Option<&str>, if_range: Option<&str>, tag: &str, size: u64) -> Part {
+pub(super) fn part(range: Option<&str>, if_range: Option<&str>, tag: &str, size: u64) -> Part {
     let Some(set) = range.and_then(|range| range.strip_prefix("bytes=")) else { return Part::Whole };
     if if_range.is_some_and(|has| has != tag) || set.contains(',') {
         return Part::Whole;
@@ -42,7 +42,7 @@ pub fn part(range: Option<&str>, if_range: Option<&str>, tag: &str, size: u64) -
 }
 
 /// Whether `If-None-Match` names the tag.
-pub fn is_known(if_none_match: Option<&str>, tag: &str) -> bool {
+pub(super) fn is_known(if_none_match: Option<&str>, tag: &str) -> bool {
     // Section 13.1.2: weak comparison.
     let names = |one: &str| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag;
     if_none_match.is_some_and(|tags| tags.split(',').map(str::trim).any(names))

@@ -17,7 +17,7 @@ const PIECES_WAITING: usize = 8;
 const STALL: Duration = Duration::from_secs(CACHE_STALL_SECONDS_MAX);
 
 /// All of a body of at most `limit` bytes.
-pub async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Failure> {
+pub(super) async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Failure> {
     if body.size_hint().lower() > limit as u64 {
         return Err(Failure::TooLarge);
     }
@@ -34,7 +34,7 @@ pub async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Failure>
 }
 
 /// The reading end for a thread that may block, and what fills it.
-pub fn pieces(body: Incoming) -> (Pieces, impl Future<Output = ()>) {
+pub(super) fn pieces(body: Incoming) -> (Pieces, impl Future<Output = ()>) {
     let (sender, receiver) = mpsc::channel(PIECES_WAITING);
     (Pieces { receiver, current: Bytes::new(), is_ended: false }, fill(body, sender))
 }
@@ -65,7 +65,7 @@ enum Piece {
 }
 
 /// A body, read by blocking. Only a body that came to its end gives an end.
-pub struct Pieces {
+pub(super) struct Pieces {
     receiver: mpsc::Receiver<Piece>,
     current: Bytes,
     is_ended: bool,

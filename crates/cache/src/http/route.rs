@@ -6,7 +6,7 @@ use crate::names::{PathHash, SpaceName, UploadName, offered_nar};
 
 /// One resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
+pub(super) enum Route {
     StatusPage,
     Metrics,
     Health,
@@ -17,7 +17,7 @@ pub enum Route {
 
 /// One resource of a cache or view.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resource {
+pub(super) enum Resource {
     Info,
     NarInfo(PathHash),
     Listing(PathHash),
@@ -28,13 +28,13 @@ pub enum Resource {
 
 /// What is kept beside paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoteKind {
+pub(super) enum NoteKind {
     Log,
     Realisation,
 }
 
 impl NoteKind {
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Log => "log",
             Self::Realisation => "realisation",
@@ -50,7 +50,7 @@ const PART_BYTES_MAX: usize = 260;
 
 impl Route {
     /// Reads the path of a request, still as it was sent; `None` where it names nothing.
-    pub fn parse(path: &str) -> Option<Self> {
+    pub(super) fn parse(path: &str) -> Option<Self> {
         let rest = path.strip_prefix('/')?;
         match rest {
             "" => return Some(Self::StatusPage),

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A stream with a bound on how long a write may wait.
-pub struct Watched {
+pub(super) struct Watched {
     stream: TcpStream,
     limit: Duration,
     waiting: Pin<Box<Sleep>>,
@@ -18,7 +18,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    pub fn new(stream: TcpStream, limit: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
         Self { stream, limit, waiting: Box::pin(sleep(limit)), is_waiting: false }
     }
 

@@ -8,7 +8,7 @@ use super::{Audited, Condition, Facts, Pattern, Policy, Rule, alone};
 
 /// A rule that does not hold for a path, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
+pub(crate) struct Broken {
     pub rule: String,
     pub reason: String,
     /// Nobody could tell whether it holds; that is no.
@@ -22,7 +22,7 @@ enum Outcome {
 }
 
 /// Judges one path: the evidence, one sentence a rule, and what does not hold.
-pub fn judge(policy: &Policy, facts: &Facts<'_>) -> (Vec<String>, Vec<Broken>) {
+pub(crate) fn judge(policy: &Policy, facts: &Facts<'_>) -> (Vec<String>, Vec<Broken>) {
     let (mut evidence, mut broken) = (Vec::new(), Vec::new());
     for rule in &policy.rules {
         match rule_outcome(rule, facts) {

@@ -12,15 +12,15 @@ use aux_nix::{BaseName, NarInfo};
 
 use crate::names::Pattern;
 
-pub use judge::{Broken, judge};
-pub use text::PolicyError;
+pub(crate) use judge::judge;
+pub(crate) use text::PolicyError;
 
 /// How old a feed may be and still be believed, days, where a policy does not say.
 const FEED_AGE_DAYS_MAX: u32 = 7;
 
 /// Rules, all of which must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     pub rules: Vec<Rule>,
     pub when_affected: WhenAffected,
     pub feed_age_days_max: u32,
@@ -29,7 +29,7 @@ pub struct Policy {
 /// What happens to paths that a view serves and that a new feed speaks against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum WhenAffected {
+pub(crate) enum WhenAffected {
     /// They are listed, and the view's verdict is `fail`.
     Flag,
     /// They are withdrawn besides.
@@ -38,14 +38,14 @@ pub enum WhenAffected {
 
 /// One rule: it holds where any of its conditions does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub(crate) struct Rule {
     pub name: String,
     pub any: Vec<Condition>,
 }
 
 /// One thing that may be so of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// At least so many of these keys signed it.
     SignedBy {
         keys: Vec<PublicKey>,
@@ -66,7 +66,7 @@ pub enum Condition {
 
 /// What is known of a path.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'f> {
+pub(crate) struct Facts<'f> {
     pub info: &'f NarInfo,
     pub audit: Audited<'f>,
     pub builders: &'f dyn Builders,
@@ -74,21 +74,21 @@ pub struct Facts<'f> {
 
 /// What the audit says of a path's component.
 #[derive(Debug, Clone, Copy)]
-pub enum Audited<'f> {
+pub(crate) enum Audited<'f> {
     /// There is no answer: no feed, one that cannot be read or is too old.
     Unknown(&'f str),
     Findings(&'f [Finding]),
 }
 
 /// Who says of a path that building gave this NAR.
-pub trait Builders: std::fmt::Debug + Sync {
+pub(crate) trait Builders: std::fmt::Debug + Sync {
     /// Names of builders; the error says why nobody can tell.
     fn agreeing(&self, info: &NarInfo) -> Result<BTreeSet<String>, String>;
 }
 
 /// Where no statements of builders are kept.
 #[derive(Debug)]
-pub struct NoBuilders;
+pub(crate) struct NoBuilders;
 
 impl Builders for NoBuilders {
     fn agreeing(&self, _info: &NarInfo) -> Result<BTreeSet<String>, String> {
@@ -98,12 +98,12 @@ impl Builders for NoBuilders {
 
 impl Policy {
     /// Reads a policy; an empty text has no rules, and everything holds.
-    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, PolicyError> {
         text::parse(text)
     }
 
     /// The rules that ask for an audit: those that can break while nothing but the feed changes.
-    pub fn audited(&self) -> Self {
+    pub(crate) fn audited(&self) -> Self {
         let asks = |rule: &&Rule| rule.any.iter().any(|condition| matches!(condition, Condition::Audit(_)));
         Self { rules: self.rules.iter().filter(asks).cloned().collect(), ..self.clone() }
     }

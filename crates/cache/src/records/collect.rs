@@ -50,7 +50,7 @@ impl Records {
     /// Removes what nobody needs, paths first and then the NARs that no path and no young upload has.
     ///
     /// A reference is a row that forbids its target to go, so even a wrong mark could not break a closure.
-    pub fn collect(&self, terms: Terms, actor: &Actor) -> Result<Collected, DatabaseError> {
+    pub(crate) fn collect(&self, terms: Terms, actor: &Actor) -> Result<Collected, DatabaseError> {
         let before = terms.before.as_second();
         self.write(|transaction| {
             transaction.execute_batch(MARK)?;

@@ -35,11 +35,22 @@ pub struct Judgement {
     pub evidence: String,
 }
 
+impl Judgement {
+    /// The sentences of rules that did not hold.
+    pub(crate) fn against(&self) -> impl Iterator<Item = &str> {
+        self.evidence.lines().filter(|line| line.contains(": no: ") || line.contains(": cannot be told: "))
+    }
+
+    pub(crate) fn is_against(&self) -> bool {
+        self.against().next().is_some()
+    }
+}
+
 const COLUMNS: &str = "number, at, by, reason, outcome, edition, policy, feed";
 
 impl Records {
     /// Decisions about a view after a number, oldest first, each with all it said.
-    pub fn decisions(&self, view: i64, after: i64, limit: u32) -> Result<Vec<Decision>, DatabaseError> {
+    pub(crate) fn decisions(&self, view: i64, after: i64, limit: u32) -> Result<Vec<Decision>, DatabaseError> {
         self.read(|transaction| {
             let mut statement = transaction.prepare(&format!(
                 "SELECT {COLUMNS} FROM decision WHERE space = ?1 AND number > ?2 ORDER BY number LIMIT ?3"
@@ -56,8 +67,22 @@ impl Records {
         })
     }
 
+    /// The newest decisions about a view, newest first, each with all it said.
+    pub(crate) fn last_decisions(&self, view: i64, limit: usize) -> Result<Vec<Decision>, DatabaseError> {
+        let after: Option<i64> = self.read(|transaction| {
+            super::optional(transaction.query_row(
+                "SELECT number FROM decision WHERE space = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2",
+                params![view, i64::try_from(limit).unwrap_or(i64::MAX)],
+                |row| row.get(0),
+            ))
+        })?;
+        let mut decisions = self.decisions(view, after.unwrap_or(0), u32::try_from(limit).unwrap_or(u32::MAX))?;
+        decisions.reverse();
+        Ok(decisions)
+    }
+
     /// What was decided of one path in a view, newest first.
-    pub fn decisions_on(&self, view: i64, hash: PathHash, limit: u32) -> Result<Vec<Decision>, DatabaseError> {
+    pub(crate) fn decisions_on(&self, view: i64, hash: PathHash, limit: u32) -> Result<Vec<Decision>, DatabaseError> {
         self.read(|transaction| {
             let mut statement = transaction.prepare(&format!(
                 "SELECT {COLUMNS}, hash, base, admitted, evidence FROM decision JOIN judgement ON decision = number \

@@ -9,7 +9,7 @@ use super::{Actor, Records, SpaceRow, moment, optional, trail};
 
 /// One edition of a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edition {
+pub(crate) struct Edition {
     pub number: i64,
     pub at: Timestamp,
     pub act: String,
@@ -41,12 +41,12 @@ const HELD: &str = "space = ?1 AND added <= ?2 AND (removed IS NULL OR removed >
 
 impl Records {
     /// The number of a view's newest edition, 0 before the first.
-    pub fn newest_edition(&self, space: i64) -> Result<i64, DatabaseError> {
+    pub(crate) fn newest_edition(&self, space: i64) -> Result<i64, DatabaseError> {
         self.read(|transaction| newest(transaction, space))
     }
 
     /// The newest editions of a view, newest first.
-    pub fn editions(&self, space: i64, limit: u32) -> Result<Vec<Edition>, DatabaseError> {
+    pub(crate) fn editions(&self, space: i64, limit: u32) -> Result<Vec<Edition>, DatabaseError> {
         self.read(|transaction| {
             let mut statement = transaction.prepare(
                 "SELECT number, at, act, by, reason, \
@@ -71,7 +71,7 @@ impl Records {
 
     /// Writes a decision down, and puts the paths it admits into the view, each with the server's signature: all of it
     /// or nothing. Returns the decision's number and the edition, where there is a new one.
-    pub fn promote(
+    pub(crate) fn promote(
         &self,
         view: &SpaceRow,
         decision: &Decision,
@@ -100,7 +100,7 @@ impl Records {
     }
 
     /// Makes a view hold again what it held at an edition; `None` where there is no such edition.
-    pub fn roll_back(
+    pub(crate) fn roll_back(
         &self,
         view: &SpaceRow,
         to: To,
@@ -144,7 +144,7 @@ impl Records {
     }
 
     /// Whether a view ever held a path.
-    pub fn was_held(&self, view: i64, path: i64) -> Result<bool, DatabaseError> {
+    pub(crate) fn was_held(&self, view: i64, path: i64) -> Result<bool, DatabaseError> {
         self.read(|transaction| {
             transaction.query_row(
                 "SELECT EXISTS (SELECT 1 FROM entry WHERE space = ?1 AND path = ?2)",

@@ -22,14 +22,13 @@ use aux_io::database::{Database, DatabaseError};
 use aux_io::sqlite::rusqlite::{self, Transaction};
 use jiff::Timestamp;
 
-pub use collect::{Collected, Terms};
-pub use decisions::{Decision, Judgement};
-pub use editions::{Editing, Edition, To};
-pub use paths::{Commit, CommitOutcome, ObjectRow, PathRow, Upload};
-pub use pins::Pin;
-pub use spaces::{NewSpace, SpaceRow};
-pub use trail::Entry;
-pub use withdrawals::Withdrawal;
+pub(crate) use collect::{Collected, Terms};
+pub(crate) use decisions::{Decision, Judgement};
+pub(crate) use editions::{Editing, To};
+pub(crate) use paths::{Commit, CommitOutcome, ObjectRow, PathRow, Upload};
+pub(crate) use pins::Pin;
+pub(crate) use spaces::{NewSpace, SpaceRow};
+pub(crate) use withdrawals::Withdrawal;
 
 /// Who did something and when, for the trail.
 #[derive(Debug, Clone)]
@@ -47,16 +46,16 @@ impl Actor {
 
 /// The database. One act at a time; what must be fast is answered from memory and never asks here.
 #[derive(Debug)]
-pub struct Records(Mutex<Database>);
+pub(crate) struct Records(Mutex<Database>);
 
 impl Records {
     /// Opens `cache.sqlite` below the data folder.
-    pub fn open(data: &Path) -> Result<Self, DatabaseError> {
+    pub(crate) fn open(data: &Path) -> Result<Self, DatabaseError> {
         Database::open(data.join("cache.sqlite"), schema::SCHEMA).map(|database| Self(Mutex::new(database)))
     }
 
     /// What is wrong with the database's file, and rows that refer to nothing; nothing where all is well.
-    pub fn check(&self) -> Result<Vec<String>, DatabaseError> {
+    pub(crate) fn check(&self) -> Result<Vec<String>, DatabaseError> {
         let mut wrong = self.database().check()?;
         wrong.extend(self.read(|transaction| {
             let mut statement =
@@ -74,13 +73,13 @@ impl Records {
     }
 
     /// A fact the server keeps about itself.
-    pub fn setting(&self, name: &str) -> Result<Option<String>, DatabaseError> {
+    pub(crate) fn setting(&self, name: &str) -> Result<Option<String>, DatabaseError> {
         self.read(|transaction| {
             optional(transaction.query_row("SELECT value FROM setting WHERE name = ?1", [name], |row| row.get(0)))
         })
     }
 
-    pub fn set_setting(&self, name: &str, value: &str) -> Result<(), DatabaseError> {
+    pub(crate) fn set_setting(&self, name: &str, value: &str) -> Result<(), DatabaseError> {
         self.write(|transaction| {
             transaction
                 .execute(

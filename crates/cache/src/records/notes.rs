@@ -8,7 +8,7 @@ use super::{Actor, Records, SpaceRow, optional, trail};
 
 impl Records {
     /// The listing of a NAR, as JSON; `None` where none was made.
-    pub fn listing(&self, nar_hash: Sha256) -> Result<Option<Vec<u8>>, DatabaseError> {
+    pub(crate) fn listing(&self, nar_hash: Sha256) -> Result<Option<Vec<u8>>, DatabaseError> {
         self.read(|transaction| {
             let found =
                 transaction.query_row("SELECT listing FROM object WHERE nar_hash = ?1", [nar_hash.0], |row| row.get(0));
@@ -17,7 +17,7 @@ impl Records {
     }
 
     /// A log or realisation by its name: of the cache, or of the cache a view is of.
-    pub fn note(
+    pub(crate) fn note(
         &self,
         space: i64,
         source: Option<i64>,
@@ -33,7 +33,7 @@ impl Records {
     }
 
     /// Keeps a log or realisation; the newest stands.
-    pub fn put_note(
+    pub(crate) fn put_note(
         &self,
         space: &SpaceRow,
         (kind, name): (&str, &str),

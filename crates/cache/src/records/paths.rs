@@ -20,7 +20,7 @@ pub struct ObjectRow {
 
 /// A NAR that was put under a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upload {
+pub(crate) struct Upload {
     pub object: ObjectRow,
     /// Of the bytes that were sent.
     pub sent_hash: Sha256,
@@ -43,7 +43,7 @@ pub struct PathRow {
 
 /// A path to commit.
 #[derive(Debug, Clone)]
-pub struct Commit {
+pub(crate) struct Commit {
     pub hash: PathHash,
     pub base: String,
     pub object: ObjectRow,
@@ -54,7 +54,7 @@ pub struct Commit {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CommitOutcome {
+pub(crate) enum CommitOutcome {
     Committed(i64),
     /// Some references are not in the cache.
     Dangling(Vec<PathHash>),
@@ -71,7 +71,7 @@ impl Records {
     /// Remembers a NAR whose file stands in the folder, and under which name it was put.
     ///
     /// Where the NAR was there before, the file that was kept first stays, and is what is returned.
-    pub fn put_upload(
+    pub(crate) fn put_upload(
         &self,
         space: &SpaceRow,
         name: &UploadName,
@@ -109,12 +109,12 @@ impl Records {
     }
 
     /// Whether a NAR is kept, and how.
-    pub fn object(&self, nar_hash: Sha256) -> Result<Option<ObjectRow>, DatabaseError> {
+    pub(crate) fn object(&self, nar_hash: Sha256) -> Result<Option<ObjectRow>, DatabaseError> {
         self.read(|transaction| find_object(transaction, nar_hash))
     }
 
     /// All NARs that are kept, by hash.
-    pub fn objects(&self) -> Result<Vec<ObjectRow>, DatabaseError> {
+    pub(crate) fn objects(&self) -> Result<Vec<ObjectRow>, DatabaseError> {
         self.read(|transaction| {
             let mut statement = transaction
                 .prepare("SELECT nar_hash, nar_size, packing, file_hash, file_size FROM object ORDER BY nar_hash")?;
@@ -123,7 +123,7 @@ impl Records {
     }
 
     /// What was put in a cache under a name.
-    pub fn upload(&self, space: i64, name: &UploadName) -> Result<Option<Upload>, DatabaseError> {
+    pub(crate) fn upload(&self, space: i64, name: &UploadName) -> Result<Option<Upload>, DatabaseError> {
         self.read(|transaction| {
             optional(transaction.query_row(
                 "SELECT object.nar_hash, object.nar_size, packing, object.file_hash, object.file_size, upload.file_hash, \
@@ -141,7 +141,12 @@ impl Records {
     }
 
     /// Commits a path whose NAR is kept and whose references are there.
-    pub fn commit(&self, space: &SpaceRow, commit: &Commit, actor: &Actor) -> Result<CommitOutcome, DatabaseError> {
+    pub(crate) fn commit(
+        &self,
+        space: &SpaceRow,
+        commit: &Commit,
+        actor: &Actor,
+    ) -> Result<CommitOutcome, DatabaseError> {
         self.write(|transaction| {
             if let Some(row) = find(transaction, space.number, commit.hash)? {
                 return Ok(CommitOutcome::Present(row));
@@ -171,19 +176,19 @@ impl Records {
     }
 
     /// Replaces what is said of a path that is there: more signatures.
-    pub fn replace_narinfo(&self, number: i64, narinfo: &str) -> Result<(), DatabaseError> {
+    pub(crate) fn replace_narinfo(&self, number: i64, narinfo: &str) -> Result<(), DatabaseError> {
         self.write(|transaction| {
             transaction.execute("UPDATE path SET narinfo = ?2 WHERE number = ?1", params![number, narinfo]).map(drop)
         })
     }
 
-    pub fn path(&self, space: i64, hash: PathHash) -> Result<Option<PathRow>, DatabaseError> {
+    pub(crate) fn path(&self, space: i64, hash: PathHash) -> Result<Option<PathRow>, DatabaseError> {
         self.read(|transaction| find(transaction, space, hash))
     }
 
     /// Every path that is visible in a cache or view: of a view, what its newest edition holds. What was withdrawn
     /// there or in the view's source is left out.
-    pub fn visible(&self, space: &SpaceRow) -> Result<Vec<PathRow>, DatabaseError> {
+    pub(crate) fn visible(&self, space: &SpaceRow) -> Result<Vec<PathRow>, DatabaseError> {
         self.read(|transaction| {
             let from = match space.source {
                 None => "path WHERE path.space = ?1 AND ?2 IS NULL",
@@ -199,7 +204,7 @@ impl Records {
     }
 
     /// Every path of a cache that is reached from some of its paths, with what each refers to.
-    pub fn closure(&self, roots: &[i64]) -> Result<Vec<(PathRow, Vec<PathHash>)>, DatabaseError> {
+    pub(crate) fn closure(&self, roots: &[i64]) -> Result<Vec<(PathRow, Vec<PathHash>)>, DatabaseError> {
         self.read(|transaction| {
             let mut seen: std::collections::BTreeSet<i64> = roots.iter().copied().collect();
             let mut queue = roots.to_vec();

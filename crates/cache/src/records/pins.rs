@@ -8,7 +8,7 @@ use super::{Actor, Records, SpaceRow, moment, optional, trail};
 
 /// One pin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin {
+pub(crate) struct Pin {
     pub name: String,
     /// The store path's last part.
     pub base: String,
@@ -19,7 +19,7 @@ pub struct Pin {
 const SELECT: &str = "SELECT pin.name, path.base, pin.at, pin.by FROM pin JOIN path ON path.number = pin.path";
 
 impl Records {
-    pub fn pins(&self, space: i64) -> Result<Vec<Pin>, DatabaseError> {
+    pub(crate) fn pins(&self, space: i64) -> Result<Vec<Pin>, DatabaseError> {
         self.read(|transaction| {
             let mut statement = transaction.prepare(&format!("{SELECT} WHERE pin.space = ?1 ORDER BY pin.name"))?;
             statement.query_map([space], pin)?.collect()
@@ -27,7 +27,7 @@ impl Records {
     }
 
     /// Pins a path under a name, which pinned another before, perhaps.
-    pub fn pin(&self, space: &SpaceRow, name: &str, path: i64, actor: &Actor) -> Result<Pin, DatabaseError> {
+    pub(crate) fn pin(&self, space: &SpaceRow, name: &str, path: i64, actor: &Actor) -> Result<Pin, DatabaseError> {
         self.write(|transaction| {
             transaction.execute(
                 "INSERT INTO pin VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (space, name) DO UPDATE SET \
@@ -42,7 +42,7 @@ impl Records {
     }
 
     /// Takes a pin away; what it was, `None` where there was none.
-    pub fn unpin(&self, space: &SpaceRow, name: &str, actor: &Actor) -> Result<Option<Pin>, DatabaseError> {
+    pub(crate) fn unpin(&self, space: &SpaceRow, name: &str, actor: &Actor) -> Result<Option<Pin>, DatabaseError> {
         self.write(|transaction| {
             let own = params![space.number, name];
             let found =

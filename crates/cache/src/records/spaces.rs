@@ -26,7 +26,7 @@ pub struct SpaceRow {
 
 /// How a new cache or view is set up.
 #[derive(Debug, Clone)]
-pub struct NewSpace {
+pub(crate) struct NewSpace {
     pub name: SpaceName,
     pub source: Option<i64>,
     pub anonymous: bool,
@@ -39,7 +39,7 @@ pub struct NewSpace {
 const COLUMNS: &str = "number, name, source, anonymous, signs, keys, priority, policy";
 
 impl Records {
-    pub fn spaces(&self) -> Result<Vec<SpaceRow>, DatabaseError> {
+    pub(crate) fn spaces(&self) -> Result<Vec<SpaceRow>, DatabaseError> {
         self.read(|transaction| {
             let mut statement = transaction.prepare(&format!("SELECT {COLUMNS} FROM space ORDER BY number"))?;
             statement.query_map([], space)?.collect()
@@ -47,7 +47,7 @@ impl Records {
     }
 
     /// Makes one; `None` where the name is taken.
-    pub fn create_space(&self, new: &NewSpace, actor: &Actor) -> Result<Option<SpaceRow>, DatabaseError> {
+    pub(crate) fn create_space(&self, new: &NewSpace, actor: &Actor) -> Result<Option<SpaceRow>, DatabaseError> {
         self.write(|transaction| {
             let keys = new.keys.join(" ");
             let made = transaction.execute(
@@ -74,7 +74,7 @@ impl Records {
     }
 
     /// Sets up a cache or view anew; its name and source stay.
-    pub fn change_space(&self, row: &SpaceRow, actor: &Actor, what: &str) -> Result<(), DatabaseError> {
+    pub(crate) fn change_space(&self, row: &SpaceRow, actor: &Actor, what: &str) -> Result<(), DatabaseError> {
         self.write(|transaction| {
             transaction.execute(
                 "UPDATE space SET anonymous = ?2, signs = ?3, keys = ?4, priority = ?5, policy = ?6 WHERE number = ?1",

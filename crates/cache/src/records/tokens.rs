@@ -11,7 +11,7 @@ const SELECT: &str = "SELECT token.number, token.hash, token.label, space.name, 
                       token.expires, token.revoked FROM token LEFT JOIN space ON space.number = token.space";
 
 impl Records {
-    pub fn tokens(&self) -> Result<Vec<(TokenHash, Token)>, DatabaseError> {
+    pub(crate) fn tokens(&self) -> Result<Vec<(TokenHash, Token)>, DatabaseError> {
         self.read(|transaction| {
             let mut statement = transaction.prepare(&format!("{SELECT} ORDER BY token.number"))?;
             statement.query_map([], token)?.collect()
@@ -19,7 +19,7 @@ impl Records {
     }
 
     /// Keeps a new token; its number is given here.
-    pub fn create_token(&self, hash: TokenHash, token: &Token, actor: &Actor) -> Result<Token, DatabaseError> {
+    pub(crate) fn create_token(&self, hash: TokenHash, token: &Token, actor: &Actor) -> Result<Token, DatabaseError> {
         self.write(|transaction| {
             let rights: Vec<&str> = token.rights.iter().map(|right| right.as_str()).collect();
             transaction.execute(
@@ -48,7 +48,7 @@ impl Records {
     }
 
     /// Ends a token, once and for all; `None` where there is none of this number.
-    pub fn revoke_token(&self, number: i64, actor: &Actor) -> Result<Option<Token>, DatabaseError> {
+    pub(crate) fn revoke_token(&self, number: i64, actor: &Actor) -> Result<Option<Token>, DatabaseError> {
         self.write(|transaction| {
             transaction.execute(
                 "UPDATE token SET revoked = coalesce(revoked, ?2) WHERE number = ?1",

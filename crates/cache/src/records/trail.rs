@@ -9,7 +9,7 @@ use crate::names::SpaceName;
 
 /// One act.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub number: i64,
     pub at: Timestamp,
     pub by: String,
@@ -21,7 +21,7 @@ pub struct Entry {
 
 impl Records {
     /// Acts after a number, oldest first.
-    pub fn trail(&self, after: i64, limit: u32) -> Result<Vec<Entry>, DatabaseError> {
+    pub(crate) fn trail(&self, after: i64, limit: u32) -> Result<Vec<Entry>, DatabaseError> {
         self.read(|transaction| {
             let mut statement = transaction.prepare(
                 "SELECT number, at, by, act, space, subject, detail FROM trail WHERE number > ?1 ORDER BY number LIMIT ?2",
@@ -39,11 +39,6 @@ impl Records {
             })?;
             rows.collect()
         })
-    }
-
-    /// Notes an act that changes no other row.
-    pub fn note_act(&self, actor: &Actor, act: &str, detail: &str) -> Result<(), DatabaseError> {
-        self.write(|transaction| write(transaction, actor, (act, None), (None, Some(detail))))
     }
 }
 

@@ -36,7 +36,7 @@ ORDER BY path.base";
 
 impl Records {
     /// Why paths of a cache or view are hidden: by a withdrawal of its own, or of the view's source.
-    pub fn withdrawn(&self, space: &SpaceRow) -> Result<BTreeMap<PathHash, String>, DatabaseError> {
+    pub(crate) fn withdrawn(&self, space: &SpaceRow) -> Result<BTreeMap<PathHash, String>, DatabaseError> {
         self.read(|transaction| {
             let mut statement = transaction
                 .prepare("SELECT hash, reason FROM withdrawal WHERE space IN (?1, ?2) ORDER BY space = ?1")?;
@@ -47,7 +47,7 @@ impl Records {
     }
 
     /// The withdrawal of a path, by the space itself or by its source.
-    pub fn withdrawal(&self, space: &SpaceRow, hash: PathHash) -> Result<Option<Withdrawal>, DatabaseError> {
+    pub(crate) fn withdrawal(&self, space: &SpaceRow, hash: PathHash) -> Result<Option<Withdrawal>, DatabaseError> {
         self.read(|transaction| {
             optional(transaction.query_row(
                 "SELECT hash, base, reason, because, at, by FROM withdrawal WHERE space IN (?1, ?2) AND hash = ?3 \
@@ -59,12 +59,12 @@ impl Records {
     }
 
     /// What would be hidden along with a path.
-    pub fn dependents(&self, space: &SpaceRow, path: i64) -> Result<Vec<(PathHash, String)>, DatabaseError> {
+    pub(crate) fn dependents(&self, space: &SpaceRow, path: i64) -> Result<Vec<(PathHash, String)>, DatabaseError> {
         self.read(|transaction| dependents(transaction, space, path))
     }
 
     /// Hides a path and what needs it. `path` is its number, hash and last part. Returns what was hidden along with it.
-    pub fn withdraw(
+    pub(crate) fn withdraw(
         &self,
         space: &SpaceRow,
         (number, hash, base): (i64, PathHash, &str),
@@ -91,7 +91,7 @@ impl Records {
     }
 
     /// Shows a path again, and what was hidden along with it. Returns the latter; `None` where it was not hidden here.
-    pub fn restore(
+    pub(crate) fn restore(
         &self,
         space: &SpaceRow,
         (hash, base): (PathHash, &str),

@@ -9,6 +9,7 @@ mod hostile;
 mod http;
 mod kills;
 mod nix;
+mod page;
 mod pushing;
 mod views;
 mod world;

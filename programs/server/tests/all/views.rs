@@ -8,6 +8,8 @@ use crate::feed::publish;
 use crate::world::{Nix, World, hash};
 
 const POLICY: &str = r#"
+feed-age-days-max = 100000
+
 [[rule]]
 name = "no critical"
 any = [{ audit = "severity:critical" }]
@@ -84,7 +86,8 @@ fn what_is_refused_names_the_rule_and_the_way_and_what_is_promoted_is_substitute
 #[test]
 fn a_critical_advisory_on_a_dependency_turns_the_verdict_within_a_minute() {
     let Some((world, path)) = world(POLICY) else { return };
-    assert_eq!(promote(&world, &path)["outcome"], "promoted");
+    let promoted = promote(&world, &path);
+    assert_eq!(promoted["outcome"], "promoted", "{promoted}");
     assert_eq!(world.api("GET", "views/vetted", &json!({}))["verdict"], "pass");
     publish(&world.path("feed.auxdb"), &["zlib:zlib"]);
     let view = verdict(&world, "fail");
