@@ -4,6 +4,7 @@ use std::io::Read;
 
 use aux_core::limits::CACHE_ANSWER_BYTES_MAX;
 use aux_io::http::{HttpClient, Method, Request, Response, Url};
+use aux_nix::cache_info::CacheInfo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -88,6 +89,13 @@ impl CacheClient {
             return Err(not_cache());
         }
         Ok(Document { url, schema, value })
+    }
+
+    /// What a cache says of itself, to Nix.
+    pub(super) fn cache_info(&self, cache: &str) -> Result<CacheInfo, ClientError> {
+        let url = self.of_nix(&format!("{cache}/nix-cache-info"))?;
+        let bytes = checked(self.http.fetch(&self.request(Method::Get, url.clone()))?)?.body.into_bytes()?;
+        CacheInfo::parse(&bytes).map_err(|_| ClientError::NotCache { url, expected: "nix-cache-info" })
     }
 
     /// Whether something is there, of what Nix asks for.

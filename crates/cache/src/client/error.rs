@@ -12,6 +12,8 @@ pub enum ClientError {
     Refused { url: Url, status: u16, refusal: Refusal },
     #[error("{url}: does not answer as a cache server does; there should be a document of schema {expected}")]
     NotCache { url: Url, expected: &'static str },
+    #[error("{url}: is for stores in {theirs}, and what is pushed belongs to {ours}")]
+    StoreDirectory { url: Url, theirs: String, ours: String },
     #[error("`{0}` can be no name of a cache, view, token or pin: letters, digits, `-` and `_`")]
     Name(String),
 }
@@ -49,6 +51,7 @@ impl ClientError {
         match self {
             Self::Http(error) => error.advice(),
             Self::NotCache { .. } => "check --server: it is the server's address without the name of a cache",
+            Self::StoreDirectory { .. } => "a store path works in its own store directory alone",
             Self::Name(_) => "`aux cache views` lists the names that are there",
             Self::Refused { status: 401, .. } => "check --token-file: the token is unknown, expired or revoked",
             Self::Refused { status: 403, .. } => "this token may not do that; `aux cache token create` makes others",
@@ -66,7 +69,7 @@ impl ClientError {
         match self {
             Self::Http(error) => !matches!(error, HttpError::Status { .. }),
             Self::Refused { status, .. } => matches!(status, 401 | 403 | 404 | 507),
-            Self::NotCache { .. } | Self::Name(_) => true,
+            Self::NotCache { .. } | Self::StoreDirectory { .. } | Self::Name(_) => true,
         }
     }
 
@@ -75,7 +78,7 @@ impl ClientError {
         match self {
             Self::Http(error) => error.is_passing(),
             Self::Refused { status, .. } => matches!(status, 408 | 429 | 502..=504),
-            Self::NotCache { .. } | Self::Name(_) => false,
+            Self::NotCache { .. } | Self::StoreDirectory { .. } | Self::Name(_) => false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a push would send: the closure as narinfos without a URL yet, each after what it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aux_inventory::StoreObject;
 use aux_nix::content_address::ContentAddressError;
@@ -45,15 +45,17 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Makes a plan of what a store's database says, which is in an order in which it can be committed.
-    pub fn new(objects: &[StoreObject]) -> Result<Self, PlanError> {
+    /// Makes a plan of what a store's database says, which is in an order in which it can be committed. The store is that of
+    /// the system below `root`.
+    pub fn new(objects: &[StoreObject], root: &Path) -> Result<Self, PlanError> {
         let mut numbers: BTreeMap<BaseName, usize> = BTreeMap::new();
         let mut items = Vec::with_capacity(objects.len());
         for object in objects {
             let info = narinfo(object)?;
             let needs = info.references.iter().filter_map(|reference| numbers.get(reference).copied()).collect();
             numbers.insert(info.path.clone(), items.len());
-            items.push(Item { source: PathBuf::from(&object.path), info, needs });
+            let source = root.join(object.path.trim_start_matches('/'));
+            items.push(Item { source, info, needs });
         }
         Ok(Self { items })
     }

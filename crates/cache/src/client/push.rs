@@ -85,7 +85,7 @@ pub fn push(
     options: &PushOptions,
     step: &(dyn Fn(PushStep<'_>) + Sync),
 ) -> Result<Pushed, ClientError> {
-    part(&options.cache)?;
+    check_store_directory(client, plan, part(&options.cache)?)?;
     let missing = missing(client, plan, &options.cache)?;
     let bytes = |item: &&Item| item.info.nar_size;
     let wanted = |item: &&Item| missing.contains(item.info.path.as_str());
@@ -131,6 +131,15 @@ pub fn push(
         }
     }
     Ok(pushed)
+}
+
+/// Told before anything is sent, instead of by each path that is refused.
+fn check_store_directory(client: &CacheClient, plan: &Plan, cache: &str) -> Result<(), ClientError> {
+    let theirs = client.cache_info(cache)?.store_directory;
+    match plan.items.iter().map(|item| item.info.store_directory()).find(|ours| *ours != theirs) {
+        Some(ours) => Err(ClientError::StoreDirectory { url: client.base().clone(), theirs, ours: ours.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 fn missing(client: &CacheClient, plan: &Plan, cache: &str) -> Result<BTreeSet<String>, ClientError> {

@@ -87,14 +87,19 @@ fn store_path(typed: &str) -> String {
 }
 
 fn lines(answer: &Answer, args: &Args) -> Vec<String> {
-    let would = if args.dry_run { "would be " } else { "" };
     let admitted = counted(answer.admitted.len(), "path", "paths");
+    let verb = if args.dry_run { "would promote" } else { "promoted" };
     let mut lines = Vec::new();
     lines.push(match answer.outcome.as_str() {
         "nothing" => format!("all of it is in {} already", args.to),
-        "refused" => format!("refused: nothing {would}promoted to {}", args.to),
-        outcome => format!("{outcome}: {admitted} {would}promoted to {}, {} there before", args.to, answer.present),
+        "refused" if args.dry_run => format!("would be refused: nothing goes to {}", args.to),
+        "refused" => format!("refused: nothing went to {}", args.to),
+        "partly" => format!("{verb} {admitted} to {}, and not all that was asked for", args.to),
+        _ => format!("{verb} {admitted} to {}", args.to),
     });
+    if answer.present > 0 && answer.outcome != "nothing" {
+        lines.push(format!("{} of those needed were there before", answer.present));
+    }
     for refused in &answer.refused {
         lines.push(format!("  {}", refused.path));
         lines.push(format!("    rule `{}`: {}", refused.rule, refused.reason));

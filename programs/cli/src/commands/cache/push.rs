@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use aux_app::exit;
-use aux_cache::client::{Plan, PushOptions, PushStep, Pushed, push};
+use aux_cache::client::{Plan, PushError, PushOptions, PushStep, Pushed, push};
 use aux_inventory::{store_objects, store_path_of};
 use serde_json::json;
 
@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// The cache that takes them.
     #[arg(long, value_name = "CACHE")]
     to: String,
+    /// Push from the store of the system below this folder, such as /mnt, or of Nix's `local?root=DIR`.
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
     /// Send the paths alone, without what they need.
     #[arg(long)]
     no_closure: bool,
@@ -46,20 +49,7 @@ const WORKERS_MAX: usize = 4;
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     ui.is_quiet |= args.quiet || args.server.json;
     let client = args.server.client()?;
-    let options = environment::read_options();
-    let root = |path: &PathBuf| {
-        store_path_of(path, &options.store_dir).ok_or_else(|| {
-            Failure::new(format!("{}: is nothing of {}", path.display(), options.store_dir.display()))
-                .hint("name a store path, or a link to one such as ./result")
-        })
-    };
-    let roots = args.paths.iter().map(root).collect::<Result<Vec<_>, _>>()?;
-    let objects = store_objects(&options.nix_state_dir, &roots, !args.no_closure).map_err(|error| {
-        Failure::new(error)
-            .hint("`nix path-info PATH` says whether Nix itself knows it; NIX_STATE_DIR names its record")
-    })?;
-    let plan = Plan::new(&objects)
-        .map_err(|error| Failure::new(error).hint("`nix-store --verify` checks the store's record"))?;
+    let plan = plan(args)?;
     let bar = ui.progress_of_bytes();
     bar.set_message("asking what is missing");
     let step = |step: PushStep<'_>| match step {
@@ -81,6 +71,34 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let pushed = pushed.map_err(|error| Failure::cache(&error))?;
     say(args, &pushed, ui)?;
     if pushed.failed.is_empty() { Ok(exit::DONE) } else { Err(incomplete(&pushed, &args.to)) }
+}
+
+fn plan(args: &Args) -> Result<Plan, Failure> {
+    let options = environment::read_options();
+    let root = args.root.clone().unwrap_or_else(|| PathBuf::from("/"));
+    let below = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
+    // Nix's own variables speak of this machine's store.
+    let (store, state) = match args.root {
+        None => (options.store_dir.clone(), options.nix_state_dir.clone()),
+        Some(_) => (below(&options.store_dir), below(Path::new("/nix/var/nix"))),
+    };
+    let store_path = |typed: &PathBuf| {
+        let place = if typed.starts_with(&options.store_dir) { below(typed) } else { typed.clone() };
+        let found = store_path_of(&place, &store);
+        // Where it is on disk is not what it is called.
+        let base = found.as_deref().and_then(|path| path.rsplit('/').next());
+        base.map(|base| format!("{}/{base}", options.store_dir.display())).ok_or_else(|| {
+            Failure::new(format!("{}: is nothing of {}", typed.display(), store.display()))
+                .hint("name a store path, or a link to one such as ./result")
+        })
+    };
+    let paths = args.paths.iter().map(store_path).collect::<Result<Vec<_>, _>>()?;
+    let objects = store_objects(&state, &paths, !args.no_closure).map_err(|error| {
+        Failure::new(error)
+            .hint("`nix path-info PATH` says whether Nix itself knows it; NIX_STATE_DIR names its record")
+    })?;
+    Plan::new(&objects, &root)
+        .map_err(|error| Failure::new(error).hint("`nix-store --verify` checks the store's record"))
 }
 
 fn say(args: &Args, pushed: &Pushed, ui: &mut Ui) -> Result<(), Failure> {
@@ -121,9 +139,15 @@ fn say(args: &Args, pushed: &Pushed, ui: &mut Ui) -> Result<(), Failure> {
 fn incomplete(pushed: &Pushed, cache: &str) -> Failure {
     let failed = counted(pushed.failed.len(), "path", "paths");
     let details = pushed.failed.iter().map(|failure| format!("{}: {}", failure.path, failure.error)).collect();
+    let advice = pushed.failed.iter().find_map(|failure| match &failure.error {
+        PushError::Client(error) => Some(error.advice()),
+        PushError::Damaged { .. } => Some("`nix-store --repair-path PATH` fetches or builds what is damaged again"),
+        PushError::Pack(_) | PushError::Needs(_) | PushError::NotTried => None,
+    });
+    let advice = advice.unwrap_or("mend this");
     Failure::new(format!("{failed} did not get to {cache}"))
         .details(details)
-        .hint("mend this and push again; what was sent is not sent twice")
+        .hint(format!("{advice}; then push again, and what was sent is not sent twice"))
 }
 
 /// The text of a lock beside the flake that is named, or of the file itself.

@@ -42,10 +42,10 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let document = client.roll_back(&args.view, &rollback).map_err(|error| Failure::cache(&error))?;
     args.server.answer(&document, ui, || {
         let answer: Answer = document.read()?;
-        let would = if args.dry_run { "would come" } else { "came" };
+        let (came, went) = if args.dry_run { ("would come", "would go") } else { ("came", "went") };
         let edition = answer.edition.map(|number| format!(", edition {number}")).unwrap_or_default();
         let (added, removed) = (count(&answer.added), count(&answer.removed));
-        Ok(vec![format!("{}{edition}: {added} {would} back, {removed} went", args.view)])
+        Ok(vec![format!("{}{edition}: {added} {came} back, {removed} {went}", args.view)])
     })?;
     Ok(exit::DONE)
 }

@@ -103,7 +103,7 @@ fn row(view: &View) -> String {
 
 fn lines(view: &View) -> Vec<String> {
     let bytes = view.nar_bytes.map_or_else(|| "unknown size".to_owned(), size);
-    let readers = if view.anonymous { "everybody" } else { "who has a token" };
+    let readers = if view.anonymous { "everybody" } else { "those with a token" };
     let mut lines = vec![
         format!("view      {} of {}", view.name, view.source),
         format!("serves    {} paths, {bytes}, to {readers}", number(view.paths)),
