@@ -12,5 +12,6 @@ mod kills;
 mod nix;
 mod page;
 mod pushing;
+mod units;
 mod views;
 mod world;
