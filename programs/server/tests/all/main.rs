@@ -10,6 +10,7 @@ mod http;
 mod keeping;
 mod kills;
 mod nix;
+mod openapi;
 mod page;
 mod pushing;
 mod units;
