@@ -91,10 +91,16 @@ impl Space {
 }
 
 /// A narinfo with the server's own signature behind those that it came with. The order of fields is free to Nix.
-fn ready(narinfo: &str, signature: Option<&str>) -> Box<[u8]> {
-    match signature {
+fn ready(narinfo: &str, signatures: Option<&str>) -> Box<[u8]> {
+    match signatures {
         None => narinfo.as_bytes().into(),
-        Some(signature) => format!("{narinfo}Sig: {signature}\n").into_bytes().into_boxed_slice(),
+        Some(signatures) => {
+            let mut text = narinfo.to_owned();
+            for signature in signatures.lines() {
+                text.extend(["Sig: ", signature, "\n"]);
+            }
+            text.into_bytes().into_boxed_slice()
+        }
     }
 }
 

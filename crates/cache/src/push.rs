@@ -135,8 +135,8 @@ impl Cache {
         info.compression = object.packing.compression();
         (info.file_hash, info.file_size) = (Some(object.file_hash), Some(object.file_size));
         // Nobody else signs under our name.
-        info.signatures.retain(|signature| signature.key != self.key.public().name);
-        let own = row.signs.then(|| self.key.sign(info.fingerprint().as_bytes()).to_string());
+        info.signatures.retain(|signature| !self.keys.own(signature));
+        let own = row.signs.then(|| self.keys.sign(&info));
         let others = info.references.iter().filter(|reference| **reference != info.path);
         let commit = Commit {
             hash,

@@ -31,7 +31,7 @@ async fn listen(args: &Args, cache: Arc<Cache>) -> Result<(), String> {
     let token_file = cache.admin_token_file();
     let serving = Serving {
         listen: listener.local_addr().map_err(taken)?,
-        public_key: cache.public_key().to_string(),
+        public_key: cache.public_keys(),
         admin_token_file: &token_file,
     };
     let said = if args.json { serving.document() } else { serving.text() };

@@ -79,7 +79,7 @@ fn storage(server: &Server, spaces: &[SharedSpace], html: &mut String) -> Result
             size(stored),
             escaped(&rate),
             escaped(&feed),
-            escaped(&server.cache.public_key().to_string()),
+            escaped(&server.cache.public_keys()),
         ),
     );
     html.push_str("<div class=\"scroll\"><table><caption>Caches and views</caption><thead><tr><th scope=\"col\">Name</th>\

@@ -131,6 +131,14 @@ impl Records {
         })
     }
 
+    /// Every path that has the server's signature, in whatever cache, and its narinfo.
+    pub(crate) fn signed(&self) -> Result<Vec<(i64, String)>, DatabaseError> {
+        self.read(|transaction| {
+            let mut statement = transaction.prepare("SELECT number, narinfo FROM path WHERE signature IS NOT NULL")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+    }
+
     /// Keeps the server's own signatures of paths.
     pub(crate) fn sign(&self, signatures: &[(i64, String)]) -> Result<(), DatabaseError> {
         self.write(|transaction| {

@@ -133,3 +133,32 @@ fn one_server_uses_a_folder_and_its_secrets_are_its_owners() {
     assert!(said.contains("another aux-server is using this folder"), "{said}");
     assert!(!world.log().contains(&world.admin), "no token stands in the log");
 }
+
+#[test]
+fn a_key_is_replaced_while_clients_know_the_old_one_or_the_new() {
+    let mut world = World::new();
+    let token = world.token("staging", &["push"]);
+    let path = Made::new("hello-1.0", "hello");
+    path.push(&world, &token);
+    world.api("POST", "views/vetted/promote", &json!({ "paths": [path.base] }));
+    let signers = |world: &World| {
+        let answer = world.ask(&format!("GET /vetted/{}.narinfo", path.hash), &world.admin, b"");
+        let info = aux_nix::NarInfo::parse(answer.text().as_bytes()).unwrap();
+        let is_by = |key: &str| info.verify(&aux_nix::signature::TrustedKeys::parse(key).unwrap()).is_ok();
+        world.public_key.split(' ').map(is_by).collect::<Vec<_>>()
+    };
+    assert_eq!(signers(&world), [true]);
+    let name = aux_nix::signature::KeyName::parse("team-2").unwrap();
+    let new = aux_nix::signature::SecretKey::new(name, zeroize::Zeroizing::new([9; 32])).unwrap();
+    let file = world.path("data/signing-key");
+    let old = std::fs::read_to_string(&file).unwrap();
+    let both = format!("{old}{}\n", new.reveal().as_str());
+    for (keys, signed) in [(both.as_str(), &[true, true][..]), (new.reveal().as_str(), &[true])] {
+        world.kill();
+        aux_io::file::replace(&file, keys.as_bytes()).unwrap();
+        world.start(&[]);
+        assert_eq!(signers(&world), signed);
+        assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+    }
+    assert_eq!(world.public_key, new.public().to_string());
+}

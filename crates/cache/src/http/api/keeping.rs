@@ -37,7 +37,7 @@ impl Call {
         ok(&json!({
             "schema": "aux.server/1",
             "version": env!("CARGO_PKG_VERSION"),
-            "public_key": self.cache.public_key().to_string(),
+            "public_key": self.cache.public_keys(),
             "feed": feed.map(|feed| match feed {
                 Ok((serial, built)) => json!({ "serial": serial, "built": built, "problem": null }),
                 Err(problem) => json!({ "serial": null, "built": null, "problem": problem }),
