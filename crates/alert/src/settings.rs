@@ -2,6 +2,8 @@
 //!
 //! A channel that cannot be set up is a problem of its own: the others work on.
 
+mod shown;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
