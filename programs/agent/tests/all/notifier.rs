@@ -257,6 +257,21 @@ fn an_agent_that_began_anew_is_read_from_its_beginning_and_nothing_is_shown_twic
 }
 
 #[test]
+fn a_user_who_was_never_told_anything_is_told_what_still_stands() {
+    let Some(machine) = Machine::new(2) else { return };
+    let _daemon = machine.daemon();
+    machine.world.file("names", "zlib-1.2.11\nopenssl-1.1.1g\n");
+    machine.world.round();
+    machine.world.file("names", "openssl-1.1.1g\n");
+    machine.world.round();
+    let (code, answer, said) = machine.run("--dry-run");
+    assert_eq!((code, answer.matches("openssl").count(), answer.matches("zlib").count()), (Some(0), 2, 0), "{said}");
+    let (server, _notifier) = (machine.server(), machine.notifier());
+    assert!(server.next().summary.contains("openssl") && server.next().summary.contains("openssl"));
+    assert_eq!(server.rest(), []);
+}
+
+#[test]
 fn a_second_notifier_is_refused_and_toasts_can_be_switched_off() {
     let Some(machine) = Machine::new(0) else { return };
     let (_daemon, _server, _notifier) = (machine.daemon(), machine.server(), machine.notifier());
@@ -275,7 +290,7 @@ fn a_second_notifier_is_refused_and_toasts_can_be_switched_off() {
 #[test]
 fn once_shows_what_waits_and_a_dry_run_changes_nothing() {
     let Some(machine) = Machine::new(1) else { return };
-    let (code, _, said) = machine.run("--once");
+    let (code, _, said) = machine.run("--dry-run");
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("no agent runs on this machine; as root: systemctl enable --now auxd.service"), "{said}");
     let daemon = machine.daemon();
@@ -283,6 +298,7 @@ fn once_shows_what_waits_and_a_dry_run_changes_nothing() {
     for _ in 0..2 {
         assert_eq!(machine.run("--dry-run").1, format!("would show: {line}"));
     }
+    assert!(!machine.world.path("home-state").exists(), "a dry run leaves something behind");
     let (code, answer, said) = machine.run("--once");
     assert_eq!((code, answer), (Some(2), format!("waiting: {line}")));
     assert!(said.contains("no notification server runs in this session"), "{said}");
@@ -312,6 +328,19 @@ fn without_a_bus_it_says_which_and_what_it_is_for() {
     assert!(said.contains("the session bus cannot be reached") && said.contains("desktop session"), "{said}");
     let said = run(&nowhere, &machine.session.address);
     assert!(said.contains("the system bus cannot be reached"), "{said}");
+}
+
+#[test]
+fn it_ends_with_its_session_and_fails_without_the_system_bus() {
+    let Some(Machine { world, system, session }) = Machine::new(0) else { return };
+    let mut notifier = Notifier::start(&world, &system, &session);
+    drop(session);
+    assert_eq!(notifier.child.wait().unwrap().code(), Some(0));
+    let session = Bus::named(&world, "another-session").unwrap();
+    let mut notifier = Notifier::start(&world, &system, &session);
+    drop(system);
+    notifier.wait_for("the system bus is gone, and the agent with it");
+    assert_eq!(notifier.child.wait().unwrap().code(), Some(2));
 }
 
 #[test]
