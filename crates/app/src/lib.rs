@@ -3,3 +3,6 @@
 pub mod agent;
 pub mod config;
 pub mod exit;
+mod proxy;
+
+pub use proxy::{ProxyError, proxy};

@@ -15,7 +15,7 @@ mod parallel;
 mod report;
 mod waiver;
 
-pub use audit::{Only, Policy, audit};
+pub use audit::{Only, Policy, audit, audit_configurations};
 pub use changes::{Changes, Fixed, InputChange, PackageChange, Presence, Side, TargetChanges, Terms, compare};
 pub use describe::describe;
 pub use explain::{Explanation, explain};

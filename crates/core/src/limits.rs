@@ -142,3 +142,21 @@ pub const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
 pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 64 << 10;
 /// From the beginning to the end of sending to one channel, seconds.
 pub const ALERT_SEND_SECONDS_MAX: u64 = 30;
+/// A narinfo, bytes; the one of a system with ten thousand references stays below.
+pub const NARINFO_BYTES_MAX: usize = 1 << 20;
+/// Signatures of one narinfo.
+pub const NARINFO_SIGNATURES_MAX: usize = 64;
+/// The URL of a NAR in a narinfo, bytes.
+pub const NARINFO_URL_BYTES_MAX: usize = 1_024;
+/// A `nix-cache-info`, bytes.
+pub const CACHE_INFO_BYTES_MAX: usize = 16 << 10;
+/// The name of a signing key, bytes.
+pub const KEY_NAME_BYTES_MAX: usize = 255;
+/// Folders within folders of one NAR.
+pub const NAR_DEPTH_MAX: usize = 256;
+/// The name of an entry of a NAR, bytes; as file systems have it.
+pub const NAR_NAME_BYTES_MAX: usize = 255;
+/// What a link in a NAR points to, bytes; as Linux has it.
+pub const NAR_TARGET_BYTES_MAX: usize = 4_095;
+/// Entries of one NAR.
+pub const NAR_ENTRIES_MAX: u64 = 10_000_000;

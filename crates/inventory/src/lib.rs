@@ -22,9 +22,11 @@ mod read;
 pub mod spdx;
 mod store_database;
 pub mod store_name;
+mod store_objects;
 
 pub use evaluate::{FlakeTarget, Step, read_flake, read_flake_lock};
 pub use gather::Gathered;
 pub use machine::{read_machine, read_machine_configuration};
 pub use nix_program::{EvaluateError, Flake, Nix, evaluate_json, string_literal};
 pub use read::{ReadOptions, read};
+pub use store_objects::{StoreObject, StoreObjectsError, store_objects, store_path_of};

@@ -39,7 +39,7 @@ pub(crate) fn exists(state_dir: &Path) -> bool {
     database(state_dir).is_file()
 }
 
-fn database(state_dir: &Path) -> PathBuf {
+pub(crate) fn database(state_dir: &Path) -> PathBuf {
     state_dir.join("db/db.sqlite")
 }
 

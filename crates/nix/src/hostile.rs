@@ -3,9 +3,11 @@
 #[path = "../../../tests/support/damage.rs"]
 mod damage;
 
+use crate::cache_info::CacheInfo;
 use crate::derivation::json;
+use crate::signature::{PublicKey, SecretKey, Signature};
 use crate::structured_attrs::StructuredAttributes;
-use crate::{Derivation, StorePath, flake_lock, path_info};
+use crate::{Derivation, NarInfo, StorePath, flake_lock, nar, path_info};
 use damage::{every_form, every_text};
 
 #[test]
@@ -48,5 +50,34 @@ fn a_damaged_store_path_is_refused_or_taken_apart() {
     every_text("store_path", &|text| {
         drop(StorePath::parse(text).map(|path| path.derivation_name().map(str::len)));
         drop(StorePath::parse_base(text));
+    });
+}
+
+#[test]
+fn a_damaged_nar_is_refused_or_written_as_it_was_read() {
+    every_form("nar", &|bytes| {
+        let mut writer = nar::Writer::new(Vec::new());
+        if nar::copy(&mut nar::Reader::new(bytes), &mut writer).is_ok() {
+            assert!(writer.finish().unwrap() == bytes);
+        }
+    });
+}
+
+#[test]
+fn a_damaged_narinfo_is_refused_or_prints_as_it_was_understood() {
+    every_form("narinfo", &|bytes| {
+        drop(CacheInfo::parse(bytes));
+        if let Ok(info) = NarInfo::parse(bytes) {
+            assert_eq!(NarInfo::parse(info.print().as_bytes()), Ok(info));
+        }
+    });
+}
+
+#[test]
+fn a_damaged_key_is_refused_or_printed_as_it_was_read() {
+    every_text("cache_key", &|text| {
+        drop(SecretKey::parse(text).map(|key| assert_eq!(key.reveal().as_str(), text.trim_ascii_end())));
+        drop(PublicKey::parse(text).map(|key| assert_eq!(key.to_string(), text)));
+        drop(Signature::parse(text).map(|signature| assert_eq!(signature.to_string(), text)));
     });
 }

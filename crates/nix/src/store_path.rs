@@ -1,5 +1,7 @@
 //! Store paths: `/nix/store/<32 characters of nix32>-<name>`.
 
+use crate::nix32;
+
 /// A store path, taken apart. It borrows the text it was read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StorePath<'a> {
@@ -39,7 +41,7 @@ impl<'a> StorePath<'a> {
 
     fn from_parts(directory: &'a str, base: &'a str) -> Result<Self, StorePathError> {
         let digest = base.as_bytes().get(..DIGEST_LENGTH);
-        if !digest.is_some_and(|digest| digest.iter().copied().all(is_nix32))
+        if !digest.is_some_and(|digest| digest.iter().copied().all(nix32::is_digit))
             || base.as_bytes().get(DIGEST_LENGTH) != Some(&b'-')
         {
             return Err(StorePathError::Digest(base.to_owned()));
@@ -76,11 +78,6 @@ impl<'a> StorePath<'a> {
     pub fn derivation_name(&self) -> Option<&'a str> {
         self.name().strip_suffix(".drv")
     }
-}
-
-/// The digits of nix32: no `e`, `o`, `t`, `u` (Nix manual, "Nix32").
-fn is_nix32(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'a'..=b'z') && !matches!(byte, b'e' | b'o' | b't' | b'u')
 }
 
 fn is_name_character(byte: u8) -> bool {

@@ -1,12 +1,13 @@
 //! The client: one request, its redirects, and what may go wrong on the way.
 
 use std::fmt;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ureq::http::header::{self, HeaderMap, HeaderName};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, ProxyProtocol, Timeout};
+use ureq::{Agent, ProxyProtocol, SendBody, Timeout};
 
 use super::body::{Body, Bounds};
 use super::{ByteRange, HttpError, HttpOptions, Method, Proxy, Request, Response, RetryAfter, Url};
@@ -20,6 +21,8 @@ pub struct HttpClient {
     options: Arc<HttpOptions>,
 }
 
+/// Bodies from here on wait for the server's word.
+const EXPECT_BYTES: u64 = 1 << 20;
 /// Headers that a redirect may carry to another server: they say nothing about who asks.
 const HARMLESS_HEADERS: &[&str] = &["accept", "accept-encoding", "accept-language"];
 
@@ -53,7 +56,7 @@ impl HttpClient {
         let mut request = request.clone();
         for _ in 0..=self.options.redirects_max {
             self.check(&request.url)?;
-            let answer = self.once(&request, deadline)?;
+            let answer = self.once(&request, None, deadline)?;
             let Some(location) = redirect_of(&request, &answer) else {
                 return self.response(&request, answer, deadline);
             };
@@ -72,7 +75,21 @@ impl HttpClient {
         Ok(())
     }
 
-    fn once(&self, request: &Request, deadline: Instant) -> Result<ureq::http::Response<ureq::Body>, HttpError> {
+    /// Sends a request with a body that is read as it goes out, and has exactly so many bytes. Redirects are the answer.
+    pub fn upload(&self, request: &Request, body: &mut dyn Read, length_bytes: u64) -> Result<Response, HttpError> {
+        let deadline = Instant::now() + self.options.total_limit;
+        self.check(&request.url)?;
+        let answer = self.once(request, Some((body, length_bytes)), deadline)?;
+        self.response(request, answer, deadline)
+    }
+
+    /// One exchange; a body given here is sent in place of the method's own.
+    fn once(
+        &self,
+        request: &Request,
+        body: Option<(&mut dyn Read, u64)>,
+        deadline: Instant,
+    ) -> Result<ureq::http::Response<ureq::Body>, HttpError> {
         let wrong = |cause: String| HttpError::Request { url: request.url.clone(), cause };
         let mut builder = ureq::http::Request::builder().uri(request.url.for_the_wire());
         for (name, value) in headers(request) {
@@ -83,14 +100,22 @@ impl HttpClient {
             return Err(self.timeout(&request.url, Timeout::Global));
         }
         let agent = if request.url.is_loopback() { &self.local } else { &self.agent };
-        let sent = match &request.method {
-            Method::Get => {
+        let builder = builder.method(request.method.name());
+        let sent = match (body, request.method.body()) {
+            (Some((body, length_bytes)), _) => {
+                // A server that does not want it says so before the body is sent (RFC 9110, section 10.1.1).
+                let expects = length_bytes >= EXPECT_BYTES;
+                let builder = if expects { builder.header(header::EXPECT, "100-continue") } else { builder };
+                let built = builder.header(header::CONTENT_LENGTH, length_bytes).body(SendBody::from_reader(body));
+                let built = built.map_err(|error| wrong(error.to_string()))?;
+                agent.run(agent.configure_request(built).timeout_global(Some(left)).build())
+            }
+            (None, None) => {
                 let built = builder.body(()).map_err(|error| wrong(error.to_string()))?;
                 agent.run(agent.configure_request(built).timeout_global(Some(left)).build())
             }
-            Method::Post { body } => {
-                let built = builder.method("POST").body(body.as_slice());
-                let built = built.map_err(|error| wrong(error.to_string()))?;
+            (None, Some(body)) => {
+                let built = builder.body(body).map_err(|error| wrong(error.to_string()))?;
                 agent.run(agent.configure_request(built).timeout_global(Some(left)).build())
             }
         };

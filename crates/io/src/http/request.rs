@@ -2,7 +2,7 @@
 
 use super::Url;
 
-/// One request. Built from [`Request::get`] or [`Request::post`] and completed by its fields.
+/// One request. Built from [`Request::get`], [`Request::post`] or [`Request::new`] and completed by its fields.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub url: Url,
@@ -19,14 +19,35 @@ pub struct Request {
     pub limit_bytes: u64,
 }
 
-/// What to do at the URL.
+/// What to do at the URL. Only a GET follows redirects; for all others they are the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Method {
     Get,
-    /// Sends a body. Redirects are not followed: they are the answer.
-    Post {
-        body: Vec<u8>,
-    },
+    Head,
+    Delete,
+    Post { body: Vec<u8> },
+    Put { body: Vec<u8> },
+    Patch { body: Vec<u8> },
+}
+
+impl Method {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Delete => "DELETE",
+            Self::Post { .. } => "POST",
+            Self::Put { .. } => "PUT",
+            Self::Patch { .. } => "PATCH",
+        }
+    }
+
+    pub(super) fn body(&self) -> Option<&[u8]> {
+        match self {
+            Self::Get | Self::Head | Self::Delete => None,
+            Self::Post { body } | Self::Put { body } | Self::Patch { body } => Some(body),
+        }
+    }
 }
 
 impl Request {
@@ -38,7 +59,8 @@ impl Request {
         Self::new(url, Method::Post { body }, limit_bytes)
     }
 
-    fn new(url: Url, method: Method, limit_bytes: u64) -> Self {
+    /// A request by any method.
+    pub fn new(url: Url, method: Method, limit_bytes: u64) -> Self {
         Self { url, method, range_start: None, etag: None, last_modified: None, headers: Vec::new(), limit_bytes }
     }
 

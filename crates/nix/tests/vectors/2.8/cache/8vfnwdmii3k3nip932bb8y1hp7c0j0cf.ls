@@ -1,0 +1,1 @@
+{"version":1,"root":{"type":"directory","entries":{"a":{"type":"regular","size":3,"narOffset":232},"empty":{"type":"regular","size":0,"narOffset":424},"run":{"type":"regular","size":10,"executable":true,"narOffset":640},"sub":{"type":"directory","entries":{"link":{"type":"symlink","target":"../x"}}}}}}
