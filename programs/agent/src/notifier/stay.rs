@@ -91,11 +91,11 @@ impl Notifier<'_> {
                 self.fetch()?;
             }
             let wait = self.show()?;
+            memory::give_back();
             if !is_ready {
                 is_ready = true;
                 say::note("ready");
             }
-            memory::give_back();
             let first = match wait {
                 Some(wait) => woken.recv_timeout(wait),
                 None => woken.recv().map_err(|_| RecvTimeoutError::Disconnected),
