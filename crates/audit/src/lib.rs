@@ -11,6 +11,7 @@ pub mod gate;
 mod hostile;
 mod identify;
 mod matching;
+mod namesake;
 mod parallel;
 mod report;
 mod waiver;
