@@ -114,8 +114,9 @@ fn show(folder: &Path, problems: &mut Vec<String>) -> Result<Both, String> {
     if outcome.is_busy {
         problems.push("another notifier of this user shows them now".to_owned());
     }
-    problems
-        .extend(outcome.attempts.iter().filter_map(|attempt| attempt.result.as_ref().err()).map(ToString::to_string));
+    let hint = if desktop::has_server(&session) { "" } else { "; start one, such as dunst or mako" };
+    let failed = outcome.attempts.iter().filter_map(|attempt| attempt.result.as_ref().err());
+    problems.extend(failed.map(|error| format!("{error}{hint}")));
     let confirmed: Vec<&String> =
         outcome.attempts.iter().filter(|attempt| attempt.result.is_ok()).flat_map(|attempt| &attempt.ids).collect();
     let listed = listed(&mut queue)?;

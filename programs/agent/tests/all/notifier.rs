@@ -301,7 +301,7 @@ fn once_shows_what_waits_and_a_dry_run_changes_nothing() {
     assert!(!machine.world.path("home-state").exists(), "a dry run leaves something behind");
     let (code, answer, said) = machine.run("--once");
     assert_eq!((code, answer), (Some(2), format!("waiting: {line}")));
-    assert!(said.contains("no notification server runs in this session"), "{said}");
+    assert!(said.contains("no notification server runs in this session; start one, such as dunst"), "{said}");
     let server = machine.server();
     drop(daemon);
     // What was read is shown, also where the agent is gone since.
