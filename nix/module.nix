@@ -151,6 +151,8 @@ in
       # A switch must not leave the machine without it, and stopping it during one gains nothing.
       stopIfChanged = false;
       path = [ config.nix.package ];
+      # The feed, and webhooks, go the way the machine's other services go.
+      environment = config.networking.proxy.envVars;
     };
     # The unit starts with each graphical session; pages are opened by the desktop's portal, or by xdg-open without one.
     systemd.user.services = mkIf cfg.notifier.enable {
@@ -159,7 +161,10 @@ in
         path = [ pkgs.xdg-utils ];
       };
     };
-    systemd.services.auxd-round.path = [ config.nix.package ];
+    systemd.services.auxd-round = {
+      path = [ config.nix.package ];
+      environment = config.networking.proxy.envVars;
+    };
     systemd.timers.auxd-round = {
       wantedBy = [ "timers.target" ];
       # The empty word takes back what the unit itself says.

@@ -28,6 +28,7 @@ let
         systemd.services = any;
         systemd.user.services = any;
         systemd.timers = any;
+        networking.proxy.envVars = any;
         nix.package = mkOption {
           type = types.package;
           default = pkgs.nix;
@@ -60,6 +61,7 @@ in
   settings = config.environment.etc."aux/aux.toml".source or null;
   services = builtins.attrNames config.systemd.services;
   sessions = builtins.mapAttrs (_name: unit: unit.wantedBy) config.systemd.user.services;
+  proxies = builtins.mapAttrs (_name: unit: unit.environment) config.systemd.services;
   timer = config.systemd.timers.auxd-round.timerConfig.OnCalendar or null;
   packages = map (package: package.name) config.systemd.packages;
   polkit = config.security.polkit.enable;

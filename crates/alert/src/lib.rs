@@ -4,6 +4,7 @@
 //! judges what is worth an alert, and nothing reads the clock, the environment or randomness.
 
 pub mod channel;
+pub mod desktop;
 mod digest;
 pub mod event;
 pub mod hook;

@@ -113,7 +113,7 @@ impl Cache {
         cache.reload_tokens()?;
         cache.follow_keys()?;
         for row in cache.records.spaces()? {
-            cache.reload(row)?;
+            cache.reload(&row)?;
         }
         Ok(cache)
     }
@@ -186,11 +186,11 @@ impl Cache {
     }
 
     /// Signs what a cache holds, if it signs now, and serves it so.
-    pub(crate) fn sign_all(&self, row: SpaceRow) -> Result<(), PromoteError> {
+    pub(crate) fn sign_all(&self, row: &SpaceRow) -> Result<(), PromoteError> {
         let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
         if row.signs {
             let mut signatures = Vec::new();
-            for path in self.records.visible(&row)?.iter().filter(|path| path.signature.is_none()) {
+            for path in self.records.visible(row)?.iter().filter(|path| path.signature.is_none()) {
                 let info = NarInfo::parse(path.narinfo.as_bytes())?;
                 signatures.push((path.number, self.keys.sign(&info)));
             }
@@ -200,15 +200,15 @@ impl Cache {
     }
 
     /// Reads a cache or view anew from the records, while nothing is pushed.
-    pub(crate) fn reload(&self, row: SpaceRow) -> Result<(), DatabaseError> {
+    pub(crate) fn reload(&self, row: &SpaceRow) -> Result<(), DatabaseError> {
         let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
         self.refill(row)
     }
 
     /// The same for somebody who holds pushes back already.
-    pub(crate) fn refill(&self, row: SpaceRow) -> Result<(), DatabaseError> {
-        let mut space = Space::hiding(row.clone(), self.records.withdrawn(&row)?);
-        self.records.each_visible(&row, &mut |path| space.add(&path))?;
+    pub(crate) fn refill(&self, row: &SpaceRow) -> Result<(), DatabaseError> {
+        let mut space = Space::hiding(row.clone(), self.records.withdrawn(row)?);
+        self.records.each_visible(row, &mut |path| space.add(&path))?;
         self.catalogue.put(space);
         Ok(())
     }

@@ -55,7 +55,7 @@ impl Cache {
         let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
         let collected = self.records.collect(terms, &actor)?;
         for row in self.records.spaces()?.into_iter().filter(|_| collected.paths > 0) {
-            self.refill(row)?;
+            self.refill(&row)?;
         }
         let known: BTreeSet<Sha256> = self.records.objects()?.into_iter().map(|object| object.nar_hash).collect();
         let mut unknown = Vec::new();

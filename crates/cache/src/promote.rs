@@ -134,7 +134,7 @@ impl Cache {
         (promotion.decision, promotion.edition) = (Some(number), edition);
         drop(keeping);
         if edition.is_some() {
-            self.reload(row)?;
+            self.reload(&row)?;
             self.judge_view(view)?;
         }
         Ok(promotion)

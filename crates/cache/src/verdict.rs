@@ -103,7 +103,7 @@ impl Cache {
             let actor = Actor { by: "policy".to_owned(), now: self.now() };
             self.records.withdraw(&row, (number, hash, &one.path), &reason, &actor)?;
         }
-        self.reload(row)?;
+        self.reload(&row)?;
         self.judge_view(view)
     }
 }

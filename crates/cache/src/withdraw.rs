@@ -50,7 +50,7 @@ impl Cache {
         } else {
             let keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
             let also = self.records.withdraw(&row, named, reason, &self.actor(caller))?;
-            self.refill(row)?;
+            self.refill(&row)?;
             drop(keeping);
             self.show_anew(space)?;
             also
@@ -119,11 +119,11 @@ impl Cache {
     fn show_anew(&self, space: &SharedSpace) -> Result<(), PromoteError> {
         let row = space.row();
         let number = row.number;
-        self.reload(row)?;
+        self.reload(&row)?;
         for one in self.catalogue.all() {
             let row = one.row();
             if row.source == Some(number) {
-                self.reload(row)?;
+                self.reload(&row)?;
             } else if row.number != number {
                 continue;
             }

@@ -54,8 +54,8 @@ struct Daemon<'a> {
 impl Daemon<'_> {
     fn work(&mut self, woken: &Receiver<Wake>) -> Result<(), String> {
         let mut next = self.round(woken, false, false);
-        say::note("ready");
         memory::give_back();
+        say::note("ready");
         let mut give_back: Option<Instant> = None;
         loop {
             let until = give_back.map_or(next, |moment| moment.min(next));

@@ -19,7 +19,7 @@ pub(crate) enum Feed {
 }
 
 #[expect(clippy::disallowed_methods, reason = "where the proxy stands is a fact about the surroundings")]
-fn proxy() -> Result<Option<Proxy>, String> {
+pub(crate) fn proxy() -> Result<Option<Proxy>, String> {
     aux_app::proxy(|name| std::env::var(name).ok()).map_err(|error| format!("{error}; {}", error.advice()))
 }
 

@@ -7,6 +7,7 @@ use aux_watch::Store;
 use jiff::Timestamp;
 
 use crate::alarm::alarm;
+use crate::feed;
 use crate::settings::Settings;
 
 /// Events handed over at once; the rest follows in the same round.
@@ -38,7 +39,8 @@ fn told(store: &mut Store, settings: &Settings, remarks: &mut Vec<String>) -> Re
         store.handed_over(&numbers).map_err(|error| error.to_string())?;
     }
     // A system daemon has no session; the session's own notifier shows toasts.
-    let session = Session { bus_address: None, user_agent: concat!("auxd/", env!("CARGO_PKG_VERSION")).to_owned() };
+    let user_agent = concat!("auxd/", env!("CARGO_PKG_VERSION")).to_owned();
+    let session = Session { bus_address: None, user_agent, proxy: feed::proxy()? };
     let mut channels = settings.alert.channels(&session);
     remarks.extend(channels.problems.iter().map(ToString::to_string));
     if channels.ready.is_empty() {

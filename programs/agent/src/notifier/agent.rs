@@ -1,10 +1,14 @@
 //! The agent on the system bus: asked for events, and listened to.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use futures_core::Stream;
+use serde_json::Value;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream, connection};
 
-use crate::answer::{Fields, Numbered, numbered, whole};
+use crate::answer::{Fields, Numbered, json_of, numbered, whole};
 
 const NAME: &str = "org.auxolotl.Aux1";
 const PATH: &str = "/org/auxolotl/Aux1";
@@ -38,9 +42,9 @@ pub(crate) enum AgentError {
 }
 
 impl Agent {
-    /// Connects to the system bus, whether the agent is there or not.
-    pub(crate) fn connect() -> Result<Self, String> {
-        let connection = zbus::block_on(connection::Builder::system().build());
+    /// Connects to the system bus, whether the agent is there or not. Who stays waits for answers as long as it takes.
+    pub(crate) fn connect(patience: Option<Duration>) -> Result<Self, String> {
+        let connection = zbus::block_on(patient(connection::Builder::system(), patience).build());
         let connection = connection.map_err(|error| {
             format!("the system bus cannot be reached: {error}; the agent is asked over it (DBUS_SYSTEM_BUS_ADDRESS)")
         })?;
@@ -66,10 +70,38 @@ impl Agent {
         Ok(Page { last_event: whole(&status, "last_event"), events, is_last, unreadable })
     }
 
+    /// What stands now, by system, advisory and package; `None` where the agent does not know for sure.
+    pub(crate) fn standing(&self) -> Result<Option<BTreeSet<[String; 3]>>, AgentError> {
+        let asked = self.connection.call_method(Some(NAME), PATH, Some(NAME), "ListFindings", &false);
+        let reply = zbus::block_on(asked).map_err(|error| failure(&error))?;
+        let answer: Result<(Fields, Vec<Fields>), _> = reply.body().deserialize();
+        let (status, findings) = answer.map_err(|error| AgentError::Answer(error.to_string()))?;
+        if word(&json_of(&status), "/standing") != "current" {
+            return Ok(None);
+        }
+        let subject = |finding: &Fields| {
+            let finding = json_of(finding);
+            [word(&finding, "/system"), word(&finding, "/id"), word(&finding, "/package/name")]
+        };
+        Ok(Some(findings.iter().map(subject).collect()))
+    }
+
     /// Its signals, and the bus's when it comes and goes.
     pub(crate) fn rules() -> Result<Vec<MatchRule<'static>>, zbus::Error> {
         let changed = MatchRule::builder().msg_type(Type::Signal).sender(NAME).interface(NAME);
         Ok(vec![changed.member("FindingsChanged").build()?, owner_rule(NAME)?])
+    }
+}
+
+fn word(document: &Value, place: &str) -> String {
+    document.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A connection that gives up on an answer after a while, where there is a limit.
+pub(crate) fn patient(builder: connection::Builder<'_>, patience: Option<Duration>) -> connection::Builder<'_> {
+    match patience {
+        Some(limit) => builder.method_timeout(limit),
+        None => builder,
     }
 }
 

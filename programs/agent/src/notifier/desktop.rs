@@ -1,11 +1,13 @@
 //! The session bus: who shows toasts there, and what people do with them.
 
+use std::time::Duration;
+
 use aux_alert::notification::{NOTIFIER, PATH, SERVICE, receipt};
 use zbus::fdo::{RequestNameFlags, RequestNameReply};
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, connection};
 
-use crate::agent::{has_owner, owner_rule};
+use crate::agent::{has_owner, owner_rule, patient};
 
 /// Something that happened to a toast or to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,9 +20,9 @@ pub(crate) enum Seen {
     Closed { receipt: String },
 }
 
-/// Connects to the session bus.
-pub(crate) fn connect() -> Result<Connection, String> {
-    zbus::block_on(connection::Builder::session().build()).map_err(|error| {
+/// Connects to the session bus. Who stays waits for a server as long as it takes.
+pub(crate) fn connect(patience: Option<Duration>) -> Result<Connection, String> {
+    zbus::block_on(patient(connection::Builder::session(), patience).build()).map_err(|error| {
         format!(
             "the session bus cannot be reached: {error}; toasts are shown over it, so run this in a desktop session \
              (DBUS_SESSION_BUS_ADDRESS)"

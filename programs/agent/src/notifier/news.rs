@@ -20,12 +20,15 @@ pub(crate) enum NewsError {
 }
 
 /// Brings everything that is new into the queue. Killed at any point, the next call goes on where this one was.
+///
+/// What was raised before a user was ever told anything is told as far as it still stands: a history is no news.
 pub(crate) fn fetch(agent: &Agent, queue: &mut Queue, mut warn: impl FnMut(String)) -> Result<(), NewsError> {
     let mut place = queue.place(SOURCE)?;
+    let is_first = place.is_none();
     loop {
         let Some((events, is_last)) = after(agent, &mut place, &mut warn)? else { return Ok(()) };
         if let Some(place) = &place {
-            let events: Vec<Event> = events.iter().map(|numbered| alarm(&numbered.event)).collect();
+            let events = told(agent, &events, is_first)?;
             queue.accept_from(SOURCE, &events, place, Timestamp::now())?;
         }
         if is_last {
@@ -45,8 +48,9 @@ pub(crate) fn look(
         Some(queue) => (queue.place(SOURCE)?, Some(queue)),
         None => (None, None),
     };
+    let is_first = place.is_none();
     while let Some((events, is_last)) = after(agent, &mut place, &mut warn)? {
-        found.extend(events.iter().map(|numbered| alarm(&numbered.event)));
+        found.extend(told(agent, &events, is_first)?);
         if is_last {
             break;
         }
@@ -55,6 +59,18 @@ pub(crate) fn look(
         Some(queue) => queue.unknown(found)?,
         None => found,
     })
+}
+
+/// Events as people are told of them; for who is told for the first time, those that stand.
+///
+/// What stands is asked for after the events: what is raised in between is not missed.
+fn told(agent: &Agent, events: &[Numbered], is_first: bool) -> Result<Vec<Event>, AgentError> {
+    let standing = if is_first { agent.standing()? } else { None };
+    let stands = |event: &Event| {
+        let subject = [event.system.clone(), event.advisory.clone(), event.package.clone()];
+        standing.as_ref().is_none_or(|standing| standing.contains(&subject))
+    };
+    Ok(events.iter().map(|numbered| alarm(&numbered.event)).filter(stands).collect())
 }
 
 /// The next events after a place, which moves on to the last of them; `None` where nothing is new.

@@ -1,15 +1,19 @@
 //! `--once` and `--dry-run`: one look at the agent and one at the queue, and what came of it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use aux_alert::{Channel, DeliveryState, Event, Listed, Queue, wording};
-use aux_core::limits::EVENTS_KEPT_MAX;
+use aux_core::limits::{ALERT_SEND_SECONDS_MAX, EVENTS_KEPT_MAX};
 use serde::Serialize;
 
 use crate::agent::Agent;
-use crate::places::QUEUE;
+use crate::places::{QUEUE, open_queue};
 use crate::stay::{deliver, toasts};
 use crate::{Args, desktop, news, say};
+
+/// Somebody waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(ALERT_SEND_SECONDS_MAX);
 
 /// What was done, `aux.notifier/1`; docs/formats/notifier.md.
 #[derive(Serialize)]
@@ -83,7 +87,7 @@ fn look(folder: &Path, problems: &mut Vec<String>) -> Result<Both, String> {
         Some(queue) => waiting(queue)?,
         None => Vec::new(),
     };
-    match Agent::connect() {
+    match Agent::connect(Some(PATIENCE)) {
         Ok(agent) => match news::look(&agent, queue.as_mut(), |reason| say::warn(&reason)) {
             Ok(news) => events.extend(news),
             Err(error) => problems.push(error.to_string()),
@@ -94,9 +98,9 @@ fn look(folder: &Path, problems: &mut Vec<String>) -> Result<Both, String> {
 }
 
 fn show(folder: &Path, problems: &mut Vec<String>) -> Result<Both, String> {
-    let session = desktop::connect()?;
-    let mut queue = Queue::open(folder.join(QUEUE)).map_err(|error| error.to_string())?;
-    match Agent::connect() {
+    let session = desktop::connect(Some(PATIENCE))?;
+    let mut queue = open_queue(folder)?;
+    match Agent::connect(Some(PATIENCE)) {
         Ok(agent) => {
             let fetched = news::fetch(&agent, &mut queue, |reason| say::warn(&reason));
             problems.extend(fetched.err().map(|error| error.to_string()));
@@ -110,8 +114,9 @@ fn show(folder: &Path, problems: &mut Vec<String>) -> Result<Both, String> {
     if outcome.is_busy {
         problems.push("another notifier of this user shows them now".to_owned());
     }
-    problems
-        .extend(outcome.attempts.iter().filter_map(|attempt| attempt.result.as_ref().err()).map(ToString::to_string));
+    let hint = if desktop::has_server(&session) { "" } else { "; start one, such as dunst or mako" };
+    let failed = outcome.attempts.iter().filter_map(|attempt| attempt.result.as_ref().err());
+    problems.extend(failed.map(|error| format!("{error}{hint}")));
     let confirmed: Vec<&String> =
         outcome.attempts.iter().filter(|attempt| attempt.result.is_ok()).flat_map(|attempt| &attempt.ids).collect();
     let listed = listed(&mut queue)?;

@@ -5,6 +5,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use aux_alert::Queue;
 use aux_app::config::{self, ConfigError, Places};
 
 use crate::say;
@@ -12,18 +13,22 @@ use crate::say;
 /// The queue of one user: what was shown, and what waits.
 pub(crate) const QUEUE: &str = "notifier.sqlite";
 
-/// The folder for state (XDG Base Directory Specification), which is made where it is missing.
+/// The folder for state (XDG Base Directory Specification).
 pub(crate) fn state_folder(typed: Option<&Path>) -> Result<PathBuf, String> {
     let own = || Some(of_user("XDG_STATE_HOME", ".local/state")?.join("aux"));
-    let folder = typed.map(Path::to_path_buf).or_else(own).ok_or_else(|| {
+    typed.map(Path::to_path_buf).or_else(own).ok_or_else(|| {
         "there is no place to keep what was shown: neither XDG_STATE_HOME nor HOME is set; or name one: --state DIR"
             .to_owned()
-    })?;
+    })
+}
+
+/// The queue in that folder, both of which are made where they are missing.
+pub(crate) fn open_queue(folder: &Path) -> Result<Queue, String> {
     // "If, when attempting to write a file, the destination directory is non-existent an attempt should be made to create
     // it with permission 0700."
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| format!("{}: {error}; it keeps what was shown; --state DIR names another", folder.display()))?;
-    Ok(folder)
+    Queue::open(folder.join(QUEUE)).map_err(|error| error.to_string())
 }
 
 /// Whether toasts are switched off, by the user's file or, where that says nothing, the system's.

@@ -14,7 +14,7 @@ use zbus::{Connection, MatchRule, Message};
 use crate::agent::{Agent, AgentError, has_owner, listen};
 use crate::desktop::{self, Seen};
 use crate::news::{self, NewsError};
-use crate::places::QUEUE;
+use crate::places::open_queue;
 use crate::{memory, open, say};
 
 /// The channel, as the queue remembers deliveries by it.
@@ -35,10 +35,10 @@ enum Wake {
 
 /// Runs until the session ends.
 pub(crate) fn run(folder: &Path) -> Result<(), String> {
-    let session = desktop::connect()?;
+    let session = desktop::connect(None)?;
     desktop::take_name(&session)?;
-    let agent = Agent::connect()?;
-    let queue = Queue::open(folder.join(QUEUE)).map_err(|error| error.to_string())?;
+    let agent = Agent::connect(None)?;
+    let queue = open_queue(folder)?;
     let (wake, woken) = channel();
     listen_to_session(&session, &wake)?;
     listen_to_agent(&agent, &wake)?;
@@ -91,11 +91,11 @@ impl Notifier<'_> {
                 self.fetch()?;
             }
             let wait = self.show()?;
+            memory::give_back();
             if !is_ready {
                 is_ready = true;
                 say::note("ready");
             }
-            memory::give_back();
             let first = match wait {
                 Some(wait) => woken.recv_timeout(wait),
                 None => woken.recv().map_err(|_| RecvTimeoutError::Disconnected),

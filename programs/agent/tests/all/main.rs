@@ -9,6 +9,8 @@ mod daemon;
 mod kills;
 mod module;
 mod notifier;
+mod notifier_kills;
+mod notifier_peers;
 mod once;
 mod peers;
 mod session;

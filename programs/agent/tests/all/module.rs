@@ -37,6 +37,7 @@ fn a_machine_gets_its_units_its_schedule_and_its_settings() {
     assert_eq!(made["timer"], serde_json::json!(["", "hourly"]));
     assert_eq!(made["services"], serde_json::json!(["auxd", "auxd-round"]));
     assert_eq!(made["sessions"], serde_json::json!({ "aux-notifier": ["graphical-session.target"] }));
+    assert_eq!(made["proxies"], serde_json::json!({ "auxd": {}, "auxd-round": {} }));
     assert_eq!(made["packages"], serde_json::json!(["aux"]));
     assert_eq!(made["polkit"], true);
     assert_eq!(made["settings"]["feed_url"], "https://feed.example");

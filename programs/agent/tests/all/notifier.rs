@@ -15,37 +15,40 @@ use crate::world::{CRITICAL, Daemon, FIXED, World};
 /// As the design says.
 const IDLE_KIBIBYTES_MAX: u64 = 20 * 1_024;
 
+/// The queue of the user.
+pub(crate) const QUEUE: &str = "home-state/aux/notifier.sqlite";
+
 /// One package on two buses.
-struct Machine {
-    world: World,
-    system: Bus,
-    session: Bus,
+pub(crate) struct Machine {
+    pub(crate) world: World,
+    pub(crate) system: Bus,
+    pub(crate) session: Bus,
 }
 
 impl Machine {
     /// Watches zlib alone, so that a feed with one advisory more raises one event.
-    fn new(advisories: usize) -> Option<Self> {
+    pub(crate) fn new(advisories: usize) -> Option<Self> {
         let world = World::new(advisories);
         world.file("names", "zlib-1.2.11\n");
         let (system, session) = (Bus::start(&world)?, Bus::named(&world, "session")?);
         Some(Self { world, system, session })
     }
 
-    fn daemon(&self) -> Daemon {
+    pub(crate) fn daemon(&self) -> Daemon {
         self.world.daemon(Some(&self.system.address))
     }
 
-    fn notifier(&self) -> Notifier {
+    pub(crate) fn notifier(&self) -> Notifier {
         Notifier::start(&self.world, &self.system, &self.session)
     }
 
-    fn server(&self) -> Server {
+    pub(crate) fn server(&self) -> Server {
         Server::start(&self.session, &["body", "actions"])
     }
 
-    /// Waits until the notifier has written down that everything it knows was shown.
-    fn settle(&self) {
-        settled(&self.world.path("home-state/aux/notifier.sqlite"));
+    /// Waits until the notifier has written down that it has shown so many events.
+    pub(crate) fn settle(&self, count: usize) {
+        settled(&self.world.path(QUEUE), count);
     }
 
     /// The headline of an advisory on zlib.
@@ -62,12 +65,12 @@ impl Machine {
     }
 }
 
-/// Waits until everything in a queue is delivered, and returns how.
-fn settled(queue: &Path) -> Vec<Delivery> {
+/// Waits until a queue has so many events and all are delivered, and returns how.
+pub(crate) fn settled(queue: &Path, count: usize) -> Vec<Delivery> {
     loop {
         let listed = Queue::open(queue).unwrap().list(u32::MAX).unwrap();
         let is_delivered = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Delivered { .. });
-        if listed.iter().all(|listed| listed.deliveries.iter().any(is_delivered)) {
+        if listed.len() >= count && listed.iter().all(|listed| listed.deliveries.iter().any(is_delivered)) {
             return listed.into_iter().flat_map(|listed| listed.deliveries).collect();
         }
         std::thread::yield_now();
@@ -83,7 +86,7 @@ fn a_new_advisory_is_one_toast_which_a_fix_and_the_teams_word_update_in_place() 
     let first = server.next();
     assert_eq!(first.summary, machine.headline("vulnerable", "CVE-2021-10001"));
     assert_eq!((first.replaces, first.urgency, first.actions.len()), (0, 1, 4));
-    machine.settle();
+    machine.settle(1);
     drop(notifier);
     let notifier = machine.notifier();
     assert_eq!(server.rest(), [], "shown again after a restart");
@@ -98,7 +101,7 @@ fn a_new_advisory_is_one_toast_which_a_fix_and_the_teams_word_update_in_place() 
     server.close(first.id);
     machine.world.feed(2, &format!("{FIXED}{CRITICAL}"));
     assert_eq!(server.next().replaces, 0);
-    machine.settle();
+    machine.settle(4);
     drop(notifier);
     machine.notifier();
     assert_eq!(server.rest(), []);
@@ -124,7 +127,7 @@ fn whoever_comes_last_of_agent_server_and_notifier_is_waited_for() {
     let server = machine.server();
     assert_eq!(server.next().summary, machine.headline("vulnerable", "CVE-2021-10001"));
     // The server goes, something is raised, another one comes: the toast is not one of its own.
-    machine.settle();
+    machine.settle(1);
     server.stop();
     machine.world.feed(1, FIXED);
     notifier.wait_for("no notification server runs in this session");
@@ -176,7 +179,7 @@ fn a_slow_receiver_of_webhooks_does_not_delay_a_toast() {
     release.send(()).unwrap();
     receiver.join().unwrap();
     // The first attempt was still under way, and has succeeded since.
-    let deliveries = settled(&machine.world.path("state/alerts.sqlite"));
+    let deliveries = settled(&machine.world.path("state/alerts.sqlite"), 1);
     assert_eq!(deliveries.iter().map(|delivery| delivery.attempts).collect::<Vec<_>>(), [1]);
 }
 
@@ -254,6 +257,21 @@ fn an_agent_that_began_anew_is_read_from_its_beginning_and_nothing_is_shown_twic
 }
 
 #[test]
+fn a_user_who_was_never_told_anything_is_told_what_still_stands() {
+    let Some(machine) = Machine::new(2) else { return };
+    let _daemon = machine.daemon();
+    machine.world.file("names", "zlib-1.2.11\nopenssl-1.1.1g\n");
+    machine.world.round();
+    machine.world.file("names", "openssl-1.1.1g\n");
+    machine.world.round();
+    let (code, answer, said) = machine.run("--dry-run");
+    assert_eq!((code, answer.matches("openssl").count(), answer.matches("zlib").count()), (Some(0), 2, 0), "{said}");
+    let (server, _notifier) = (machine.server(), machine.notifier());
+    assert!(server.next().summary.contains("openssl") && server.next().summary.contains("openssl"));
+    assert_eq!(server.rest(), []);
+}
+
+#[test]
 fn a_second_notifier_is_refused_and_toasts_can_be_switched_off() {
     let Some(machine) = Machine::new(0) else { return };
     let (_daemon, _server, _notifier) = (machine.daemon(), machine.server(), machine.notifier());
@@ -272,7 +290,7 @@ fn a_second_notifier_is_refused_and_toasts_can_be_switched_off() {
 #[test]
 fn once_shows_what_waits_and_a_dry_run_changes_nothing() {
     let Some(machine) = Machine::new(1) else { return };
-    let (code, _, said) = machine.run("--once");
+    let (code, _, said) = machine.run("--dry-run");
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("no agent runs on this machine; as root: systemctl enable --now auxd.service"), "{said}");
     let daemon = machine.daemon();
@@ -280,9 +298,10 @@ fn once_shows_what_waits_and_a_dry_run_changes_nothing() {
     for _ in 0..2 {
         assert_eq!(machine.run("--dry-run").1, format!("would show: {line}"));
     }
+    assert!(!machine.world.path("home-state").exists(), "a dry run leaves something behind");
     let (code, answer, said) = machine.run("--once");
     assert_eq!((code, answer), (Some(2), format!("waiting: {line}")));
-    assert!(said.contains("no notification server runs in this session"), "{said}");
+    assert!(said.contains("no notification server runs in this session; start one, such as dunst"), "{said}");
     let server = machine.server();
     drop(daemon);
     // What was read is shown, also where the agent is gone since.
@@ -309,6 +328,19 @@ fn without_a_bus_it_says_which_and_what_it_is_for() {
     assert!(said.contains("the session bus cannot be reached") && said.contains("desktop session"), "{said}");
     let said = run(&nowhere, &machine.session.address);
     assert!(said.contains("the system bus cannot be reached"), "{said}");
+}
+
+#[test]
+fn it_ends_with_its_session_and_fails_without_the_system_bus() {
+    let Some(Machine { world, system, session }) = Machine::new(0) else { return };
+    let mut notifier = Notifier::start(&world, &system, &session);
+    drop(session);
+    assert_eq!(notifier.child.wait().unwrap().code(), Some(0));
+    let session = Bus::named(&world, "another-session").unwrap();
+    let mut notifier = Notifier::start(&world, &system, &session);
+    drop(system);
+    notifier.wait_for("the system bus is gone, and the agent with it");
+    assert_eq!(notifier.child.wait().unwrap().code(), Some(2));
 }
 
 #[test]

@@ -22,6 +22,6 @@ pub(crate) fn options(allow_insecure: bool) -> Result<HttpOptions, Failure> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "where the proxy stands is a fact about the surroundings")]
-fn proxy() -> Result<Option<Proxy>, Failure> {
+pub(crate) fn proxy() -> Result<Option<Proxy>, Failure> {
     aux_app::proxy(|name| env::var(name).ok()).map_err(|error| Failure::new(error.to_string()).hint(error.advice()))
 }
