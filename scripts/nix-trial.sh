@@ -65,7 +65,10 @@ does "a push of a content-addressed path" nix copy --to "$url/$name" "$addressed
 does "nix asks what the cache has" nix path-info --store "$url/$name" "$path"
 does "a push of a log" nix store copy-log --to "$url/$name" "$drv"
 
-# Nix remembers the narinfos that it sent, with the URLs they had then; another machine has no such memory.
+# Nix remembers the narinfos that it sent, with the URLs they had then, and takes them for what the cache has.
+does "the machine that pushed substitutes" nix copy --from "$url/$name" --to "local?root=$work/own" \
+    --no-check-sigs "$path"
+# Another machine has no such memory.
 rm -rf "$work/.cache"
 from=(nix copy --from "$url/$name" --to "local?root=$work/second")
 refused "a substitution without the key" "lacks a (valid )?signature|lacks a signature by a trusted key" \
