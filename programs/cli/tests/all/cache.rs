@@ -12,6 +12,8 @@ fn a_closure_is_pushed_promoted_withdrawn_and_explained() {
     let Some(server) = CacheServer::start(&world) else { return };
     let path = &server.path;
     let library = "kywcapp5immkh9xvpp13rvwzd42whxb6-library-1.2";
+    world.file("policy.toml", "[[rule]]\nname = \"no applications\"\nany = [{ name-not = [\"application-*\"] }]\n");
+    world.file("wrong.toml", "[[rule]]\nname = \"x\"\nkyes = []\n");
     let mut transcript = String::new();
     for command in [
         &format!("push {path} --to staging --root system --dry-run"),
@@ -33,7 +35,18 @@ fn a_closure_is_pushed_promoted_withdrawn_and_explained() {
         "create vetted-too --view-of staging --anonymous",
         "create other --signs --anonymous",
         "create other",
+        &format!("pin add release {path} --in staging"),
+        "pin list --in staging",
         "gc --dry-run",
+        "pin remove release --in staging",
+        "policy vetted --set policy.toml",
+        "policy vetted",
+        "policy vetted --set wrong.toml",
+        &format!("promote {path} --to vetted-too"),
+        "create strict --view-of staging --policy policy.toml",
+        &format!("promote {path} --to strict"),
+        &format!("promote {path} --to strict --partial"),
+        "views vetted",
         "fsck",
     ] {
         let said = server.run(&world, command);
