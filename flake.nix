@@ -40,7 +40,8 @@
             for unit in ${./nix/units}/auxd*; do
               install -D --mode=644 "$unit" --target-directory=$out/lib/systemd/system
             done
-            substituteInPlace $out/lib/systemd/system/*.service --replace-fail /usr/bin/auxd $out/bin/auxd
+            install -D --mode=644 ${./nix/units/user}/* --target-directory=$out/lib/systemd/user
+            substituteInPlace $out/lib/systemd/*/*.service --replace-fail /usr/bin/ $out/bin/
             install -D --mode=644 ${./contrib/dbus}/*.conf --target-directory=$out/share/dbus-1/system.d
             install -D --mode=644 ${./contrib/dbus}/*.xml --target-directory=$out/share/dbus-1/interfaces
             install -D --mode=644 ${./contrib/polkit}/*.policy --target-directory=$out/share/polkit-1/actions

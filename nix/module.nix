@@ -108,10 +108,19 @@ in
       example = "/var/lib/aux/metrics/aux.prom";
       description = "A file for the textfile collector of the Prometheus node exporter.";
     };
+    notifier.enable = mkOption {
+      type = types.bool;
+      default = true;
+      description = "Whether people see new findings as toasts in their desktop sessions. Without sessions it does nothing.";
+    };
     channels = mkOption {
       type = types.attrsOf types.anything;
       default = { };
-      description = "Whom alerts go to: the `alert` table of aux.toml.";
+      example = {
+        webhook.team.url_file = "/run/secrets/aux-webhook";
+        webhook.team.secret_file = "/run/secrets/aux-webhook-key";
+      };
+      description = "Whom alerts go to: the `alert` table of aux.toml. Secrets are named by their files, never written here.";
     };
     settings = mkOption {
       type = types.attrsOf types.anything;
@@ -142,8 +151,20 @@ in
       # A switch must not leave the machine without it, and stopping it during one gains nothing.
       stopIfChanged = false;
       path = [ config.nix.package ];
+      # The feed, and webhooks, go the way the machine's other services go.
+      environment = config.networking.proxy.envVars;
     };
-    systemd.services.auxd-round.path = [ config.nix.package ];
+    # The unit starts with each graphical session; pages are opened by the desktop's portal, or by xdg-open without one.
+    systemd.user.services = mkIf cfg.notifier.enable {
+      aux-notifier = {
+        wantedBy = [ "graphical-session.target" ];
+        path = [ pkgs.xdg-utils ];
+      };
+    };
+    systemd.services.auxd-round = {
+      path = [ config.nix.package ];
+      environment = config.networking.proxy.envVars;
+    };
     systemd.timers.auxd-round = {
       wantedBy = [ "timers.target" ];
       # The empty word takes back what the unit itself says.

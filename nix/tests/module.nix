@@ -26,7 +26,9 @@ let
         };
         systemd.packages = list;
         systemd.services = any;
+        systemd.user.services = any;
         systemd.timers = any;
+        networking.proxy.envVars = any;
         nix.package = mkOption {
           type = types.package;
           default = pkgs.nix;
@@ -40,6 +42,7 @@ let
   pkgs = {
     aux = package "aux";
     nix = package "nix";
+    xdg-utils = package "xdg-utils";
     # The settings themselves: writing them down is the work of nixpkgs.
     formats.toml = _options: { generate = _name: value: value; };
   };
@@ -57,6 +60,8 @@ in
   refused = map (assertion: assertion.message) failed;
   settings = config.environment.etc."aux/aux.toml".source or null;
   services = builtins.attrNames config.systemd.services;
+  sessions = builtins.mapAttrs (_name: unit: unit.wantedBy) config.systemd.user.services;
+  proxies = builtins.mapAttrs (_name: unit: unit.environment) config.systemd.services;
   timer = config.systemd.timers.auxd-round.timerConfig.OnCalendar or null;
   packages = map (package: package.name) config.systemd.packages;
   polkit = config.security.polkit.enable;

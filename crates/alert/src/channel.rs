@@ -47,7 +47,7 @@ pub trait Channel {
         1
     }
 
-    /// Sends at least one message, and returns once the other side has confirmed them all: for each what is wanted as
-    /// [`Message::earlier`] later, if anything.
+    /// Sends at least one message, the first, and returns once the other side has confirmed: for each confirmed message, in
+    /// order, what is wanted as [`Message::earlier`] later, if anything. Messages without an answer come again.
     fn send(&mut self, messages: &[Message], now: jiff::Timestamp) -> Result<Vec<Option<String>>, SendError>;
 }

@@ -1,7 +1,6 @@
 //! Short names for what must be told from everything else: 128 bits of a SHA-256 in hexadecimal.
 
-use std::fmt::Write as _;
-
+use aux_core::hexadecimal;
 use sha2::{Digest as _, Sha256};
 
 /// The name of these parts. They are told apart by a NUL after each, which none of them holds.
@@ -12,9 +11,5 @@ pub(crate) fn short_name<'p>(parts: impl IntoIterator<Item = &'p str>) -> String
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    hash.finalize().iter().take(BYTES).fold(String::new(), |mut name, byte| {
-        // Writing to a text cannot fail.
-        write!(name, "{byte:02x}").ok();
-        name
-    })
+    hexadecimal(hash.finalize().get(..BYTES).unwrap_or_default())
 }

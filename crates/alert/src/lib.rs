@@ -4,6 +4,7 @@
 //! judges what is worth an alert, and nothing reads the clock, the environment or randomness.
 
 pub mod channel;
+pub mod desktop;
 mod digest;
 pub mod event;
 pub mod hook;
@@ -19,6 +20,6 @@ pub mod wording;
 pub use channel::{Channel, Message, SendError};
 pub use event::{Event, EventKind};
 pub use line::Line;
-pub use queue::{Accepted, Attempt, Delivery, DeliveryState, Listed, Outcome, Queue, QueueError, Surroundings};
+pub use queue::{Accepted, Attempt, Delivery, DeliveryState, Listed, Outcome, Place, Queue, QueueError, Surroundings};
 pub use secret::{Secret, SecretError};
 pub use settings::{Channels, Session, Settings, SetupError};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aux_core::limits::ALERT_SEND_SECONDS_MAX;
+use aux_core::limits::{ALERT_BATCH_MAX, ALERT_SEND_SECONDS_MAX};
 use jiff::Timestamp;
 use lettre::address::AddressError;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
@@ -178,7 +178,7 @@ impl Channel for Mail {
     }
 
     fn batch_max(&self) -> u32 {
-        u32::MAX
+        ALERT_BATCH_MAX
     }
 
     fn send(&mut self, messages: &[Message], now: Timestamp) -> Result<Vec<Option<String>>, SendError> {

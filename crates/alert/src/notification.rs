@@ -1,16 +1,23 @@
 //! Toasts on a desktop: the Desktop Notifications Specification 1.2, over the session's D-Bus.
+//!
+//! A toast that was shown when nobody could write that down any more is shown again, with the same tag: servers that know
+//! tags put it in the place of the first.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aux_core::limits::{ALERT_SEND_SECONDS_MAX, ALERT_TOASTS_MAX};
+use aux_core::limits::{ALERT_SEND_SECONDS_MAX, ALERT_TOASTS_MAX, EVENTS_KEPT_MAX};
 use jiff::Timestamp;
 use zbus::{Connection, Variant, connection};
 
+use crate::digest::short_name;
 use crate::{Channel, Event, Message, SendError, wording};
 
-const SERVICE: &str = "org.freedesktop.Notifications";
-const PATH: &str = "/org/freedesktop/Notifications";
+/// The name and interface of the server, and its object.
+pub const SERVICE: &str = "org.freedesktop.Notifications";
+pub const PATH: &str = "/org/freedesktop/Notifications";
+/// The name that the notifier of a session has, so that there is one.
+pub const NOTIFIER: &str = "org.auxolotl.AuxNotifier1";
 
 /// `urgency` ("Urgency Levels"): critical stays on the screen until somebody closes it.
 const NORMAL: u8 = 1;
@@ -28,16 +35,22 @@ pub struct Action {
 /// The notification server of one session.
 pub struct Notification {
     name: String,
-    address: String,
+    bus: Bus,
     actions: Vec<Action>,
-    session: Option<Session>,
+}
+
+enum Bus {
+    /// Connected to when there is something to show.
+    Address(String),
+    /// A connection of a caller that stays.
+    Open(Connection),
 }
 
 /// A connection, and who is at its other end.
 struct Session {
     connection: Connection,
-    /// The bus and the server on it: an id of another server names somebody else's toast.
-    server: String,
+    /// The server's own name on the bus: another one that took its place does not have its toasts.
+    owner: String,
     capabilities: Vec<String>,
 }
 
@@ -45,6 +58,8 @@ struct Session {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Toast {
     replaces: u32,
+    /// The same for the same toast, however often it is shown.
+    tag: String,
     summary: String,
     body: String,
     urgency: u8,
@@ -53,7 +68,12 @@ struct Toast {
 impl Notification {
     /// The server on the bus of this address, `DBUS_SESSION_BUS_ADDRESS` in a session; opens no connection.
     pub fn new(name: &str, address: &str) -> Self {
-        Self { name: name.to_owned(), address: address.to_owned(), actions: Vec::new(), session: None }
+        Self { name: name.to_owned(), bus: Bus::Address(address.to_owned()), actions: Vec::new() }
+    }
+
+    /// The server on a bus that is connected to, for a caller that stays. It waits as long as that connection does.
+    pub fn over(name: &str, connection: &Connection) -> Self {
+        Self { name: name.to_owned(), bus: Bus::Open(connection.clone()), actions: Vec::new() }
     }
 
     /// Buttons, for a caller that stays and listens to `ActionInvoked`. They are left out where the server shows none.
@@ -63,40 +83,46 @@ impl Notification {
         self
     }
 
-    async fn show_all(&mut self, messages: &[Message]) -> Result<Vec<Option<String>>, zbus::Error> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => Session::open(&self.address).await?,
-        };
-        let mut receipts = Vec::new();
-        if messages.len() > ALERT_TOASTS_MAX {
-            let id = session.show(&summed_up(messages, &session), &self.actions).await?;
-            receipts.push(Some(session.receipt(id)));
-            receipts.resize(messages.len(), None);
-        } else {
-            for message in messages {
-                let id = session.show(&toast(message, &session), &self.actions).await?;
-                receipts.push(Some(session.receipt(id)));
+    /// Shows the first, or all as one where they are many: each toast is confirmed before the next is shown.
+    async fn show_next(&mut self, messages: &[Message]) -> Result<Vec<Option<String>>, zbus::Error> {
+        let limit = Duration::from_secs(ALERT_SEND_SECONDS_MAX);
+        let connection = match &self.bus {
+            Bus::Open(connection) => connection.clone(),
+            Bus::Address(address) => {
+                connection::Builder::address(address.as_str()).method_timeout(limit).build().await?
             }
+        };
+        // Asked anew each time: servers come and go, and differ in what they can.
+        let session = Session::open(connection).await?;
+        if let (Some(first), ..=ALERT_TOASTS_MAX) = (messages.first(), messages.len()) {
+            let id = session.show(&toast(first, &session), &self.actions).await?;
+            return Ok(vec![Some(session.receipt(id))]);
         }
-        // Kept only after a success: a connection that broke is opened anew by the next attempt.
-        self.session = Some(session);
-        Ok(receipts)
+        let id = session.show(&summed_up(messages, &session), &self.actions).await?;
+        let receipt = summary_receipt(&session.receipt(id));
+        Ok(vec![Some(receipt); messages.len()])
     }
 }
 
+/// What is kept of a toast: the bus, the server on it, and the server's number for it.
+pub fn receipt(connection: &Connection, owner: &str, id: u32) -> String {
+    format!("{} {owner} {id}", connection.server_guid())
+}
+
+/// What is kept of a toast that many events share. No later event may take its place.
+pub fn summary_receipt(receipt: &str) -> String {
+    format!("summary {receipt}")
+}
+
 impl Session {
-    async fn open(address: &str) -> Result<Self, zbus::Error> {
-        let limit = Duration::from_secs(ALERT_SEND_SECONDS_MAX);
-        let connection = connection::Builder::address(address).method_timeout(limit).build().await?;
+    async fn open(connection: Connection) -> Result<Self, zbus::Error> {
         // The first question starts the server where the bus knows how to.
         let reply = connection.call_method(Some(SERVICE), PATH, Some(SERVICE), "GetCapabilities", &()).await?;
         let capabilities: Vec<String> = reply.body().deserialize()?;
         let bus = Some("org.freedesktop.DBus");
         let reply = connection.call_method(bus, "/org/freedesktop/DBus", bus, "GetNameOwner", &SERVICE).await?;
         let owner: String = reply.body().deserialize()?;
-        let server = format!("{} {owner}", connection.server_guid());
-        Ok(Self { connection, server, capabilities })
+        Ok(Self { connection, owner, capabilities })
     }
 
     fn can(&self, capability: &str) -> bool {
@@ -110,6 +136,9 @@ impl Session {
             ("urgency", Variant::from(toast.urgency)),
             ("category", Variant::from("device.error")),
             ("desktop-entry", Variant::from("aux")),
+            // No standard has a word for it; dunst has the first, mako and swaync the second.
+            ("x-dunst-stack-tag", Variant::from(toast.tag.as_str())),
+            ("x-canonical-private-synchronous", Variant::from(toast.tag.as_str())),
         ]);
         let call = (
             "aux",
@@ -121,18 +150,20 @@ impl Session {
             hints,
             EXPIRE_DEFAULT,
         );
-        let reply = self.connection.call_method(Some(SERVICE), PATH, Some(SERVICE), "Notify", &call).await?;
+        // To this very server: the number of a toast to update means nothing to the next one.
+        let server = Some(self.owner.as_str());
+        let reply = self.connection.call_method(server, PATH, Some(SERVICE), "Notify", &call).await?;
         reply.body().deserialize()
     }
 
     fn receipt(&self, id: u32) -> String {
-        format!("{} {id}", self.server)
+        receipt(&self.connection, &self.owner, id)
     }
 
     /// The toast to update, if this very server showed one about the same subject.
     fn replaced(&self, earlier: Option<&str>) -> u32 {
-        let (server, id) = earlier.and_then(|earlier| earlier.rsplit_once(' ')).unwrap_or_default();
-        if server == self.server { id.parse().unwrap_or(0) } else { 0 }
+        let id = earlier.and_then(|earlier| earlier.rsplit_once(' ')).and_then(|(_, id)| id.parse().ok());
+        id.filter(|id| earlier == Some(self.receipt(*id).as_str())).unwrap_or(0)
     }
 
     /// A body for this server: some read a little HTML and have to be given entities ("Markup").
@@ -159,7 +190,14 @@ fn toast(message: &Message, session: &Session) -> Toast {
         // Nothing but the summary is shown: it has to say what to do as well.
         (format!("{headline}; {}", wording::advice(event)), String::new())
     };
-    Toast { replaces: session.replaced(message.earlier.as_deref()), summary, body, urgency: urgency(event) }
+    let subject = [event.system.as_str(), event.advisory.as_str(), event.package.as_str()];
+    Toast {
+        replaces: session.replaced(message.earlier.as_deref()),
+        tag: short_name(subject),
+        summary,
+        body,
+        urgency: urgency(event),
+    }
 }
 
 /// Many at once, as one toast that names the worst.
@@ -175,6 +213,7 @@ fn summed_up(messages: &[Message], session: &Session) -> Toast {
     let critical = if critical > 0 { format!(", {critical} critical") } else { String::new() };
     Toast {
         replaces: 0,
+        tag: short_name(messages.first().map(|first| first.id.as_str())),
         summary: format!("{} security alerts{critical}", events.len()),
         body: session.body(&lines),
         urgency,
@@ -198,11 +237,12 @@ impl Channel for Notification {
     }
 
     fn batch_max(&self) -> u32 {
-        u32::MAX
+        // Whatever waits is one toast.
+        EVENTS_KEPT_MAX
     }
 
     fn send(&mut self, messages: &[Message], _: Timestamp) -> Result<Vec<Option<String>>, SendError> {
-        zbus::block_on(self.show_all(messages)).map_err(|error| {
+        zbus::block_on(self.show_next(messages)).map_err(|error| {
             let error = error.to_string();
             if is_absence(&error) {
                 return SendError::passing("no notification server runs in this session");

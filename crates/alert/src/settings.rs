@@ -2,12 +2,14 @@
 //!
 //! A channel that cannot be set up is a problem of its own: the others work on.
 
+mod shown;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aux_core::limits::{ALERT_SEND_SECONDS_MAX, SECRET_FILE_BYTES_MAX};
-use aux_io::http::{HttpClient, HttpError, HttpOptions};
+use aux_io::http::{HttpClient, HttpError, HttpOptions, Proxy};
 use aux_io::input::{self, InputError};
 use serde::Deserialize;
 
@@ -105,6 +107,8 @@ pub struct Session {
     pub bus_address: Option<String>,
     /// Sent as `User-Agent`.
     pub user_agent: String,
+    /// What webhooks on other machines are reached through.
+    pub proxy: Option<Proxy>,
 }
 
 /// The channels that are ready, and what is wrong with the others.
@@ -203,6 +207,7 @@ impl WebhookSettings {
             connect_limit: limit,
             response_limit: limit,
             allow_insecure: self.allow_insecure,
+            proxy: session.proxy.clone(),
             root_certificates: certificates(name, self.certificates.as_deref())?,
             ..HttpOptions::new(session.user_agent.clone())
         };

@@ -41,7 +41,19 @@ pub fn advice(event: &Event) -> String {
 
 /// Where to read more.
 pub fn more(event: &Event) -> Option<String> {
-    event.url.as_deref().map(word)
+    page(event).as_deref().map(word)
+}
+
+/// The page about the advisory: its own, or where ids like this are looked up.
+pub fn page(event: &Event) -> Option<String> {
+    let is_web = |url: &&String| url.starts_with("https://") || url.starts_with("http://");
+    if let Some(url) = event.url.as_ref().filter(is_web) {
+        return Some(url.clone());
+    }
+    let is_plain = event.advisory.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let looked_up = [("CVE-", "https://nvd.nist.gov/vuln/detail/"), ("GHSA-", "https://github.com/advisories/")];
+    let known = looked_up.iter().find(|(prefix, _)| is_plain && event.advisory.starts_with(prefix));
+    known.map(|(_, place)| format!("{place}{}", event.advisory))
 }
 
 /// Everything, a line each.
@@ -79,6 +91,16 @@ mod tests {
         assert_eq!(advice(&event), "no fix to take yet; see: aux audit --explain CVE-2014-0160");
         event.kind = EventKind::NowCritical;
         assert!(headline(&event).starts_with("now critical: "));
+    }
+
+    #[test]
+    fn a_page_is_on_the_web_and_made_of_a_plain_id() {
+        let mut event = Event { url: None, ..Event::test("web-1", Timestamp::UNIX_EPOCH) };
+        assert_eq!(page(&event).as_deref(), Some("https://nvd.nist.gov/vuln/detail/CVE-2014-0160"));
+        event.url = Some("file:///etc/shadow".to_owned());
+        assert_eq!(page(&event).as_deref(), Some("https://nvd.nist.gov/vuln/detail/CVE-2014-0160"));
+        event.advisory = "CVE-1/../../x?y".to_owned();
+        assert_eq!(page(&event), None);
     }
 
     #[test]

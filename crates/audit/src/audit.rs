@@ -79,11 +79,21 @@ impl Only {
 
 /// Judges every inventory. Expiry and age are judged as on `now`.
 pub fn audit(index: &Index<'_>, inventories: &[Inventory], policy: &Policy, now: Timestamp) -> Report {
+    judged(Some(index), inventories, policy, now)
+}
+
+/// Judges configurations alone, whatever the policy says of packages: that needs no feed.
+pub fn audit_configurations(inventories: &[Inventory], policy: &Policy, now: Timestamp) -> Report {
+    judged(None, inventories, &Policy { only: Only::Config, ..policy.clone() }, now)
+}
+
+/// Without an index no package is judged.
+fn judged(index: Option<&Index<'_>>, inventories: &[Inventory], policy: &Policy, now: Timestamp) -> Report {
     let today = now.to_zoned(TimeZone::UTC).date();
     let targets: Vec<TargetReport> =
         inventories.iter().map(|inventory| target(index, inventory, policy, today)).collect();
     let mut report = Report {
-        feed: feed_facts(index, now),
+        feed: index.map(|index| feed_facts(index, now)),
         verdict: Verdict::Pass,
         fail_on: policy.gate.as_str().to_owned(),
         gate_file: policy.gate_file.clone(),
@@ -127,7 +137,7 @@ fn feed_facts(index: &Index<'_>, now: Timestamp) -> FeedFacts {
     }
 }
 
-fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date) -> TargetReport {
+fn target(index: Option<&Index<'_>>, inventory: &Inventory, policy: &Policy, today: Date) -> TargetReport {
     let present = present(inventory);
     let judged =
         inventory.components.iter().filter(|component| !policy.runtime_only || component.scope != Scope::Build);
@@ -146,9 +156,12 @@ fn target(index: &Index<'_>, inventory: &Inventory, policy: &Policy, today: Date
         _ if checks.is_some() && inventory.kind == TargetKind::Configuration => {}
         _ => problems.push(Problem::new(&inventory.name, "no component was found in it, so nothing was judged")),
     }
-    let components: Vec<&Component> = judged.filter(|_| policy.only.has_packages()).collect();
+    // Without an index the policy is about configurations alone.
+    let index = index.filter(|_| policy.only.has_packages());
+    let components: Vec<&Component> = judged.filter(|_| index.is_some()).collect();
     let judge = |component: &&Component| {
         let mut findings = Vec::new();
+        let Some(index) = index else { return (findings, false) };
         let is_damaged = findings_of(index, inventory, component, (&present, today), &mut findings).is_err();
         (findings, is_damaged)
     };
@@ -251,24 +264,12 @@ fn describe(finding: &mut Finding, advisory: &Advisory<'_>) {
 
 /// What all findings of a component share.
 fn blank(inventory: &Inventory, component: &Component) -> Finding {
+    let package = Package { name: component.name.clone(), version: component.version.clone(), purl: purl(component) };
     Finding {
-        id: String::new(),
-        aliases: Vec::new(),
-        package: Package { name: component.name.clone(), version: component.version.clone(), purl: purl(component) },
-        state: State::Affected,
-        class: aux_core::Class::Unclassified,
-        severity: Severity::Unknown,
-        score: None,
-        kev: false,
         scope: component.scope,
         path: inventory.path_to(component).into_iter().map(str::to_owned).collect(),
-        fixed_versions: Vec::new(),
-        fixes: Vec::new(),
-        evidence: Vec::new(),
-        outputs: component.outputs.clone(),
-        waived: None,
-        title: None,
-        references: Vec::new(),
+        outputs: component.outputs.as_slice().into(),
+        ..Finding::new("", package, State::Affected)
     }
 }
 

@@ -114,31 +114,16 @@ fn term_holds(term: &[Part], finding: &Finding) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aux_core::{Fix, Package, Scope};
+    use aux_core::{Fix, Package};
 
     fn finding(state: State, severity: Severity, class: Class, fixable: bool) -> Finding {
+        let package = Package { name: "p".into(), version: "1".into(), purl: "pkg:nix/p@1".into() };
+        let fix = Fix { channel: "c".into(), version: "2".into(), revision: None };
         Finding {
-            id: "CVE-2020-0001".into(),
-            aliases: vec![],
-            package: Package { name: "p".into(), version: "1".into(), purl: "pkg:nix/p@1".into() },
-            state,
             class,
             severity,
-            score: None,
-            kev: false,
-            scope: Scope::Unknown,
-            path: vec![],
-            fixed_versions: vec!["2".into()],
-            fixes: if fixable {
-                vec![Fix { channel: "c".into(), version: "2".into(), revision: None }]
-            } else {
-                vec![]
-            },
-            evidence: vec![],
-            outputs: vec!["p-1".into()],
-            waived: None,
-            title: None,
-            references: vec![],
+            fixes: fixable.then_some(fix).into_iter().collect(),
+            ..Finding::new("CVE-2020-0001", package, state)
         }
     }
 

@@ -7,6 +7,8 @@ use aux_advisory::{Cpe, cpe};
 use aux_core::naming::fold;
 use aux_core::{Component, Ecosystem};
 
+use crate::namesake::generation_ahead;
+
 /// A product that may be the component, and why we think so.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate<'a> {
@@ -89,7 +91,7 @@ fn by_name<'a>(index: &Index<'a>, component: &Component, name: &LookupName) -> R
             .find(|decision| decision.product == block.product || decision.product == everyone);
         let (stance, reason) = match denial {
             Some(decision) => (Stance::Denied, decision.reason.to_owned()),
-            None => by_rule(&block, name),
+            None => by_rule(&block, name, &component.version)?,
         };
         found.push(Candidate { block, stance, reason, is_named: false, is_exact: false, language: name.language });
     }
@@ -103,18 +105,20 @@ fn shares_names_with_nixpkgs(ecosystem: &Ecosystem) -> bool {
 }
 
 /// The rule's stance; a name out of a language's package set is that language's library, not its namesake.
-fn by_rule(block: &Block<'_>, name: &LookupName) -> (Stance, String) {
-    match block.stance {
-        Stance::Affirmed => (
-            Stance::Affirmed,
-            format!("`{}` is called {} and no other vendor is plausible", name.folded, block.product),
-        ),
-        _ => (
+fn by_rule(block: &Block<'_>, name: &LookupName, version: &str) -> Result<(Stance, String), Damaged> {
+    let (folded, product) = (&name.folded, &block.product);
+    if block.stance != Stance::Affirmed {
+        let reason = format!("`{folded}` is claimed by several vendors, {product} among them, and nobody has decided");
+        return Ok((Stance::Unreviewed, reason));
+    }
+    Ok(match generation_ahead(block, version)? {
+        Some(first) => (
             Stance::Unreviewed,
             format!(
-                "`{}` is claimed by several vendors, {} among them, and nobody has decided",
-                name.folded, block.product
+                "`{folded}` is called {product}, but no advisory of that is about a version below {first}, so that it may \
+                 be another program of the same name, and nobody has decided"
             ),
         ),
-    }
+        None => (Stance::Affirmed, format!("`{folded}` is called {product} and no other vendor is plausible")),
+    })
 }

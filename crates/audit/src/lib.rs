@@ -11,11 +11,12 @@ pub mod gate;
 mod hostile;
 mod identify;
 mod matching;
+mod namesake;
 mod parallel;
 mod report;
 mod waiver;
 
-pub use audit::{Only, Policy, audit};
+pub use audit::{Only, Policy, audit, audit_configurations};
 pub use changes::{Changes, Fixed, InputChange, PackageChange, Presence, Side, TargetChanges, Terms, compare};
 pub use describe::describe;
 pub use explain::{Explanation, explain};

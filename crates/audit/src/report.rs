@@ -9,7 +9,8 @@ use jiff::Timestamp;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     pub targets: Vec<TargetReport>,
-    pub feed: FeedFacts,
+    /// `None` where none was asked, because configurations alone were judged.
+    pub feed: Option<FeedFacts>,
     pub verdict: Verdict,
     /// The gate words in force, as typed: `class:critical,severity:high+fixable`.
     pub fail_on: String,

@@ -99,6 +99,12 @@ impl OneOrMany {
 }
 
 impl Waivers {
+    /// Like [`Self::read`], of a file as it is on disk.
+    pub fn read_bytes(&mut self, file: &str, bytes: &[u8]) -> Result<(), WaiverError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| wrong(file, "it is not UTF-8 text"))?;
+        self.read(file, text)
+    }
+
     /// Reads a waiver file of ours, or a vulnix whitelist, and adds it.
     pub fn read(&mut self, file: &str, text: &str) -> Result<(), WaiverError> {
         let table: toml::Table = toml::from_str(text).map_err(|error| {

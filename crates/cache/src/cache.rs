@@ -6,15 +6,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use aux_io::database::DatabaseError;
 use aux_io::file::{self, FileError, Lock};
-use aux_nix::signature::{KeyError, KeyName, PublicKey, SecretKey};
+use aux_nix::NarInfo;
+use aux_nix::narinfo::NarInfoError;
+use aux_nix::signature::KeyError;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::access::{Caller, Right, Secret, Token, Tokens};
 use crate::catalogue::{Catalogue, SharedSpace, Space};
 use crate::feed::Feed;
-use crate::names::{PathHash, SpaceName};
+use crate::keys::Keys;
+use crate::names::SpaceName;
 use crate::objects::{ObjectError, Objects};
+use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Records, SpaceRow};
 use crate::verdict::ViewVerdict;
 
@@ -24,8 +28,8 @@ const STAGING: &str = "staging";
 const VETTED: &str = "vetted";
 const TOKEN_FILE: &str = "admin-token";
 const KEY_FILE: &str = "signing-key";
-/// A file with a token or a key, bytes.
-const SECRET_FILE_BYTES_MAX: u64 = 4 << 10;
+/// The setting that says which keys made the signatures that are kept.
+const SIGNED_WITH: &str = "signed with";
 
 /// What a cache cannot know by itself.
 pub struct Surroundings {
@@ -43,7 +47,7 @@ pub struct Cache {
     pub(crate) objects: Objects,
     pub(crate) records: Records,
     pub(crate) catalogue: Catalogue,
-    pub(crate) key: SecretKey,
+    pub(crate) keys: Keys,
     /// Held for reading while an object is kept, and for writing while objects are removed.
     pub(crate) keeping: RwLock<()>,
     /// Held while a view or the set of views changes, so that acts on views come one after another.
@@ -71,6 +75,8 @@ pub enum OpenError {
     Secret { path: PathBuf, cause: String },
     #[error("{}: is no signing key: {cause}", path.display())]
     Key { path: PathBuf, cause: KeyError },
+    #[error("the narinfo of path {number} in the records cannot be read, so that it cannot be signed: {error}")]
+    NarInfo { number: i64, error: NarInfoError },
     #[error("the system gives no randomness for keys and tokens")]
     Random,
 }
@@ -83,7 +89,7 @@ impl Cache {
         let lock = file::lock(data.join("lock"))?.ok_or_else(|| OpenError::InUse { path: data.to_path_buf() })?;
         let objects = Objects::open(data)?;
         let records = Records::open(data)?;
-        let key = signing_key(&data.join(KEY_FILE), &surroundings)?;
+        let keys = Keys::open(&data.join(KEY_FILE), &surroundings)?;
         let actor = Actor::server((surroundings.now)());
         if records.setting("made")?.is_none() {
             make_spaces(&records, &actor)?;
@@ -94,7 +100,7 @@ impl Cache {
             objects,
             records,
             catalogue: Catalogue::default(),
-            key,
+            keys,
             keeping: RwLock::default(),
             views: Mutex::default(),
             feed: Feed::new(surroundings.feed.clone()),
@@ -105,8 +111,9 @@ impl Cache {
             _lock: lock,
         };
         cache.reload_tokens()?;
+        cache.follow_keys()?;
         for row in cache.records.spaces()? {
-            cache.reload(row)?;
+            cache.reload(&row)?;
         }
         Ok(cache)
     }
@@ -116,8 +123,9 @@ impl Cache {
         self.data.join(TOKEN_FILE)
     }
 
-    pub fn public_key(&self) -> &PublicKey {
-        self.key.public()
+    /// Its keys, as `trusted-public-keys` of nix.conf has them.
+    pub fn public_keys(&self) -> String {
+        self.keys.public()
     }
 
     /// Where every store that substitutes from here lies.
@@ -162,17 +170,46 @@ impl Cache {
         Ok(())
     }
 
+    /// Signs anew what was signed with other keys than there are now: once, at the first start with them.
+    fn follow_keys(&self) -> Result<(), OpenError> {
+        let keys = self.keys.public();
+        if self.records.setting(SIGNED_WITH)?.as_ref() == Some(&keys) {
+            return Ok(());
+        }
+        let mut signatures = Vec::new();
+        for (number, narinfo) in self.records.signed()? {
+            let info = NarInfo::parse(narinfo.as_bytes()).map_err(|error| OpenError::NarInfo { number, error })?;
+            signatures.push((number, self.keys.sign(&info)));
+        }
+        self.records.sign(&signatures)?;
+        Ok(self.records.set_setting(SIGNED_WITH, &keys)?)
+    }
+
+    /// Signs what a cache holds, if it signs now, and serves it so.
+    pub(crate) fn sign_all(&self, row: &SpaceRow) -> Result<(), PromoteError> {
+        let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
+        if row.signs {
+            let mut signatures = Vec::new();
+            for path in self.records.visible(row)?.iter().filter(|path| path.signature.is_none()) {
+                let info = NarInfo::parse(path.narinfo.as_bytes())?;
+                signatures.push((path.number, self.keys.sign(&info)));
+            }
+            self.records.sign(&signatures)?;
+        }
+        Ok(self.refill(row)?)
+    }
+
     /// Reads a cache or view anew from the records, while nothing is pushed.
-    pub(crate) fn reload(&self, row: SpaceRow) -> Result<(), DatabaseError> {
+    pub(crate) fn reload(&self, row: &SpaceRow) -> Result<(), DatabaseError> {
         let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
         self.refill(row)
     }
 
     /// The same for somebody who holds pushes back already.
-    pub(crate) fn refill(&self, row: SpaceRow) -> Result<(), DatabaseError> {
-        let paths = self.records.visible(&row)?;
-        let withdrawn: BTreeMap<PathHash, String> = self.records.withdrawn(&row)?;
-        self.catalogue.put(Space::filled(row, &paths, withdrawn));
+    pub(crate) fn refill(&self, row: &SpaceRow) -> Result<(), DatabaseError> {
+        let mut space = Space::hiding(row.clone(), self.records.withdrawn(row)?);
+        self.records.each_visible(row, &mut |path| space.add(&path))?;
+        self.catalogue.put(space);
         Ok(())
     }
 }
@@ -219,23 +256,4 @@ fn admin_token(records: &Records, path: &Path, surroundings: &Surroundings, acto
     };
     records.create_token(secret.hash(), &token, actor)?;
     Ok(())
-}
-
-fn signing_key(path: &Path, surroundings: &Surroundings) -> Result<SecretKey, OpenError> {
-    let wrong = |cause| OpenError::Key { path: path.to_path_buf(), cause };
-    if path.exists() {
-        let unread = |cause: String| OpenError::Secret { path: path.to_path_buf(), cause };
-        let bytes = aux_io::input::read(path, SECRET_FILE_BYTES_MAX).map_err(|error| unread(error.message()))?;
-        let text = Zeroizing::new(String::from_utf8(bytes).map_err(|_| unread("it is no text".to_owned()))?);
-        return SecretKey::parse(text.trim_ascii_end()).map_err(wrong);
-    }
-    let seed = Zeroizing::new((surroundings.random)().ok_or(OpenError::Random)?);
-    let name = (surroundings.random)().ok_or(OpenError::Random)?;
-    // Keys of two servers should differ by name too, or Nix takes one for a forgery of the other.
-    let name = format!("aux-{}-1", aux_core::hexadecimal(name.get(..4).unwrap_or_default()));
-    let key = SecretKey::new(KeyName::parse(&name).map_err(wrong)?, seed).map_err(wrong)?;
-    let mut text = key.reveal();
-    text.push('\n');
-    file::create_private(path, text.as_bytes())?;
-    Ok(key)
 }

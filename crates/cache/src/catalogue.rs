@@ -24,7 +24,6 @@ pub struct Served {
 pub struct Nar {
     pub file_hash: Sha256,
     pub file_size: u64,
-    paths: u32,
 }
 
 /// A cache or view.
@@ -44,13 +43,9 @@ impl Space {
         Self { row, paths, nars, withdrawn, nar_bytes: 0 }
     }
 
-    /// With all its paths, and the reasons of those that are hidden.
-    pub fn filled(row: SpaceRow, paths: &[PathRow], withdrawn: BTreeMap<PathHash, String>) -> Self {
-        let mut space = Self { withdrawn, ..Self::new(row) };
-        for path in paths {
-            space.add(path);
-        }
-        space
+    /// Without paths so far, and with the reasons of those that are hidden.
+    pub fn hiding(row: SpaceRow, withdrawn: BTreeMap<PathHash, String>) -> Self {
+        Self { withdrawn, ..Self::new(row) }
     }
 
     /// Whether what it sends bears the server's own signature.
@@ -65,7 +60,7 @@ impl Space {
         let served = Served { number: path.number, nar_hash, nar_size, narinfo: ready(&path.narinfo, own) };
         if self.paths.insert(path.hash, served).is_none() {
             self.nar_bytes = self.nar_bytes.saturating_add(nar_size);
-            self.nars.entry(nar_hash).or_insert(Nar { file_hash, file_size, paths: 0 }).paths += 1;
+            self.nars.entry(nar_hash).or_insert(Nar { file_hash, file_size });
         }
     }
 
@@ -96,10 +91,16 @@ impl Space {
 }
 
 /// A narinfo with the server's own signature behind those that it came with. The order of fields is free to Nix.
-fn ready(narinfo: &str, signature: Option<&str>) -> Box<[u8]> {
-    match signature {
+fn ready(narinfo: &str, signatures: Option<&str>) -> Box<[u8]> {
+    match signatures {
         None => narinfo.as_bytes().into(),
-        Some(signature) => format!("{narinfo}Sig: {signature}\n").into_bytes().into_boxed_slice(),
+        Some(signatures) => {
+            let mut text = narinfo.to_owned();
+            for signature in signatures.lines() {
+                text.extend(["Sig: ", signature, "\n"]);
+            }
+            text.into_bytes().into_boxed_slice()
+        }
     }
 }
 

@@ -55,7 +55,7 @@ impl Cache {
         let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
         let collected = self.records.collect(terms, &actor)?;
         for row in self.records.spaces()?.into_iter().filter(|_| collected.paths > 0) {
-            self.refill(row)?;
+            self.refill(&row)?;
         }
         let known: BTreeSet<Sha256> = self.records.objects()?.into_iter().map(|object| object.nar_hash).collect();
         let mut unknown = Vec::new();
@@ -100,6 +100,8 @@ impl Cache {
         let name = object.nar_hash.nix32();
         let read = match self.objects.open_object(object.nar_hash) {
             Ok(mut file) => rehash(&mut file),
+            // It may have been collected since the records were asked.
+            Err(_) if matches!(self.records.object(object.nar_hash), Ok(None)) => return,
             Err(_) => return checked.wrong("object", &name, "its file is missing or cannot be opened".to_owned()),
         };
         match read {
@@ -120,14 +122,14 @@ impl Cache {
         let known: BTreeSet<PathHash> = paths.iter().map(|path| path.hash).collect();
         for path in &paths {
             checked.paths += 1;
-            if let Err(detail) = self.check_path(path, &known, row) {
+            if let Err(detail) = self.check_path(path, &known) {
                 checked.wrong("path", &format!("{}/{}", row.name, path.base), detail);
             }
         }
         Ok(())
     }
 
-    fn check_path(&self, path: &PathRow, known: &BTreeSet<PathHash>, row: &SpaceRow) -> Result<(), String> {
+    fn check_path(&self, path: &PathRow, known: &BTreeSet<PathHash>) -> Result<(), String> {
         let info = NarInfo::parse(path.narinfo.as_bytes()).map_err(|error| format!("its narinfo: {error}"))?;
         let object = path.object;
         if PathHash::of(&info.path) != Some(path.hash) || info.path.as_str() != path.base {
@@ -139,18 +141,15 @@ impl Cache {
             return Err("its narinfo is of another NAR".to_owned());
         }
         let missing = info.references.iter().find(|one| PathHash::of(one).is_none_or(|hash| !known.contains(&hash)));
-        // A cache may hide a path and not what needs it, where that came later; a view never does.
-        if let Some(missing) = missing.filter(|_| row.source.is_some()) {
+        if let Some(missing) = missing {
             return Err(format!("it needs {missing}, which is not there"));
         }
-        let Some(text) = path.signature.as_deref() else { return Ok(()) };
-        let signature =
-            aux_nix::signature::Signature::parse(text).map_err(|error| format!("its signature: {error}"))?;
-        let own = self.key.public();
-        if signature.key != own.name || self.key.sign(info.fingerprint().as_bytes()) == signature {
-            return Ok(());
+        match path.signature.as_deref() {
+            Some(signature) if signature != self.keys.sign(&info) => {
+                Err("the server's signature is of something else".to_owned())
+            }
+            _ => Ok(()),
         }
-        Err("the server's signature is of something else".to_owned())
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use aux_advisory::index::Index;
 use aux_audit::{Gate, Only, Policy, audit};
+use aux_core::limits::CACHE_VERDICT_SECONDS_MAX;
 use aux_core::{Component, Ecosystem, Finding, TargetKind};
 use aux_inventory::{Gathered, store_name};
 use aux_io::file;
@@ -17,7 +18,15 @@ use jiff::Timestamp;
 #[derive(Debug)]
 pub(crate) struct Feed {
     path: Option<PathBuf>,
-    seen: Mutex<Option<Mark>>,
+    /// `None` before it was looked at.
+    seen: Mutex<Option<Seen>>,
+}
+
+/// A look at the file: what was there, and when.
+#[derive(Debug, Clone)]
+struct Seen {
+    mark: Option<Mark>,
+    at: Timestamp,
 }
 
 /// What can be seen of a file from outside: replaced by renaming, it has another number or time.
@@ -45,13 +54,16 @@ impl Feed {
         Self { path, seen: Mutex::new(None) }
     }
 
-    /// Whether the file is another than at the last time this was asked.
-    pub(crate) fn has_changed(&self) -> bool {
-        let now = self.path.as_deref().and_then(mark);
+    /// Whether verdicts may have changed since this said so last: the file is another, or an hour older.
+    pub(crate) fn has_changed(&self, now: Timestamp) -> bool {
+        let found = self.path.as_deref().and_then(mark);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_changed = *seen != now;
-        *seen = now;
-        has_changed
+        let is_young = |at: Timestamp| (0..CACHE_VERDICT_SECONDS_MAX).contains(&(now.as_second() - at.as_second()));
+        if seen.as_ref().is_some_and(|seen| seen.mark == found && is_young(seen.at)) {
+            return false;
+        }
+        *seen = Some(Seen { mark: found, at: now });
+        true
     }
 
     /// Serial and the moment it was built, or what is wrong with it; `None` where none was named.

@@ -8,6 +8,7 @@ pub mod client;
 mod dependencies;
 mod feed;
 pub mod http;
+mod keys;
 pub mod names;
 mod objects;
 mod policy;

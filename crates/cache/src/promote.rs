@@ -114,11 +114,8 @@ impl Cache {
         let mut signatures = Vec::new();
         for (info, row) in found.infos.iter().filter_map(|info| Some((info, found.rows.get(&info.path)?))) {
             if admitted.contains(&row.base) {
-                let own = row.signature.clone();
-                let sign = || self.key.sign(info.fingerprint().as_bytes()).to_string();
-                // A signature of a key that was replaced is made anew.
-                let is_ours = |text: &String| text.starts_with(&format!("{}:", self.key.public().name));
-                signatures.push((row.number, own.filter(is_ours).unwrap_or_else(sign)));
+                let sign = || self.keys.sign(info);
+                signatures.push((row.number, row.signature.clone().unwrap_or_else(sign)));
             }
         }
         let actor = self.actor(caller);
@@ -137,7 +134,7 @@ impl Cache {
         (promotion.decision, promotion.edition) = (Some(number), edition);
         drop(keeping);
         if edition.is_some() {
-            self.reload(row)?;
+            self.reload(&row)?;
             self.judge_view(view)?;
         }
         Ok(promotion)

@@ -43,7 +43,7 @@ pub enum PutError {
     Signature(#[from] SignatureError),
     #[error("the path is there with another NAR")]
     Conflict,
-    #[error("the path was withdrawn: {reason}")]
+    #[error("withdrawn: {reason}")]
     Withdrawn { reason: String },
     #[error("a key of the cache is none: {0}")]
     Key(#[from] KeyError),
@@ -61,11 +61,11 @@ pub enum PutError {
 const NAMED_MAX: usize = 20;
 
 fn shown(missing: &[String]) -> String {
-    let mut text = missing.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(" ");
-    if missing.len() > NAMED_MAX {
-        text.push_str(&format!(" and {} more", missing.len() - NAMED_MAX));
+    let named = missing.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(" ");
+    match missing.len().saturating_sub(NAMED_MAX) {
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
-    text
 }
 
 impl Cache {
@@ -117,11 +117,17 @@ impl Cache {
             return Err(PutError::StoreDirectory { said, wanted });
         }
         caller.may_name(info.path.name())?;
-        if let Some(reason) = space.read().withdrawn(hash) {
-            return Err(PutError::Withdrawn { reason: reason.to_owned() });
-        }
         if !row.keys.is_empty() {
             info.verify(&TrustedKeys::parse(&row.keys.join(" "))?)?;
+        }
+        // Until the commit is in memory nothing is withdrawn, collected or read anew.
+        let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
+        let hidden = |path: &aux_nix::BaseName| {
+            let reason = space.read().withdrawn(PathHash::of(path)?).map(str::to_owned)?;
+            Some(format!("{path}: {reason}"))
+        };
+        if let Some(reason) = info.references.iter().chain([&info.path]).find_map(hidden) {
+            return Err(PutError::Withdrawn { reason });
         }
         let upload = self.checked_upload(row.number, &info)?;
         let object = upload.object;
@@ -129,8 +135,8 @@ impl Cache {
         info.compression = object.packing.compression();
         (info.file_hash, info.file_size) = (Some(object.file_hash), Some(object.file_size));
         // Nobody else signs under our name.
-        info.signatures.retain(|signature| signature.key != self.key.public().name);
-        let own = row.signs.then(|| self.key.sign(info.fingerprint().as_bytes()).to_string());
+        info.signatures.retain(|signature| !self.keys.own(signature));
+        let own = row.signs.then(|| self.keys.sign(&info));
         let others = info.references.iter().filter(|reference| **reference != info.path);
         let commit = Commit {
             hash,
@@ -140,8 +146,6 @@ impl Cache {
             signature: own,
             references: others.filter_map(PathHash::of).collect(),
         };
-        // Somebody who reads the cache anew must not miss what is written down here and not yet in memory.
-        let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
         match self.records.commit(&row, &commit, &self.actor(caller))? {
             CommitOutcome::Committed(number) => {
                 let Commit { hash, base, object, narinfo, signature, .. } = commit;

@@ -115,6 +115,7 @@ fn take(from: &mut dyn Read, kept: &mut dyn Write, path: &Path) -> Result<Receiv
     match sent.failure.take() {
         Some(Failure::Client(cause)) => return Err(ReceiveError::Client(cause)),
         Some(Failure::Disk(cause)) => return Err(ReceiveError::Disk(classified(path, cause))),
+        Some(Failure::TooLarge) => return Err(ReceiveError::TooLarge),
         None => {}
     }
     let Unpacked { hash: nar_hash, size: nar_size, listing } = unpacked.map_err(|error| match error {
@@ -216,6 +217,8 @@ struct Sent<'s> {
 enum Failure {
     Client(io::Error),
     Disk(io::Error),
+    /// Packed, it is larger than it may be unpacked: a packing can be endless and hold nothing.
+    TooLarge,
 }
 
 impl Read for Sent<'_> {
@@ -231,7 +234,11 @@ impl Read for Sent<'_> {
         };
         let piece = buffer.get(..length).unwrap_or_default();
         self.hash.update(piece);
-        self.size += piece.len() as u64;
+        self.size = self.size.saturating_add(piece.len() as u64);
+        if self.size > CACHE_NAR_BYTES_MAX {
+            self.failure = Some(Failure::TooLarge);
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         if let Err(cause) = self.kept.write_all(piece) {
             let shown = io::Error::from(cause.kind());
             self.failure = Some(Failure::Disk(cause));

@@ -39,7 +39,7 @@ pub struct Affected {
 impl Cache {
     /// Judges every view again where the feed is another than at the last time.
     pub fn follow_feed(&self) {
-        if !self.feed.has_changed() {
+        if !self.feed.has_changed(self.now()) {
             return;
         }
         for space in self.catalogue.all() {
@@ -103,7 +103,7 @@ impl Cache {
             let actor = Actor { by: "policy".to_owned(), now: self.now() };
             self.records.withdraw(&row, (number, hash, &one.path), &reason, &actor)?;
         }
-        self.reload(row)?;
+        self.reload(&row)?;
         self.judge_view(view)
     }
 }

@@ -1,5 +1,7 @@
 //! Withdrawal of paths, going back to editions, and the answer to "why".
 
+use std::sync::PoisonError;
+
 use aux_io::database::DatabaseError;
 
 use crate::access::Caller;
@@ -46,7 +48,10 @@ impl Cache {
         let also = if is_dry {
             self.records.dependents(&row, path.number)?
         } else {
+            let keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
             let also = self.records.withdraw(&row, named, reason, &self.actor(caller))?;
+            self.refill(&row)?;
+            drop(keeping);
             self.show_anew(space)?;
             also
         };
@@ -114,11 +119,11 @@ impl Cache {
     fn show_anew(&self, space: &SharedSpace) -> Result<(), PromoteError> {
         let row = space.row();
         let number = row.number;
-        self.reload(row)?;
+        self.reload(&row)?;
         for one in self.catalogue.all() {
             let row = one.row();
             if row.source == Some(number) {
-                self.reload(row)?;
+                self.reload(&row)?;
             } else if row.number != number {
                 continue;
             }

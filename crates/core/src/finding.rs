@@ -1,6 +1,7 @@
 //! What an audit says of one advisory on one package.
 
 use crate::{Class, Scope, Score, Severity};
+use std::sync::Arc;
 
 /// One row of a report: an advisory, a package at a version, and what was concluded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +10,7 @@ pub struct Finding {
     pub id: String,
     /// The same advisory's other ids, sorted.
     pub aliases: Vec<String>,
-    pub package: Package,
+    pub package: Arc<Package>,
     pub state: State,
     pub class: Class,
     pub severity: Severity,
@@ -17,16 +18,16 @@ pub struct Finding {
     /// In CISA's catalogue of known exploited vulnerabilities.
     pub kev: bool,
     pub scope: Scope,
-    /// Shortest dependency path from a root, root first.
-    pub path: Vec<String>,
+    /// Shortest dependency path from a root, root first; one list for all findings of a component.
+    pub path: Arc<[String]>,
     /// Versions in which upstream fixed it, in order.
     pub fixed_versions: Vec<String>,
     /// Named fixed versions in named channels or branches; these make a finding *fixable*.
     pub fixes: Vec<Fix>,
     /// Why this state: sentences in the order they were established.
     pub evidence: Vec<Evidence>,
-    /// The exact lines, store paths or references the package was read from.
-    pub outputs: Vec<String>,
+    /// The exact lines, store paths or references the package was read from; shared likewise.
+    pub outputs: Arc<[String]>,
     /// The reason of the local waiver that silences it, when one does.
     pub waived: Option<String>,
     /// From the details pack, when it is there.
@@ -35,6 +36,29 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// An advisory on a package, and nothing more said of it.
+    pub fn new(id: impl Into<String>, package: Package, state: State) -> Self {
+        Self {
+            id: id.into(),
+            aliases: Vec::new(),
+            package: Arc::new(package),
+            state,
+            class: Class::Unclassified,
+            severity: Severity::Unknown,
+            score: None,
+            kev: false,
+            scope: Scope::Unknown,
+            path: Arc::default(),
+            fixed_versions: Vec::new(),
+            fixes: Vec::new(),
+            evidence: Vec::new(),
+            outputs: Arc::default(),
+            waived: None,
+            title: None,
+            references: Vec::new(),
+        }
+    }
+
     /// Whether it stands as an alarm: affected, and not waived.
     pub fn is_alarm(&self) -> bool {
         self.state == State::Affected && self.waived.is_none()

@@ -172,6 +172,10 @@ pub const CACHE_SPACES_MAX: usize = 1_000;
 pub const CACHE_POLICY_BYTES_MAX: usize = 1 << 20;
 /// How long what nobody needs is kept in a cache, seconds, where nobody says otherwise.
 pub const CACHE_GRACE_SECONDS: i64 = 14 * 86_400;
+/// How old a view's verdict may be, seconds: also a feed that nobody replaces gets older.
+pub const CACHE_VERDICT_SECONDS_MAX: i64 = 3_600;
+/// Slower bodies of requests are given up, bytes a second, over as long as a client may stand still.
+pub const CACHE_SPEED_BYTES_PER_SECOND_MIN: u64 = 1_024;
 /// How often the feed's file is looked at, seconds.
 pub const CACHE_FEED_SECONDS: u64 = 5;
 /// A narinfo, bytes; the one of a system with ten thousand references stays below.

@@ -184,8 +184,8 @@ fn alarms(index: &Index<'_>, names: &BTreeSet<String>, states: &[State], now: Ti
     let mut alarms = Alarms::new();
     let findings = report.targets.into_iter().flat_map(|target| target.findings);
     for finding in findings.filter(|finding| states.contains(&finding.state)) {
-        for line in finding.outputs {
-            alarms.entry(line).or_default().extend(finding.aliases.iter().chain([&finding.id]).cloned());
+        for line in &*finding.outputs {
+            alarms.entry(line.clone()).or_default().extend(finding.aliases.iter().chain([&finding.id]).cloned());
         }
     }
     Ok(alarms)

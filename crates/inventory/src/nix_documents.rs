@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) fn derivations(options: &ReadOptions, into: &mut Gathered) {
     let documents = std::mem::take(&mut into.derivations);
     if !documents.is_empty() {
-        let (mut inventory, root_outputs) = read_graph(&documents, options);
+        let (mut inventory, parsed) = read_graph(&documents, options);
         // A graph alone cannot tell what runs; the store can, where the roots are built in it.
-        if let Some(closure) = runtime_closure(&root_outputs, options) {
+        if let Some(closure) = runtime_closure(|| root_outputs(&parsed), options) {
             graph::apply_runtime_closure(&mut inventory, &closure);
         }
         into.append(inventory);
@@ -26,15 +26,17 @@ pub(crate) fn graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> O
     (!documents.is_empty()).then(|| read_graph(documents, options).0)
 }
 
-/// The inventory, and what the derivations that no other needs build.
-fn read_graph(documents: &[(String, Vec<u8>)], options: &ReadOptions) -> (Inventory, Vec<String>) {
+/// The inventory, and the derivations it was made of.
+fn read_graph<'d>(
+    documents: &'d [(String, Vec<u8>)],
+    options: &ReadOptions,
+) -> (Inventory, Vec<(String, Derivation<'d>)>) {
     let store_dir = options.store_dir.display().to_string();
     let (parsed, problems) = parse_in_two_threads(documents, &store_dir);
     let mut inventory =
         graph::inventory("", TargetKind::DerivationGraph, &parsed, &|path| read_patch(path, &store_dir));
     inventory.problems.extend(problems);
-    let root_outputs = root_outputs(&parsed);
-    (inventory, root_outputs)
+    (inventory, parsed)
 }
 
 /// Each thread has half of the documents, so that the order stays what it was.
@@ -53,23 +55,27 @@ pub(crate) fn parse_in_two_threads<'d>(
     })
 }
 
+/// What the derivations that no other needs build.
 fn root_outputs(graph: &[(String, Derivation<'_>)]) -> Vec<String> {
-    let needed: BTreeSet<String> = graph
-        .iter()
-        .flat_map(|(_, derivation)| &derivation.input_derivations)
-        .map(|input| input.path.lossy().into_owned())
-        .collect();
-    let roots = graph.iter().filter(|(path, _)| !needed.contains(path));
+    let inputs = graph.iter().flat_map(|(_, derivation)| &derivation.input_derivations);
+    let mut needed: Vec<_> = inputs.map(|input| input.path.lossy()).collect();
+    needed.sort_unstable();
+    let is_needed = |path: &str| needed.binary_search_by(|input| (**input).cmp(path)).is_ok();
+    let roots = graph.iter().filter(|(path, _)| !is_needed(path));
     let outputs = roots.flat_map(|(_, derivation)| &derivation.outputs).map(|output| output.path.lossy().into_owned());
     outputs.filter(|path| !path.is_empty()).collect()
 }
 
 /// What the outputs need to run; `None` where the store has no answer for every one of them.
-pub(crate) fn runtime_closure(outputs: &[String], options: &ReadOptions) -> Option<BTreeSet<String>> {
-    if outputs.is_empty() || !store_database::exists(&options.nix_state_dir) {
+pub(crate) fn runtime_closure(
+    outputs: impl FnOnce() -> Vec<String>,
+    options: &ReadOptions,
+) -> Option<BTreeSet<String>> {
+    if !store_database::exists(&options.nix_state_dir) {
         return None;
     }
-    let closure = store_database::closure(&options.nix_state_dir, outputs).ok()?;
+    let outputs = Some(outputs()).filter(|outputs| !outputs.is_empty())?;
+    let closure = store_database::closure(&options.nix_state_dir, &outputs).ok()?;
     closure.missing.is_empty().then(|| closure.paths.into_iter().map(|path| path.path).collect())
 }
 

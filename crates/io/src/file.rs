@@ -46,6 +46,22 @@ pub fn replace(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileError> {
     written.map_err(failed)
 }
 
+/// Removes what [`replace`] left in a folder where its process was killed. Only for who holds the folder's lock, because
+/// a file that is being written looks the same.
+pub fn sweep(folder: impl AsRef<Path>) {
+    let is_left = |name: &str| {
+        let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part"));
+        let numbers = inner.and_then(|inner| inner.rsplit_once('.')).and_then(|(_, end)| end.split_once('-'));
+        numbers.is_some_and(|(process, attempt)| process.parse::<u32>().is_ok() && attempt.parse::<u32>().is_ok())
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_left) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            // What cannot be removed is in nobody's way.
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
 /// Puts `bytes` in a new file that only its owner may read; refuses one that exists.
 pub fn create_private(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileError> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -174,6 +190,18 @@ mod tests {
         replace(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_write_left_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_left, _file) = create_beside(&folder.path().join("state.json")).unwrap();
+        for kept in [".state.json", "state.json", ".part", ".a.1-x.part", "a.1-2.part"] {
+            replace(folder.path().join(kept), b"").unwrap();
+        }
+        sweep(folder.path());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);
+        sweep(folder.path().join("none"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aux_audit::{FeedFacts, Gate, TargetReport, Verdict};
-use aux_core::{Class, Finding, Fix, Package, Problem, Scope, Score, Severity, State as FindingState, TargetKind};
+use aux_core::{Finding, Fix, Package, Problem, Scope, Score, Severity, State as FindingState, TargetKind};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -38,24 +38,15 @@ fn example(page: &str, number: usize) -> Value {
 }
 
 fn finding() -> Finding {
+    let package = Package { name: "openssl".into(), version: "1.1.1g".into(), purl: "pkg:nix/openssl@1.1.1g".into() };
     Finding {
-        id: "CVE-2021-3711".into(),
-        aliases: Vec::new(),
-        package: Package { name: "openssl".into(), version: "1.1.1g".into(), purl: "pkg:nix/openssl@1.1.1g".into() },
-        state: FindingState::Affected,
-        class: Class::Unclassified,
         severity: Severity::Critical,
         score: Score::from_tenths(98),
-        kev: false,
         scope: Scope::Runtime,
-        path: vec!["nixos-system".into(), "openssl".into()],
+        path: ["nixos-system".into(), "openssl".into()].into(),
         fixed_versions: vec!["1.1.1l".into()],
         fixes: vec![Fix { channel: "nixos-21.05".into(), version: "1.1.1l".into(), revision: None }],
-        evidence: Vec::new(),
-        outputs: Vec::new(),
-        waived: None,
-        title: None,
-        references: Vec::new(),
+        ..Finding::new("CVE-2021-3711", package, FindingState::Affected)
     }
 }
 

@@ -61,7 +61,7 @@ impl Known {
             score: finding.score.map(aux_core::Score::number),
             kev: finding.kev,
             scope: finding.scope.as_str().to_owned(),
-            path: finding.path.clone(),
+            path: finding.path.to_vec(),
             fixed_versions: finding.fixed_versions.clone(),
             fixes: finding.fixes.iter().map(KnownFix::of).collect(),
             title: finding.title.clone(),

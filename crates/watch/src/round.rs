@@ -133,12 +133,13 @@ fn keep(
     request: &Request<'_>,
     events: &mut Vec<Event>,
 ) -> Result<Option<Judged>, StoreError> {
-    let Some(target) = &united(&report.targets) else { return Ok(None) };
+    // Packages are watched, so that there always is a feed.
+    let (Some(target), Some(feed)) = (&united(&report.targets), &report.feed) else { return Ok(None) };
     let (fingerprint, feed_fingerprint): Prints = (fingerprint, feed_fingerprint);
     let audited = Audited {
         watched,
         report: target,
-        feed: &report.feed,
+        feed,
         verdict: report.verdict,
         fail_on: &report.fail_on,
         fingerprint,

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use aux_watch::Store;
+use aux_watch::{Report, Store};
 use serde_json::Value;
 
 use crate::settings::Settings;
@@ -30,7 +31,8 @@ pub(crate) fn run(args: &Args, settings: &Settings) -> Result<(), String> {
     for problem in watching::watch(places, wake.clone()) {
         say::warn(&problem);
     }
-    let mut daemon = Daemon { args, settings, wake, bus: None, told: Value::Null, audit_at: Instant::now() };
+    let mut daemon =
+        Daemon { args, settings, wake, bus: None, told: Value::Null, audit_at: Instant::now(), missed: Vec::new() };
     daemon.connect();
     daemon.told = answers::revision(&daemon.settings);
     daemon.work(&woken)
@@ -45,22 +47,28 @@ struct Daemon<'a> {
     told: Value,
     /// When the next audit is due; an alert that waits may want a round before, which asks nobody for a feed.
     audit_at: Instant,
+    /// What happened while a round ran, and was not about it.
+    missed: Vec<Wake>,
 }
 
 impl Daemon<'_> {
     fn work(&mut self, woken: &Receiver<Wake>) -> Result<(), String> {
-        let mut next = self.round(false, false);
-        say::note("ready");
+        let mut next = self.round(woken, false, false);
         memory::give_back();
+        say::note("ready");
         let mut give_back: Option<Instant> = None;
         loop {
             let until = give_back.map_or(next, |moment| moment.min(next));
-            let first = woken.recv_timeout(until.saturating_duration_since(Instant::now()));
-            if first == Err(RecvTimeoutError::Disconnected) {
-                return Err("nothing is left to wait for".to_owned());
+            let mut wakes = std::mem::take(&mut self.missed);
+            if wakes.is_empty() {
+                match woken.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                    Ok(wake) => wakes.push(wake),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return Err("nothing is left to wait for".to_owned()),
+                }
             }
             // A switch changes several links at once, and one round sees them all.
-            let wakes: Vec<Wake> = first.into_iter().chain(woken.try_iter()).collect();
+            wakes.extend(woken.try_iter());
             if wakes.contains(&Wake::BusGone) {
                 self.bus = None;
             }
@@ -75,7 +83,7 @@ impl Daemon<'_> {
                 // A changed feed is what somebody has just synced, and a changed system needs no newer one.
                 let is_asked = wakes.contains(&Wake::Refresh);
                 let is_offline = !is_asked && Instant::now() < self.audit_at;
-                next = self.round(is_asked, is_offline);
+                next = self.round(woken, is_asked, is_offline);
                 give_back = Some(Instant::now() + QUIET);
             } else if wakes.contains(&Wake::Round) {
                 self.tell();
@@ -83,12 +91,32 @@ impl Daemon<'_> {
         }
     }
 
+    /// Runs a round in a child. Listeners hear of what it found as soon as that is stored: the child may still be telling
+    /// others, and a mail server may take its time.
+    fn run(&mut self, woken: &Receiver<Wake>, is_forced: bool, is_offline: bool) -> Result<Report, String> {
+        let (args, wake) = (self.args.clone(), self.wake.clone());
+        let child = thread::spawn(move || {
+            let result = worker::round(&args, is_forced, is_offline);
+            // The daemon waits for it.
+            wake.send(Wake::Ended).ok();
+            result
+        });
+        loop {
+            match woken.recv() {
+                Ok(Wake::Round) => self.tell(),
+                Ok(Wake::Ended) | Err(_) => break,
+                Ok(other) => self.missed.push(other),
+            }
+        }
+        child.join().unwrap_or_else(|_| Err("the round's own thread ended early".to_owned()))
+    }
+
     /// Runs a round and returns when the next is due.
-    fn round(&mut self, is_forced: bool, is_offline: bool) -> Instant {
+    fn round(&mut self, woken: &Receiver<Wake>, is_forced: bool, is_offline: bool) -> Instant {
         let every = Duration::from_secs(self.settings.every_seconds.max(60));
         let mut failure = String::new();
         let mut delivery = None;
-        let wait = match worker::round(self.args, is_forced, is_offline) {
+        let wait = match self.run(woken, is_forced, is_offline) {
             Ok(report) => {
                 delivery = report.next_delivery.as_deref().and_then(wait_until);
                 for remark in &report.remarks {

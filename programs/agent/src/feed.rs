@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aux_app::config::Config;
 use aux_core::limits::FEED_METADATA_BYTES_MAX;
-use aux_io::http::{HttpClient, HttpOptions, Url};
+use aux_io::http::{HttpClient, HttpOptions, Proxy, Url};
 use aux_io::source::Source;
 use aux_sync::{Progress, State, SyncRequest, sync};
 use jiff::Timestamp;
@@ -16,6 +16,11 @@ pub(crate) enum Feed {
     File(PathBuf),
     /// Synced into a folder, from a URL where one is configured.
     Synced { folder: PathBuf, url: Option<String>, root: Option<PathBuf> },
+}
+
+#[expect(clippy::disallowed_methods, reason = "where the proxy stands is a fact about the surroundings")]
+pub(crate) fn proxy() -> Result<Option<Proxy>, String> {
+    aux_app::proxy(|name| std::env::var(name).ok()).map_err(|error| format!("{error}; {}", error.advice()))
 }
 
 impl Feed {
@@ -65,7 +70,8 @@ impl Feed {
         let root = root.as_ref().filter(|_| is_first);
         let root = root.map(|path| aux_io::input::read(path, FEED_METADATA_BYTES_MAX)).transpose();
         let root = root.map_err(|error| error.to_string())?;
-        let options = HttpOptions::new(concat!("auxd/", env!("CARGO_PKG_VERSION")));
+        let mut options = HttpOptions::new(concat!("auxd/", env!("CARGO_PKG_VERSION")));
+        options.proxy = proxy()?;
         let client = HttpClient::new(options).map_err(|error| error.to_string())?;
         let request = SyncRequest { url: &url, root: root.as_deref(), now, progress: Progress::silent() };
         sync(&state, &Source::new(client), &request).map(drop).map_err(|error| format!("{error}; {}", error.advice()))

@@ -1,5 +1,6 @@
 //! `auxd`: audits this machine again when it or the feed changes, keeps what was found, and tells what is new.
 
+mod alarm;
 mod answers;
 mod bus;
 mod caller;

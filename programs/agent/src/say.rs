@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use aux_app::exit;
 
+/// Both programs of this package speak here.
+const PROGRAM: &str = env!("CARGO_BIN_NAME");
+
 /// An answer on stdout. A reader that went away is no failure of the round.
 pub(crate) fn answer(text: &str) -> Result<(), String> {
     let mut stdout = io::stdout().lock();
@@ -37,7 +40,7 @@ fn line(priority: &str, text: &str) {
         let shown: String = part.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         let mark = if is_journal { priority } else { "" };
         // Where stderr is gone too, nobody can be told.
-        let _gone = writeln!(stderr, "{mark}auxd: {shown}");
+        let _gone = writeln!(stderr, "{mark}{PROGRAM}: {shown}");
     }
 }
 

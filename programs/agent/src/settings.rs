@@ -112,9 +112,7 @@ fn policy(config: &Config, gate: Gate) -> Result<Policy, String> {
     let mut waivers = Waivers::default();
     for path in config.waivers.iter().flat_map(|set| &set.value) {
         let bytes = aux_io::input::read(path, DOCUMENT_BYTES_MAX).map_err(|error| error.to_string())?;
-        let name = path.display().to_string();
-        let text = String::from_utf8(bytes).map_err(|_| format!("{name}: it is not UTF-8 text"))?;
-        waivers.read(&name, &text).map_err(|error| error.to_string())?;
+        waivers.read_bytes(&path.display().to_string(), &bytes).map_err(|error| error.to_string())?;
     }
     let runtime_only = config.runtime_only.as_ref().is_some_and(|set| set.value);
     let gate_file = config.fail_on.as_ref().map(|set| set.file.display().to_string());

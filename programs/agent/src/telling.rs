@@ -2,10 +2,12 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use aux_alert::{EventKind, Queue, Session, Surroundings};
-use aux_watch::{Event, Store};
+use aux_alert::{Queue, Session, Surroundings};
+use aux_watch::Store;
 use jiff::Timestamp;
 
+use crate::alarm::alarm;
+use crate::feed;
 use crate::settings::Settings;
 
 /// Events handed over at once; the rest follows in the same round.
@@ -31,13 +33,14 @@ fn told(store: &mut Store, settings: &Settings, remarks: &mut Vec<String>) -> Re
         if waiting.is_empty() {
             break;
         }
-        let events: Vec<aux_alert::Event> = waiting.iter().map(|raised| alert(&raised.event)).collect();
+        let events: Vec<aux_alert::Event> = waiting.iter().map(|raised| alarm(&raised.event)).collect();
         queue.accept(&events, Timestamp::now()).map_err(|error| error.to_string())?;
         let numbers: Vec<u64> = waiting.iter().map(|raised| raised.number).collect();
         store.handed_over(&numbers).map_err(|error| error.to_string())?;
     }
     // A system daemon has no session; the session's own notifier shows toasts.
-    let session = Session { bus_address: None, user_agent: concat!("auxd/", env!("CARGO_PKG_VERSION")).to_owned() };
+    let user_agent = concat!("auxd/", env!("CARGO_PKG_VERSION")).to_owned();
+    let session = Session { bus_address: None, user_agent, proxy: feed::proxy()? };
     let mut channels = settings.alert.channels(&session);
     remarks.extend(channels.problems.iter().map(ToString::to_string));
     if channels.ready.is_empty() {
@@ -54,40 +57,4 @@ fn told(store: &mut Store, settings: &Settings, remarks: &mut Vec<String>) -> Re
     }
     queue.forget_settled(Timestamp::now()).map_err(|error| error.to_string())?;
     Ok(outcome.next_at)
-}
-
-/// An event as people are told of it.
-fn alert(event: &Event) -> aux_alert::Event {
-    let finding = &event.finding;
-    let mut fixed: Vec<String> = finding.fixes.iter().map(|fix| fix.version.clone()).collect();
-    fixed.extend(
-        finding
-            .fixed_versions
-            .iter()
-            .filter(|version| !finding.fixes.iter().any(|fix| fix.version == **version))
-            .cloned(),
-    );
-    aux_alert::Event {
-        system: event.subject.system.clone(),
-        advisory: event.subject.advisory.clone(),
-        package: event.subject.package.clone(),
-        kind: kind(event.kind),
-        version: finding.package.version.clone(),
-        is_critical: finding.class == "critical",
-        severity: Some(finding.severity.clone()).filter(|severity| severity != "unknown"),
-        title: finding.title.clone(),
-        fixed_versions: fixed,
-        advice: None,
-        url: finding.references.first().cloned(),
-        raised: event.raised,
-        is_test: false,
-    }
-}
-
-fn kind(kind: aux_watch::EventKind) -> EventKind {
-    match kind {
-        aux_watch::EventKind::New => EventKind::New,
-        aux_watch::EventKind::FixAvailable => EventKind::FixAvailable,
-        aux_watch::EventKind::NowCritical => EventKind::NowCritical,
-    }
 }

@@ -21,8 +21,10 @@ pub(crate) enum Wake {
     Changed,
     /// Somebody asked for a round.
     Refresh,
-    /// A round ended, ours or another's.
+    /// A round, ours or another's, has stored what it found.
     Round,
+    /// The child that ran our round has ended.
+    Ended,
     /// A caller was answered, which may have taken much memory.
     Answered,
     /// The bus went away.

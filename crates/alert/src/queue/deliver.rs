@@ -1,7 +1,7 @@
 //! Emptying the queue: what is due goes to its channel, and the answer is written down before the next is sent.
 
 use aux_core::limits::{
-    ALERT_BACKOFF_SECONDS_MAX, ALERT_BACKOFF_SECONDS_MIN, ALERT_BATCH_MAX, ALERT_RETRY_SECONDS_MAX,
+    ALERT_BACKOFF_SECONDS_MAX, ALERT_BACKOFF_SECONDS_MIN, ALERT_RETRY_SECONDS_MAX, EVENTS_KEPT_MAX,
 };
 use aux_io::sqlite::rusqlite::{Transaction, params};
 use jiff::Timestamp;
@@ -95,11 +95,16 @@ impl Queue {
         let name = channel.name().to_owned();
         loop {
             let now = (world.now)();
-            let batch = self.due(&name, channel.batch_max().clamp(1, ALERT_BATCH_MAX), now)?;
+            let mut batch = self.due(&name, channel.batch_max().clamp(1, EVENTS_KEPT_MAX), now)?;
             if batch.messages.is_empty() {
                 return Ok(());
             }
             let result = channel.send(&batch.messages, now);
+            if let Ok(receipts) = &result {
+                // What was not confirmed stays due.
+                batch.messages.truncate(receipts.len().max(1));
+                batch.numbers.truncate(receipts.len().max(1));
+            }
             match &result {
                 Ok(receipts) => self.note_delivered(&name, &batch, receipts, (world.now)())?,
                 Err(error) => self.note_failed(&name, &batch, error, world)?,

@@ -5,6 +5,8 @@
 
 mod deliver;
 mod list;
+mod place;
+mod receipt;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -13,13 +15,14 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aux_core::limits::ALERT_SETTLED_SECONDS_MAX;
+use aux_core::limits::{ALERT_MEMORY_SECONDS, ALERT_SETTLED_SECONDS_MAX};
 use aux_io::database::{Database, DatabaseError};
-use aux_io::sqlite::rusqlite::{self, params};
+use aux_io::sqlite::rusqlite::{self, Transaction, params};
 use jiff::Timestamp;
 
 pub use deliver::{Attempt, Outcome, Surroundings};
 pub use list::{Delivery, DeliveryState, Listed};
+pub use place::Place;
 
 use crate::Event;
 use crate::digest::short_name;
@@ -67,21 +70,7 @@ impl Queue {
 
     /// Keeps the events whose keys are not known, all of them or, on an error, none. When this returns they are on disk.
     pub fn accept(&mut self, events: &[Event], now: Timestamp) -> Result<Accepted, QueueError> {
-        let accepted = self.database.write(|transaction| {
-            let mut insert = transaction.prepare(
-                "INSERT INTO event (key, subject, id, document, accepted_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (key) DO NOTHING",
-            )?;
-            let mut accepted = Accepted::default();
-            for event in events {
-                let document = serde_json::to_string(event)
-                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-                let row = params![event.key(), subject(event), id(event, now), document, now.as_millisecond()];
-                if insert.execute(row)? == 0 { accepted.known += 1 } else { accepted.new += 1 }
-            }
-            Ok(accepted)
-        })?;
-        Ok(accepted)
+        Ok(self.database.write(|transaction| insert(transaction, events, now))?)
     }
 
     /// Forgets what was settled long ago, so that the file does not grow for ever; says how many.
@@ -114,6 +103,27 @@ impl Queue {
             Err(TryLockError::Error(cause)) => Err(failed(cause)),
         }
     }
+}
+
+/// Keeps the events whose keys are not known.
+fn insert(transaction: &Transaction<'_>, events: &[Event], now: Timestamp) -> Result<Accepted, rusqlite::Error> {
+    // Who raises an event remembers it that long; told again later, it is another one. Who was away for a part of that
+    // time may still hold the first.
+    let mut outlived = transaction
+        .prepare("DELETE FROM event WHERE key = ?1 AND unixepoch(json_extract(document, '$.raised')) < ?2")?;
+    let mut insert = transaction.prepare(
+        "INSERT INTO event (key, subject, id, document, accepted_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (key) DO NOTHING",
+    )?;
+    let mut accepted = Accepted::default();
+    for event in events {
+        let document =
+            serde_json::to_string(event).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        outlived.execute(params![event.key(), event.raised.as_second().saturating_sub(ALERT_MEMORY_SECONDS)])?;
+        let row = params![event.key(), subject(event), id(event, now), document, now.as_millisecond()];
+        if insert.execute(row)? == 0 { accepted.known += 1 } else { accepted.new += 1 }
+    }
+    Ok(accepted)
 }
 
 /// What notifications and threads of mail are about: the key without the kind.

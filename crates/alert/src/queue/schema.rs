@@ -8,7 +8,7 @@ const APPLICATION_ID: i32 = 0x6175_7871;
 pub(super) const SCHEMA: Schema = Schema {
     name: "alert queue",
     application_id: APPLICATION_ID,
-    migrations: &[FIRST],
+    migrations: &[FIRST, PLACES],
     durability: Durability::EveryCommit,
 };
 
@@ -36,4 +36,13 @@ const FIRST: &str = "
         PRIMARY KEY (event, channel)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX delivery_waiting ON delivery (channel, next_at) WHERE state = 'waiting';
+";
+
+/// How far sources of numbered events were read.
+const PLACES: &str = "
+    CREATE TABLE place (
+        source TEXT PRIMARY KEY,
+        number INTEGER NOT NULL,
+        mark   TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ";

@@ -207,3 +207,87 @@ fn two_processes_do_not_send_at_the_same_time() {
     drop(held);
     assert_eq!(trial.deliver().delivered(), 1);
 }
+
+/// A channel that confirms one message at a time, though it is handed all.
+struct OneByOne(Rc<RefCell<Vec<usize>>>);
+
+impl Channel for OneByOne {
+    fn name(&self) -> &'static str {
+        "one"
+    }
+
+    fn batch_max(&self) -> u32 {
+        10
+    }
+
+    fn send(&mut self, messages: &[Message], _: Timestamp) -> Result<Vec<Option<String>>, SendError> {
+        self.0.borrow_mut().push(messages.len());
+        Ok(vec![None])
+    }
+}
+
+#[test]
+fn what_a_channel_did_not_confirm_comes_again() {
+    let mut trial = Trial::new();
+    trial.accept(&[event("CVE-1", EventKind::New), event("CVE-2", EventKind::New), event("CVE-3", EventKind::New)]);
+    let sizes = Rc::new(RefCell::new(Vec::new()));
+    let mut channels: Vec<Box<dyn Channel>> = vec![Box::new(OneByOne(sizes.clone()))];
+    let now = trial.now();
+    let outcome = trial.queue.deliver(&mut channels, &Surroundings { now: &|| now, random: &|| 0 }).unwrap();
+    assert_eq!((outcome.delivered(), sizes.take()), (3, vec![3, 2, 1]));
+}
+
+#[test]
+fn what_was_read_and_how_far_are_kept_together() {
+    let mut trial = Trial::new();
+    let now = trial.now();
+    assert_eq!(trial.queue.place("auxd").unwrap(), None);
+    for number in [7, 9] {
+        let place = Place { number, mark: format!("mark {number}") };
+        let events = [event(&format!("CVE-{number}"), EventKind::New)];
+        assert_eq!(trial.queue.accept_from("auxd", &events, &place, now).unwrap(), Accepted { new: 1, known: 0 });
+        assert_eq!(trial.queue.place("auxd").unwrap(), Some(place));
+    }
+    assert_eq!(trial.queue.place("another").unwrap(), None);
+    let events = vec![event("CVE-7", EventKind::New), event("CVE-8", EventKind::New)];
+    let unknown = trial.queue.unknown(events).unwrap();
+    assert_eq!(unknown.iter().map(|event| event.advisory.as_str()).collect::<Vec<_>>(), ["CVE-8"]);
+}
+
+#[test]
+fn an_event_raised_again_after_its_memory_is_another_one() {
+    let mut trial = Trial::new();
+    let raised = |seconds| Event { raised: Timestamp::from_second(seconds).unwrap(), ..event("CVE-1", EventKind::New) };
+    assert_eq!(trial.accept(&[raised(0)]), Accepted { new: 1, known: 0 });
+    assert_eq!(trial.accept(&[raised(ALERT_MEMORY_SECONDS)]), Accepted { new: 0, known: 1 });
+    assert_eq!(trial.accept(&[raised(ALERT_MEMORY_SECONDS + 1)]), Accepted { new: 1, known: 0 });
+}
+
+#[test]
+fn a_channel_that_is_back_is_not_waited_for_and_receipts_lead_to_their_events() {
+    let mut trial = Trial::new();
+    trial.accept(&[event("CVE-1", EventKind::New)]);
+    *trial.answer.borrow_mut() = Err(SendError::passing("nobody answers"));
+    trial.deliver();
+    *trial.answer.borrow_mut() = Ok(());
+    assert_eq!(trial.deliver().delivered(), 0);
+    let now = trial.now();
+    trial.queue.hurry("one", now).unwrap();
+    assert_eq!(trial.deliver().delivered(), 1);
+    let receipt = format!("receipt of {}", trial.sent.borrow()[0].id);
+    assert_eq!(trial.queue.confirmed_by("one", &receipt).unwrap(), [event("CVE-1", EventKind::New)]);
+    trial.queue.forget_receipt("one", &receipt).unwrap();
+    assert_eq!(trial.queue.confirmed_by("one", &receipt).unwrap(), []);
+}
+
+#[test]
+fn a_queue_of_the_first_version_is_brought_up_with_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alerts.sqlite");
+    let first = aux_io::database::Schema { migrations: &schema::SCHEMA.migrations[..1], ..schema::SCHEMA };
+    let mut old = Queue { database: Database::open(&path, first).unwrap() };
+    old.accept(&[event("CVE-1", EventKind::New)], Timestamp::UNIX_EPOCH).unwrap();
+    drop(old);
+    let mut queue = Queue::open(&path).unwrap();
+    assert_eq!((queue.list(10).unwrap().len(), queue.place("auxd").unwrap()), (1, None));
+}

@@ -3,13 +3,15 @@
     clippy::disallowed_types,
     clippy::used_underscore_binding,
     clippy::needless_pass_by_value,
+    clippy::unused_self,
     reason = "the interface macro's own code, and arguments as the specification has them"
 )]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use aux_alert::notification::{Action, Notification};
+use aux_alert::desktop::{Desktop, look};
+use aux_alert::notification::{Action, NOTIFIER, Notification};
 use aux_alert::{Channel, Message, SendError};
 use zbus::{Connection, OwnedVariant, connection, interface};
 
@@ -35,6 +37,10 @@ struct Recorder {
 impl Recorder {
     fn get_capabilities(&self) -> Vec<String> {
         self.capabilities.clone()
+    }
+
+    fn get_server_information(&self) -> (String, String, String, String) {
+        ("recorder\u{1b}[2J".to_owned(), "these tests".to_owned(), "1".to_owned(), "1.2".to_owned())
     }
 
     #[expect(clippy::too_many_arguments, reason = "the specification's")]
@@ -174,6 +180,20 @@ fn a_session_without_a_server_or_without_a_bus_is_worth_another_attempt() {
     assert_eq!(error, SendError::passing("no notification server runs in this session"));
     let error = channel("unix:path=/nonexistent/bus").send(&[message("CVE-1")], now()).unwrap_err();
     assert!(matches!(&error, SendError::Passing { .. }), "{error}");
+}
+
+#[test]
+fn a_look_at_a_session_names_its_server_and_notifier_and_starts_nothing() {
+    let Some((_bus, address)) = bus() else { return };
+    let nobody = Desktop { server: None, can_start: false, has_notifier: false };
+    assert_eq!(look(&address).unwrap(), nobody);
+    let _server = Server::start(&address, &[]);
+    let notifier = zbus::block_on(connection::Builder::address(address.as_str()).name(NOTIFIER).build()).unwrap();
+    let server = Some(r"recorder\u{1b}[2J 1".to_owned());
+    assert_eq!(look(&address).unwrap(), Desktop { server, can_start: false, has_notifier: true });
+    drop(notifier);
+    let error = look("unix:path=/nonexistent/bus").unwrap_err().to_string();
+    assert!(error.starts_with("the session bus: "), "{error}");
 }
 
 /// The desktop's own way: the bus starts dunst, which shows toasts on a screen that nobody sees.

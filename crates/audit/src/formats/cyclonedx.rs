@@ -61,12 +61,15 @@ fn widest(one: Scope, other: Scope) -> Scope {
 }
 
 fn metadata<'a>(report: &'a Report, options: Options<'a>) -> Metadata<'a> {
-    let mut properties = vec![
-        Property::new("aux:verdict", report.verdict.as_str()),
-        Property::new("aux:gate", report.fail_on.as_str()),
-        Property::new("aux:feed:serial", report.feed.serial.to_string()),
-        Property::new("aux:feed:built", report.feed.built.to_string()),
-    ];
+    let mut properties =
+        vec![Property::new("aux:verdict", report.verdict.as_str()), Property::new("aux:gate", report.fail_on.as_str())];
+    if let Some(file) = &report.gate_file {
+        properties.push(Property::new("aux:gate:file", file.as_str()));
+    }
+    if let Some(feed) = &report.feed {
+        properties.push(Property::new("aux:feed:serial", feed.serial.to_string()));
+        properties.push(Property::new("aux:feed:built", feed.built.to_string()));
+    }
     for target in &report.targets {
         let judged = words::count(target.components, "component");
         let judged = format!("{} ({}, {judged})", target.name, target.kind.as_str());

@@ -21,7 +21,7 @@ pub fn render(report: &Report) -> String {
         as_of: report.as_of.to_string(),
         gate: GateOutput { fail_on: &report.fail_on, file: report.gate_file.as_deref() },
         summary: SummaryOutput::new(report.summary()),
-        feed: FeedOutput::new(&report.feed),
+        feed: report.feed.as_ref().map(FeedOutput::new),
         waivers: report.waiver_notes.iter().map(NoteOutput::of_waiver).collect(),
         targets: report.targets.iter().map(TargetOutput::new).collect(),
     })
@@ -34,7 +34,7 @@ struct Document<'a> {
     as_of: String,
     gate: GateOutput<'a>,
     summary: SummaryOutput,
-    feed: FeedOutput,
+    feed: Option<FeedOutput>,
     waivers: Vec<NoteOutput<'a>>,
     targets: Vec<TargetOutput<'a>>,
 }

@@ -146,7 +146,7 @@ fn place(group: &Group<'_>, row: &Row<'_>) -> String {
     if row.finding.scope != aux_core::Scope::Unknown {
         let _ = write!(text, ", {}", row.finding.scope.as_str());
     }
-    if let [root, .., last] = row.finding.path.as_slice() {
+    if let [root, .., last] = &*row.finding.path {
         let between = row.finding.path.iter().rev().nth(1).filter(|_| row.finding.path.len() > 2);
         let skipped = if row.finding.path.len() > 3 { " › …" } else { "" };
         let between = between.map(|label| format!(" › {}", escape::markdown(label))).unwrap_or_default();

@@ -24,23 +24,10 @@ fn package(name: &str, version: &str) -> Package {
 pub(crate) fn finding(id: &str, name: &str, version: &str, tenths: Option<u8>) -> Finding {
     let score = tenths.and_then(Score::from_tenths);
     Finding {
-        id: id.to_owned(),
-        aliases: Vec::new(),
-        package: package(name, version),
-        state: State::Affected,
-        class: Class::Unclassified,
         severity: Severity::of(score),
         score,
-        kev: false,
-        scope: Scope::Unknown,
-        path: Vec::new(),
-        fixed_versions: Vec::new(),
-        fixes: Vec::new(),
-        evidence: Vec::new(),
-        outputs: vec![format!("{name}-{version}")],
-        waived: None,
-        title: None,
-        references: Vec::new(),
+        outputs: [format!("{name}-{version}")].into(),
+        ..Finding::new(id, package(name, version), State::Affected)
     }
 }
 
@@ -78,8 +65,8 @@ fn openssl() -> Vec<Finding> {
     all.push(finding("GHSA-aaaa-bbbb-cccc", "openssl", "3.0.13", None));
     for finding in &mut all {
         finding.scope = Scope::Runtime;
-        finding.path = strings(&["nixos-system-web-24.05", "system-path", "nginx-1.26.1", "openssl-3.0.13"]);
-        finding.outputs = strings(&["/nix/store/00000000000000000000000000000000-openssl-3.0.13.drv"]);
+        finding.path = strings(&["nixos-system-web-24.05", "system-path", "nginx-1.26.1", "openssl-3.0.13"]).into();
+        finding.outputs = strings(&["/nix/store/00000000000000000000000000000000-openssl-3.0.13.drv"]).into();
     }
     all
 }
@@ -102,7 +89,7 @@ fn others() -> Vec<Finding> {
     waived.waived = Some("no users but root on these machines; see ticket 812".to_owned());
     let mut hostile = finding("CVE-2025-0001", HOSTILE, "1.0", Some(72));
     hostile.fixes = vec![fix("\u{1b}]0;title\u{7}", "1.1|<i>", None)];
-    hostile.path = vec!["root".to_owned(), HOSTILE.to_owned()];
+    hostile.path = ["root".to_owned(), HOSTILE.to_owned()].into();
     hostile.scope = Scope::Build;
     hostile.title = Some("<script>alert(1)</script> ]]> @everyone #1 https://evil.example".to_owned());
     hostile.evidence = vec![Evidence::new(EvidenceKind::Metadata, HOSTILE)];
@@ -117,7 +104,7 @@ pub(super) fn report() -> Report {
     list.truncate(2);
     for finding in &mut list {
         finding.scope = Scope::Unknown;
-        finding.path.clear();
+        finding.path = [].into();
     }
     Report {
         targets: vec![
@@ -143,12 +130,12 @@ pub(super) fn report() -> Report {
                 checks: Some(checks()),
             },
         ],
-        feed: FeedFacts {
+        feed: Some(FeedFacts {
             serial: 41,
             built: moment("2024-07-01T08:00:00Z"),
             age_seconds: 3 * 86_400 + 1800,
             advisories: 182_004,
-        },
+        }),
         verdict: Verdict::Unknown,
         fail_on: "class:critical,severity:high+fixable".to_owned(),
         gate_file: None,

@@ -50,13 +50,14 @@ pub fn render(report: &Report, options: Options<'_>) -> String {
                 "verdict": report.verdict.as_str(),
                 "summary": format!("{word}: {sentence}"),
                 "failOn": report.fail_on,
+                "gateFile": report.gate_file,
                 "asOf": report.as_of.to_string(),
-                "feed": {
-                    "serial": report.feed.serial,
-                    "built": report.feed.built.to_string(),
-                    "ageSeconds": report.feed.age_seconds,
-                    "advisories": report.feed.advisories,
-                },
+                "feed": report.feed.as_ref().map(|feed| json!({
+                    "serial": feed.serial,
+                    "built": feed.built.to_string(),
+                    "ageSeconds": feed.age_seconds,
+                    "advisories": feed.advisories,
+                })),
             },
         }],
     }))

@@ -212,7 +212,7 @@ pub(super) fn state(state: State) -> &'static str {
 
 /// `feed 41 of 2024-05-01, 3 days old, 182000 advisories`.
 pub(super) fn feed(report: &Report) -> String {
-    let feed = &report.feed;
+    let Some(feed) = &report.feed else { return "no feed, because packages were not asked about".to_owned() };
     let name = if feed.serial == 0 { "feed".to_owned() } else { format!("feed {}", feed.serial) };
     let age = if feed.built > report.as_of {
         format!("newer than {}, the day asked for", day(report.as_of))

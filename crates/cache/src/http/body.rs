@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,6 +10,8 @@ use std::task::{Context, Poll, ready};
 use aux_core::limits::CACHE_PIECE_BYTES;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
 use tokio::task::JoinHandle;
 
 /// What follows the head of an answer.
@@ -47,9 +48,7 @@ impl FileBody {
         let (file, position) = (Arc::clone(&self.file), self.position);
         self.piece = (length > 0).then(|| {
             tokio::task::spawn_blocking(move || {
-                let mut piece = vec![0; usize::try_from(length).unwrap_or(CACHE_PIECE_BYTES)];
-                // A file that is shorter than it was gives an error here, never a shorter piece.
-                file.read_exact_at(&mut piece, position).map(|()| Bytes::from(piece))
+                read_exact(&file, position, usize::try_from(length).unwrap_or(CACHE_PIECE_BYTES))
             })
         });
         self.position += length;
@@ -69,6 +68,23 @@ impl FileBody {
         }
         Poll::Ready(Some(read))
     }
+}
+
+/// So many bytes of a file, into memory that nobody clears first. A file that is shorter than it was gives an error, and
+/// never a shorter piece.
+fn read_exact(file: &File, start: u64, length: usize) -> io::Result<Bytes> {
+    let mut piece = Vec::with_capacity(length);
+    while piece.len() < length {
+        let position = start + piece.len() as u64;
+        match pread(file, spare_capacity(&mut piece), position) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // The memory may be larger than was asked for, and then more was read.
+    piece.truncate(length);
+    Ok(Bytes::from(piece))
 }
 
 impl http_body::Body for Body {

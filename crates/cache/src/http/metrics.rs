@@ -21,11 +21,11 @@ pub(super) fn text(server: &Server) -> Result<String, Failure> {
         metric(&mut text, &name, "counter", help);
         line(&mut text, &name, "", &counter.value());
     }
-    let objects = server.cache.records.objects()?;
+    let (objects, stored) = server.cache.records.stored()?;
     metric(&mut text, "aux_cache_objects", "gauge", "NARs that are kept.");
-    line(&mut text, "aux_cache_objects", "", &objects.len());
+    line(&mut text, "aux_cache_objects", "", &objects);
     metric(&mut text, "aux_cache_stored_bytes", "gauge", "Bytes of the NARs that are kept.");
-    line(&mut text, "aux_cache_stored_bytes", "", &objects.iter().map(|object| object.file_size).sum::<u64>());
+    line(&mut text, "aux_cache_stored_bytes", "", &stored);
     let spaces = server.cache.catalogue.all();
     metric(&mut text, "aux_cache_paths", "gauge", "Paths that are visible.");
     for space in &spaces {

@@ -60,8 +60,7 @@ fn page(server: &Server) -> Result<String, Failure> {
 }
 
 fn storage(server: &Server, spaces: &[SharedSpace], html: &mut String) -> Result<(), Failure> {
-    let objects = server.cache.records.objects()?;
-    let stored: u64 = objects.iter().map(|object| object.file_size).sum();
+    let (objects, stored) = server.cache.records.stored()?;
     let (hits, misses) = (server.counters.narinfo_hits.value(), server.counters.narinfo_misses.value());
     let rate = match hits + misses {
         0 => "nothing was asked yet".to_owned(),
@@ -76,11 +75,11 @@ fn storage(server: &Server, spaces: &[SharedSpace], html: &mut String) -> Result
         html,
         &format!(
             "<p>{} NARs in {} on disk; since the start {}. Feed: {}. Public key: <code>{}</code></p>",
-            objects.len(),
+            objects,
             size(stored),
             escaped(&rate),
             escaped(&feed),
-            escaped(&server.cache.public_key().to_string()),
+            escaped(&server.cache.public_keys()),
         ),
     );
     html.push_str("<div class=\"scroll\"><table><caption>Caches and views</caption><thead><tr><th scope=\"col\">Name</th>\

@@ -3,12 +3,12 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use aux_core::limits::CACHE_STALL_SECONDS_MAX;
+use aux_core::limits::{CACHE_SPEED_BYTES_PER_SECOND_MIN, CACHE_STALL_SECONDS_MAX};
 use bytes::{Buf, Bytes};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::failure::Failure;
 
@@ -22,9 +22,13 @@ pub(super) async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, F
         return Err(Failure::TooLarge);
     }
     let mut bytes = Vec::new();
+    let mut speed = Speed::new();
     while let Some(frame) = timeout(STALL, body.frame()).await.map_err(|_| Failure::Slow)? {
         let frame = frame.map_err(|_| Failure::malformed("the body ended before its end"))?;
         let Ok(data) = frame.into_data() else { continue };
+        if speed.is_too_low(data.len()) {
+            return Err(Failure::Slow);
+        }
         if bytes.len() + data.len() > limit {
             return Err(Failure::TooLarge);
         }
@@ -40,12 +44,14 @@ pub(super) fn pieces(body: Incoming) -> (Pieces, impl Future<Output = ()>) {
 }
 
 async fn fill(mut body: Incoming, sender: mpsc::Sender<Piece>) {
+    let mut speed = Speed::new();
     loop {
         let piece = match timeout(STALL, body.frame()).await {
             Err(_) => Piece::Failed(io::ErrorKind::TimedOut),
             Ok(Some(Err(_))) => Piece::Failed(io::ErrorKind::ConnectionReset),
             Ok(None) => Piece::End,
             Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) if speed.is_too_low(data.len()) => Piece::Failed(io::ErrorKind::TimedOut),
                 Ok(data) => Piece::Data(data),
                 Err(_trailers) => continue,
             },
@@ -55,6 +61,28 @@ async fn fill(mut body: Incoming, sender: mpsc::Sender<Piece>) {
         if sender.send(piece).await.is_err() || is_last {
             return;
         }
+    }
+}
+
+/// How fast a body comes, looked at in windows: one that drips would hold its place for ever.
+struct Speed {
+    began: Instant,
+    bytes: u64,
+}
+
+impl Speed {
+    fn new() -> Self {
+        Self { began: Instant::now(), bytes: 0 }
+    }
+
+    fn is_too_low(&mut self, length: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(length as u64);
+        if self.began.elapsed() < STALL {
+            return false;
+        }
+        let is_too_low = self.bytes < CACHE_SPEED_BYTES_PER_SECOND_MIN * CACHE_STALL_SECONDS_MAX;
+        *self = Self::new();
+        is_too_low
     }
 }
 

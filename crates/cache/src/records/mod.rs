@@ -11,6 +11,8 @@ mod paths;
 mod pins;
 mod schema;
 mod spaces;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod trail;
 mod withdrawals;

@@ -122,6 +122,31 @@ impl Records {
         })
     }
 
+    /// How many NARs are kept, and the bytes of their files.
+    pub(crate) fn stored(&self) -> Result<(u64, u64), DatabaseError> {
+        self.read(|transaction| {
+            transaction.query_row("SELECT count(*), coalesce(sum(file_size), 0) FROM object", [], |row| {
+                Ok((unsigned(row.get(0)?), unsigned(row.get(1)?)))
+            })
+        })
+    }
+
+    /// Every path that has the server's signature, in whatever cache, and its narinfo.
+    pub(crate) fn signed(&self) -> Result<Vec<(i64, String)>, DatabaseError> {
+        self.read(|transaction| {
+            let mut statement = transaction.prepare("SELECT number, narinfo FROM path WHERE signature IS NOT NULL")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+    }
+
+    /// Keeps the server's own signatures of paths.
+    pub(crate) fn sign(&self, signatures: &[(i64, String)]) -> Result<(), DatabaseError> {
+        self.write(|transaction| {
+            let mut statement = transaction.prepare("UPDATE path SET signature = ?2 WHERE number = ?1")?;
+            signatures.iter().try_for_each(|(path, signature)| statement.execute(params![path, signature]).map(drop))
+        })
+    }
+
     /// What was put in a cache under a name.
     pub(crate) fn upload(&self, space: i64, name: &UploadName) -> Result<Option<Upload>, DatabaseError> {
         self.read(|transaction| {
@@ -189,6 +214,13 @@ impl Records {
     /// Every path that is visible in a cache or view: of a view, what its newest edition holds. What was withdrawn
     /// there or in the view's source is left out.
     pub(crate) fn visible(&self, space: &SpaceRow) -> Result<Vec<PathRow>, DatabaseError> {
+        let mut paths = Vec::new();
+        self.each_visible(space, &mut |path| paths.push(path))?;
+        Ok(paths)
+    }
+
+    /// The same, one at a time: a cache may have a million.
+    pub(crate) fn each_visible(&self, space: &SpaceRow, each: &mut dyn FnMut(PathRow)) -> Result<(), DatabaseError> {
         self.read(|transaction| {
             let from = match space.source {
                 None => "path WHERE path.space = ?1 AND ?2 IS NULL",
@@ -199,7 +231,7 @@ impl Records {
                 "SELECT {COLUMNS} FROM {from} JOIN object ON object.nar_hash = path.nar_hash WHERE {condition} AND NOT EXISTS \
                  (SELECT 1 FROM withdrawal WHERE withdrawal.hash = path.hash AND withdrawal.space IN (?1, ?2))"
             ))?;
-            statement.query_map(params![space.number, space.source], path)?.collect()
+            statement.query_map(params![space.number, space.source], path)?.try_for_each(|row| row.map(&mut *each))
         })
     }
 

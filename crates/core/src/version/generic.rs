@@ -24,13 +24,15 @@ pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
 
 /// The release a snapshot was taken after: `0.5.3+git20230121` and `1.2-unstable-2024-01-01` → `0.5.3` and `1.2`.
 fn snapshot_base(version: &str) -> Option<&str> {
-    const WORDS: [&str; 6] = ["git", "unstable", "snapshot", "svn", "cvs", "nightly"];
+    const WORDS: [&[u8]; 6] = [b"git", b"unstable", b"snapshot", b"svn", b"cvs", b"nightly"];
+    let bytes = version.as_bytes();
+    let is_here = |at: usize| {
+        let rest = bytes.get(at..).unwrap_or_default();
+        WORDS.iter().any(|word| rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)))
+    };
     // Nearly every version is numbers alone, and every range of every advisory asks.
-    if !version.bytes().any(|byte| byte.is_ascii_alphabetic()) {
-        return None;
-    }
-    let lower = version.to_ascii_lowercase();
-    let at = WORDS.iter().filter_map(|word| lower.find(word)).min()?;
+    let letters = bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_alphabetic());
+    let at = letters.map(|(at, _)| at).find(|&at| is_here(at))?;
     let base = version.get(..at)?.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
     base.ends_with(|c: char| c.is_ascii_alphanumeric()).then_some(base).filter(|base| is_orderable(base))
 }

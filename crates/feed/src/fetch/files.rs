@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use aux_core::hexadecimal;
 use aux_core::limits::FETCH_FILE_BYTES_MAX;
 use aux_io::http::{Request, Url};
 use jiff::Timestamp;
@@ -164,7 +165,7 @@ impl<'a> Files<'a> {
         Ok(FileState {
             url: url.to_string(),
             bytes: bytes.len() as u64,
-            sha256: hex(&Sha256::digest(bytes)),
+            sha256: hexadecimal(&Sha256::digest(bytes)),
             fetched: Some(self.now()),
             ..FileState::default()
         })
@@ -212,15 +213,6 @@ pub(super) fn check(source: sources::Source, path: &Path, url: &Url) -> Result<u
     sources::check(source, path).map_err(|cause| FetchError::Unreadable { url: url.clone(), cause })
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string does not fail.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
-}
-
 /// Length and SHA-256 of a file.
 fn digest(path: &Path) -> Result<(u64, String), FetchError> {
     let failed = |cause| FetchError::Write { path: path.to_owned(), cause };
@@ -230,7 +222,7 @@ fn digest(path: &Path) -> Result<(u64, String), FetchError> {
     let mut bytes = 0;
     loop {
         match file.read(&mut chunk).map_err(failed)? {
-            0 => return Ok((bytes, hex(&hash.finalize()))),
+            0 => return Ok((bytes, hexadecimal(&hash.finalize()))),
             read => {
                 hash.update(chunk.get(..read).unwrap_or_default());
                 bytes += read as u64;

@@ -108,6 +108,8 @@ pub fn fetch(request: &FetchRequest, outside: &Outside<'_>) -> Result<Vec<Fetche
     let failed = |cause| FetchError::Folder { path: folder.clone(), cause };
     std::fs::create_dir_all(folder).map_err(failed)?;
     let _lock = lock(folder)?;
+    aux_io::file::sweep(folder);
+    aux_io::file::sweep(folder.join(partial::FOLDER));
     let mut state = State::read(folder)?;
     let mut fetched = Vec::new();
     for source in &request.sources {

@@ -1,12 +1,13 @@
 //! NVD's yearly files (NVD "Data Feeds", JSON 2.0): each beside a `.meta` that states its checksum.
 
+use aux_core::hexadecimal;
 use aux_core::limits::{DOCUMENT_BYTES_MAX, FETCH_META_BYTES_MAX};
 use aux_io::http::Request;
 use aux_io::input;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
-use super::files::{Files, Wanted, check, hex};
+use super::files::{Files, Wanted, check};
 use super::{Base, FetchError, time};
 
 /// The first file holds all earlier years too.
@@ -68,7 +69,7 @@ fn attempt(files: &mut Files<'_>, name: &str) -> Result<bool, FetchError> {
     files.download(&Wanted { url: &url, file: &file, headers: &[] }, &mut |path, state| {
         let unreadable = |cause: String| FetchError::Unreadable { url: url.clone(), cause };
         let document = input::read(path, DOCUMENT_BYTES_MAX).map_err(|error| unreadable(error.message()))?;
-        let found = hex(&Sha256::digest(&document));
+        let found = hexadecimal(&Sha256::digest(&document));
         if found != stated {
             return Err(FetchError::Checksum { url: url.clone(), stated: stated.clone(), found });
         }

@@ -15,6 +15,9 @@ use super::door::Door;
 /// Bytes asked of a body at once.
 const CHUNK_BYTES: usize = 128 << 10;
 
+/// The hidden folder of downloads that have not come to their end.
+pub(super) const FOLDER: &str = ".partial";
+
 /// A file being downloaded, in the hidden folder where no build looks.
 pub(super) struct Partial {
     path: PathBuf,
@@ -31,7 +34,7 @@ pub(super) struct Note {
 
 impl Partial {
     pub(super) fn of(folder: &Path, file: &str) -> Result<Self, FetchError> {
-        let hidden = folder.join(".partial");
+        let hidden = folder.join(FOLDER);
         fs::create_dir_all(&hidden).map_err(|cause| FetchError::Folder { path: hidden.clone(), cause })?;
         let name = file.replace('/', "-");
         Ok(Self { path: hidden.join(&name), note_path: hidden.join(format!("{name}.of.json")) })

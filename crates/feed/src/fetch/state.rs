@@ -120,3 +120,33 @@ impl State {
         Ok(aux_io::file::replace(&self.path, text.as_bytes())?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page's example is read and written back as it stands.
+    #[test]
+    fn the_example_of_the_page_is_the_document() {
+        let page = include_str!("../../../../docs/formats/fetch.md");
+        let example = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        aux_io::file::replace(&path, example.as_bytes()).unwrap();
+        State::read(folder.path()).unwrap().write().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), example);
+    }
+
+    #[test]
+    fn a_newer_document_and_one_with_words_unknown_here_are_refused() {
+        for wrong in [r#"{"schema":"aux.fetch/2","sources":{}}"#, r#"{"sources":{}}"#, "{", ""] {
+            let folder = tempfile::tempdir().unwrap();
+            aux_io::file::replace(folder.path().join(NAME), wrong.as_bytes()).unwrap();
+            assert!(matches!(State::read(folder.path()), Err(FetchError::State { .. })), "{wrong}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let unknown = r#"{"schema":"aux.fetch/1","sources":{"kev":{"colour":"red"}}}"#;
+        aux_io::file::replace(folder.path().join(NAME), unknown.as_bytes()).unwrap();
+        assert!(State::read(folder.path()).unwrap_err().to_string().contains("colour"));
+    }
+}

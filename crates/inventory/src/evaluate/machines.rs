@@ -171,10 +171,17 @@ fn some<'m>(target: &FlakeTarget, machines: &'m [Machine], nix: &Nix, into: &mut
 }
 
 fn alone(target: &FlakeTarget, machine: &Machine, nix: &Nix) -> Result<String, EvaluateError> {
-    let function = format!("machine: machine{}", suffix(machine));
-    let answer = evaluate_json(nix, &target.flake, &machine.names(), Some(&function))?;
+    let answer = ask(target, machine, nix, &format!("machine: machine{}", suffix(machine)))?;
     let complaint = || EvaluateError::Failed { complaint: format!("its derivation is {answer}, which is no path") };
     answer.as_str().map(str::to_owned).ok_or_else(complaint)
+}
+
+/// Evaluates a function of a machine. Its name stands in the expression and not in what names the flake's attribute,
+/// because `nix` does not read every quoted name there.
+pub(super) fn ask(target: &FlakeTarget, machine: &Machine, nix: &Nix, function: &str) -> Result<Value, EvaluateError> {
+    let family: Vec<&str> = machine.family.iter().map(String::as_str).collect();
+    let function = format!("machines: ({function}) machines.{}", string_literal(&machine.name));
+    evaluate_json(nix, &target.flake, &family, Some(&function))
 }
 
 /// `machines: { "web" = caught machines."web"….drvPath; }`, where what throws becomes `false`.

@@ -12,7 +12,7 @@ use aux_io::input;
 
 use crate::configuration::{CONFIGURATION_EXPRESSION, read_evaluated, read_repository, unseen};
 use crate::nix_program::attribute_path;
-use crate::{EvaluateError, Flake, Gathered, Nix, ReadOptions, evaluate_json, nix_documents};
+use crate::{EvaluateError, Flake, Gathered, Nix, ReadOptions, nix_documents};
 use machines::Machine;
 use shared_graph::SharedGraph;
 
@@ -98,7 +98,7 @@ pub fn read_flake_lock(target: &FlakeTarget, why: &str) -> Inventory {
 
 /// How a machine is configured. What does not evaluate is not seen, which is no problem of its packages.
 fn configuration(target: &FlakeTarget, machine: &Machine, nix: &Nix) -> Configuration {
-    let answer = evaluate_json(nix, &target.flake, &machine.names(), Some(CONFIGURATION_EXPRESSION));
+    let answer = machines::ask(target, machine, nix, CONFIGURATION_EXPRESSION);
     let read = answer
         .map_err(|error| error.to_string())
         .and_then(|document| read_evaluated(document.to_string().as_bytes()).map_err(|error| error.to_string()));

@@ -75,10 +75,11 @@ impl<'d> SharedGraph<'d> {
             nix_documents::read_patch(path, &store_dir)
         });
         inventory.problems.extend(problems);
-        let outputs = self.derivations.get(root).into_iter().flat_map(|derivation| &derivation.outputs);
-        let outputs: Vec<String> =
-            outputs.filter(|output| !output.path.is_empty()).map(|output| output.path.lossy().into_owned()).collect();
-        if let Some(closure) = nix_documents::runtime_closure(&outputs, options) {
+        let outputs = || {
+            let outputs = self.derivations.get(root).into_iter().flat_map(|derivation| &derivation.outputs);
+            outputs.filter(|output| !output.path.is_empty()).map(|output| output.path.lossy().into_owned()).collect()
+        };
+        if let Some(closure) = nix_documents::runtime_closure(outputs, options) {
             graph::apply_runtime_closure(&mut inventory, &closure);
         }
         inventory

@@ -1,6 +1,6 @@
 //! Never twice, never lost: over every history of reports.
 
-use aux_core::{Fix, Package, Problem, Scope, Score, Severity, TargetKind};
+use aux_core::{Fix, Package, Problem, Score, Severity, TargetKind};
 use proptest::prelude::*;
 
 use super::*;
@@ -8,24 +8,11 @@ use super::*;
 const DAY_SECONDS: i64 = 86_400;
 
 fn finding(id: u8, version: u8, state: State) -> Finding {
+    let package = Package { name: format!("p{}", id % 3), version: version.to_string(), purl: "pkg:nix/p".into() };
     Finding {
-        id: format!("CVE-2020-{id:04}"),
-        aliases: Vec::new(),
-        package: Package { name: format!("p{}", id % 3), version: version.to_string(), purl: "pkg:nix/p".into() },
-        state,
-        class: Class::Unclassified,
         severity: Severity::High,
         score: Score::from_tenths(75),
-        kev: false,
-        scope: Scope::Unknown,
-        path: Vec::new(),
-        fixed_versions: Vec::new(),
-        fixes: Vec::new(),
-        evidence: Vec::new(),
-        outputs: Vec::new(),
-        waived: None,
-        title: None,
-        references: Vec::new(),
+        ..Finding::new(format!("CVE-2020-{id:04}"), package, state)
     }
 }
 

@@ -1,32 +1,16 @@
 //! The database: whole rounds in it, two programs at once, and files that are not ours.
 
 use aux_audit::{FeedFacts, Gate, TargetReport, Verdict};
-use aux_core::{Class, Finding, Package, Scope, Severity, State, TargetKind};
+use aux_core::{Finding, Package, Severity, State, TargetKind};
 use jiff::Timestamp;
 
 use super::*;
 use crate::{EventKind, Watched};
 
 fn report(ids: &[&str]) -> TargetReport {
-    let finding = |id: &&str| Finding {
-        id: (*id).to_owned(),
-        aliases: Vec::new(),
-        package: Package { name: "zlib".into(), version: "1.2.11".into(), purl: "pkg:nix/zlib@1.2.11".into() },
-        state: State::Affected,
-        class: Class::Unclassified,
-        severity: Severity::High,
-        score: None,
-        kev: false,
-        scope: Scope::Unknown,
-        path: Vec::new(),
-        fixed_versions: Vec::new(),
-        fixes: Vec::new(),
-        evidence: Vec::new(),
-        outputs: Vec::new(),
-        waived: None,
-        title: None,
-        references: Vec::new(),
-    };
+    let package = Package { name: "zlib".into(), version: "1.2.11".into(), purl: "pkg:nix/zlib@1.2.11".into() };
+    let finding =
+        |id: &&str| Finding { severity: Severity::High, ..Finding::new(*id, package.clone(), State::Affected) };
     TargetReport {
         checks: None,
         name: "web".into(),

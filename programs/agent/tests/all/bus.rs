@@ -25,9 +25,9 @@ const PATH: &str = "/org/auxolotl/Aux1";
 type Fields = BTreeMap<String, OwnedVariant>;
 
 /// A dbus-daemon of our own, which ends with the value.
-struct Bus {
+pub(crate) struct Bus {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 const CONFIG: &str = r#"<busconfig>
@@ -42,12 +42,18 @@ const CONFIG: &str = r#"<busconfig>
 </busconfig>"#;
 
 impl Bus {
+    pub(crate) fn start(world: &World) -> Option<Self> {
+        Self::named(world, "bus")
+    }
+
+    /// A bus whose socket has a name of its own in the world.
     #[expect(clippy::disallowed_methods, reason = "the real bus is what the agent speaks to")]
-    fn start(world: &World) -> Option<Self> {
+    pub(crate) fn named(world: &World, name: &str) -> Option<Self> {
         let program = peer("dbus-daemon", "dbus-daemon")?;
-        world.file("bus.conf", &CONFIG.replace("SOCKET", &world.path("bus").display().to_string()));
+        let file = format!("{name}.conf");
+        world.file(&file, &CONFIG.replace("SOCKET", &world.path(name).display().to_string()));
         let mut child = Command::new(program)
-            .arg(format!("--config-file={}", world.path("bus.conf").display()))
+            .arg(format!("--config-file={}", world.path(&file).display()))
             .args(["--nofork", "--print-address=1"])
             .stdout(Stdio::piped())
             .spawn()
@@ -57,7 +63,7 @@ impl Bus {
         Some(Self { child, address: address.trim().to_owned() })
     }
 
-    async fn connect(&self) -> Connection {
+    pub(crate) async fn connect(&self) -> Connection {
         connection::Builder::address(self.address.as_str()).build().await.unwrap()
     }
 }
@@ -101,7 +107,7 @@ async fn call<B: serde::Serialize + zbus::wire::DynamicType>(
 async fn signal(stream: &mut MessageStream, name: &str) -> zbus::Message {
     loop {
         let message = std::future::poll_fn(|context| {
-            match zbus::export::futures_core::Stream::poll_next(std::pin::Pin::new(&mut *stream), context) {
+            match futures_core::Stream::poll_next(std::pin::Pin::new(&mut *stream), context) {
                 Poll::Ready(message) => Poll::Ready(message),
                 Poll::Pending => Poll::Pending,
             }

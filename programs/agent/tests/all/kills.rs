@@ -9,7 +9,7 @@ use crate::world::World;
 const KILLS: usize = 40;
 
 #[expect(clippy::disallowed_methods, reason = "how long the storm lasts is asked for from outside")]
-fn kills() -> usize {
+pub(crate) fn kills() -> usize {
     std::env::var("AUX_KILLS").ok().and_then(|number| number.parse().ok()).unwrap_or(KILLS)
 }
 

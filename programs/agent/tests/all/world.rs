@@ -115,7 +115,12 @@ impl Drop for Daemon {
 /// A feed with advisories numbered from 1 on each of zlib, openssl and curl.
 fn feed(folder: &Path, advisories: usize, triage: &str) -> Vec<u8> {
     let products = ["zlib:zlib", "openssl:openssl", "haxx:curl"];
-    let items: Vec<Value> = (0..advisories).flat_map(|number| products.map(|product| item(number, product))).collect();
+    let mut items: Vec<Value> =
+        (0..advisories).flat_map(|number| products.map(|product| item(number, product))).collect();
+    if items.is_empty() {
+        // No feed is empty; this one is about what no test has.
+        items.push(item(0, "gnu:hello"));
+    }
     let document = json!({ "format": "NVD_CVE", "version": "2.0", "vulnerabilities": items });
     let sources = tempfile::tempdir_in(folder).unwrap();
     let (nvd, decisions) = (sources.path().join("nvd.json"), sources.path().join("triage"));
@@ -139,10 +144,11 @@ fn feed(folder: &Path, advisories: usize, triage: &str) -> Vec<u8> {
 
 /// CVE-2021-1NNNN for zlib, 2NNNN for openssl, 3NNNN for curl.
 fn item(number: usize, product: &str) -> Value {
-    let series = match product {
-        "zlib:zlib" => 10_000,
-        "openssl:openssl" => 20_000,
-        _ => 30_000,
+    // A bound of a generation far ahead would be another program of that name.
+    let (series, end) = match product {
+        "zlib:zlib" => (10_000, "1.99"),
+        "openssl:openssl" => (20_000, "1.99"),
+        _ => (30_000, "7.99"),
     };
     let id = format!("CVE-2021-{}", series + number + 1);
     let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N";
@@ -151,7 +157,7 @@ fn item(number: usize, product: &str) -> Value {
         "vulnStatus": "Analyzed", "descriptions": [{ "lang": "en", "value": format!("What {id} is about.") }],
         "metrics": { "cvssMetricV31": [{ "type": "Primary", "cvssData": { "version": "3.1", "vectorString": vector } }] },
         "configurations": [{ "nodes": [{ "operator": "OR", "negate": false, "cpeMatch": [
-            { "vulnerable": true, "criteria": format!("cpe:2.3:a:{product}:*:*:*:*:*:*:*:*"), "versionEndExcluding": "99" }] }] }],
+            { "vulnerable": true, "criteria": format!("cpe:2.3:a:{product}:*:*:*:*:*:*:*:*"), "versionEndExcluding": end }] }] }],
         "references": [],
     }})
 }

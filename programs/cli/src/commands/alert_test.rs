@@ -37,7 +37,7 @@ struct Tried {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let settings = environment::alert_settings()?;
-    let mut channels = settings.channels(&environment::alert_session());
+    let mut channels = settings.channels(&environment::alert_session()?);
     if let Some(wanted) = &args.channel {
         channels.keep(wanted);
     }

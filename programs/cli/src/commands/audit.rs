@@ -7,8 +7,9 @@ use aux_app::config::{self, Config};
 use aux_app::exit;
 use aux_audit::checks;
 use aux_audit::formats::{Format, Options, changes, render};
-use aux_audit::{DEFAULT_GATE, Gate, Only, Policy, Report, Side, Terms, Verdict, Waivers, audit, compare, describe};
-use aux_core::limits::DOCUMENT_BYTES_MAX;
+use aux_audit::{
+    DEFAULT_GATE, Gate, Only, Policy, Report, Side, Terms, Verdict, audit, audit_configurations, compare, describe,
+};
 use aux_core::{Ecosystem, Inventory};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -16,7 +17,7 @@ use jiff::tz::TimeZone;
 
 use super::ecosystem::ecosystem;
 use super::explain::{Answer, explained};
-use super::{environment, since, synced};
+use super::{environment, since, synced, waivers};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -49,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "format")]
     json: bool,
     /// How to write the report down: table, json, sarif, openvex, cyclonedx, markdown or junit.
-    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    #[arg(long, value_name = "FORMAT", value_parser = format_of)]
     format: Option<Format>,
     /// Write the report to a file instead of standard output, which `-` stands for.
     #[arg(long, short, value_name = "FILE")]
@@ -98,7 +99,7 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
-fn format(word: &str) -> Result<Format, String> {
+fn format_of(word: &str) -> Result<Format, String> {
     let known = || Format::ALL.map(Format::as_str).join(", ");
     Format::from_word(word).ok_or_else(|| format!("`{word}` is not one of {}", known()))
 }
@@ -128,8 +129,15 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let start = args.targets.first().map_or(Path::new("."), |target| Path::new(target.as_str()));
     let config = config::load(&environment::absolute(start), &environment::config_places()).map_err(Failure::new)?;
     let now = environment::now(args.as_of)?;
+    let policy = policy(args, &config, now)?;
+    // Configurations are judged without a feed; one that is named is opened all the same.
+    if args.only == Some(Only::Config) && args.feed.is_none() && args.since.is_none() && args.explain.is_none() {
+        let report = audit_configurations(&inventories(args, ui), &policy, now);
+        let text = render(format(args), &report, options(args, ui));
+        return answer(&report, &text, args, &config, ui);
+    }
     let (feed, stale_feed) = feed_path(args, &config, now)?;
-    let policy = Policy { stale_feed, ..policy(args, &config, now)? };
+    let policy = Policy { stale_feed, ..policy };
     let mapped = aux_io::file::map(&feed).map_err(|error| Failure::feed_file(&error))?;
     let earlier = args.since.as_ref().map(|old| earlier(old, args, ui)).transpose()?;
     // The index's checksum and the targets are read at the same time: neither needs the other.
@@ -142,16 +150,13 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     if let Some(id) = &args.explain {
         let (is_json, allow_incomplete) = (args.json, args.allow_incomplete);
         let today = now.to_zoned(TimeZone::UTC).date();
-        let answer = Answer { id, is_json, allow_incomplete, today };
-        let (text, code) = explained(&index, &inventories, answer, ui)?;
+        let asked = Answer { id, is_json, allow_incomplete, today, stale_feed: policy.stale_feed.as_deref() };
+        let (text, code) = explained(&index, &inventories, asked, ui)?;
         write(args.output.as_deref(), &text, ui)?;
         return Ok(code);
     }
     let mut report = audit(&index, &inventories, &policy, now);
     add_details(&mut report, &feed)?;
-    let format = if args.json { Format::Json } else { args.format.unwrap_or(Format::Table) };
-    let has_color = ui.has_color && args.output.as_ref().is_none_or(|path| path.as_os_str() == "-");
-    let options = Options { tool_version: env!("CARGO_PKG_VERSION"), width: ui.width, colour: has_color };
     let text = match (&args.since, &earlier) {
         (Some(since), Some(earlier)) => {
             let mut before = audit(&index, earlier, &policy, now);
@@ -163,13 +168,26 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
             let changes = compare(since, before, after, terms);
             report.verdict = changes.verdict;
             // Which formats there are was checked before anything was read.
-            changes::render(format, &changes, options).unwrap_or_default()
+            changes::render(format(args), &changes, options(args, ui)).unwrap_or_default()
         }
-        _ => render(format, &report, options),
+        _ => render(format(args), &report, options(args, ui)),
     };
-    write(args.output.as_deref(), &text, ui)?;
+    answer(&report, &text, args, &config, ui)
+}
+
+fn format(args: &Args) -> Format {
+    if args.json { Format::Json } else { args.format.unwrap_or(Format::Table) }
+}
+
+fn options(args: &Args, ui: &Ui) -> Options<'static> {
+    let has_colour = ui.has_color && args.output.as_ref().is_none_or(|path| path.as_os_str() == "-");
+    Options { tool_version: env!("CARGO_PKG_VERSION"), width: ui.width, colour: has_colour }
+}
+
+fn answer(report: &Report, text: &str, args: &Args, config: &Config, ui: &mut Ui) -> Result<u8, Failure> {
+    write(args.output.as_deref(), text, ui)?;
     let is_strict = args.strict_waivers || config.strict_waivers.as_ref().is_some_and(|set| set.value);
-    Ok(exit_code(&report, is_strict))
+    Ok(exit_code(report, is_strict))
 }
 
 fn write(output: Option<&Path>, text: &str, ui: &mut Ui) -> Result<(), Failure> {
@@ -213,14 +231,8 @@ fn policy(args: &Args, config: &Config, now: Timestamp) -> Result<Policy, Failur
     let gate_file = configured.map(|set| set.file.display().to_string());
     let gate = Gate::read(words)
         .map_err(|error| Failure::new(error).hint("for example: --fail-on class:critical,severity:high+fixable"))?;
-    let mut waivers = Waivers::default();
     let configured = config.waivers.iter().flat_map(|set| &set.value);
-    for path in if args.waivers.is_empty() { configured.collect::<Vec<_>>() } else { args.waivers.iter().collect() } {
-        let bytes = aux_io::input::read(path, DOCUMENT_BYTES_MAX)?;
-        let name = path.display().to_string();
-        let text = String::from_utf8(bytes).map_err(|_| Failure::new(format!("{name}: it is not UTF-8 text")))?;
-        waivers.read(&name, &text).map_err(Failure::new)?;
-    }
+    let waivers = if args.waivers.is_empty() { waivers::read(configured)? } else { waivers::read(&args.waivers)? };
     Ok(Policy {
         gate,
         gate_file,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use aux_app::config::{Set, load};
+use aux_app::config::{Config, Set, load};
 use aux_app::exit;
 use aux_audit::formats::visible;
 use aux_io::http::Url;
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let config = load(&environment::absolute(&args.target), &environment::config_places()).map_err(Failure::new)?;
-    let rows = [
+    let mut rows = vec![
         row("feed", config.feed.as_ref(), |path| path.display().to_string()),
         row("feed_url", config.feed_url.as_ref(), |url| shown_url(url)),
         row("feed_root", config.feed_root.as_ref(), |path| path.display().to_string()),
@@ -43,11 +43,10 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         row("agent", config.agent.as_ref(), ToString::to_string),
         row("fetch.base", config.fetch_bases.as_ref(), bases_shown),
     ];
+    rows.extend(alert_rows(&config)?);
     if args.json {
-        let settings: serde_json::Map<String, serde_json::Value> = rows
-            .iter()
-            .map(|(name, value, file)| ((*name).to_owned(), json!({ "value": value, "file": file })))
-            .collect();
+        let settings: serde_json::Map<String, serde_json::Value> =
+            rows.iter().map(|(name, value, file)| (name.clone(), json!({ "value": value, "file": file }))).collect();
         ui.answer(&format!("{:#}\n", json!({ "schema": "aux.config/1", "settings": settings })))?;
     } else {
         let text: String = rows
@@ -62,10 +61,22 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
-type Row = (&'static str, Option<String>, Option<String>);
+type Row = (String, Option<String>, Option<String>);
 
-fn row<T>(name: &'static str, set: Option<&Set<T>>, show: impl Fn(&T) -> String) -> Row {
-    (name, set.map(|set| show(&set.value)), set.map(|set| set.file.display().to_string()))
+/// The channels of alerts as they may be seen: what holds a secret is named, and nothing of what it holds.
+fn alert_rows(config: &Config) -> Result<Vec<Row>, Failure> {
+    let (settings, folder) = config.alert_settings::<aux_alert::Settings>().map_err(Failure::new)?;
+    let Some(set) = &config.alert else { return Ok(vec![("alert".to_owned(), None, None)]) };
+    let file = set.file.display().to_string();
+    let shown = settings.in_folder(&folder).shown();
+    if shown.is_empty() {
+        return Ok(vec![("alert".to_owned(), Some("empty".to_owned()), Some(file))]);
+    }
+    Ok(shown.into_iter().map(|(key, value)| (format!("alert.{key}"), Some(value), Some(file.clone()))).collect())
+}
+
+fn row<T>(name: &str, set: Option<&Set<T>>, show: impl Fn(&T) -> String) -> Row {
+    (name.to_owned(), set.map(|set| show(&set.value)), set.map(|set| set.file.display().to_string()))
 }
 
 /// Addresses as they are shown everywhere: without their passwords.

@@ -75,12 +75,13 @@ pub(crate) fn now(as_of: Option<Date>) -> Result<Timestamp, Failure> {
 }
 
 /// What alerts need to know of the session.
-pub(crate) fn alert_session() -> aux_alert::Session {
+pub(crate) fn alert_session() -> Result<aux_alert::Session, Failure> {
     let address = env::var_os("DBUS_SESSION_BUS_ADDRESS").and_then(|address| address.into_string().ok());
-    aux_alert::Session {
+    Ok(aux_alert::Session {
         bus_address: address.filter(|address| !address.is_empty()),
         user_agent: concat!("aux/", env!("CARGO_PKG_VERSION")).to_owned(),
-    }
+        proxy: super::network::proxy()?,
+    })
 }
 
 /// The `[alert]` table of the user's file or the system's.

@@ -17,6 +17,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) is_json: bool,
     pub(crate) allow_incomplete: bool,
     pub(crate) today: Date,
+    /// Why the feed cannot speak for the present, where it cannot.
+    pub(crate) stale_feed: Option<&'a str>,
 }
 
 /// The text and the exit code: an advisory the feed lacks, or a target left unread, is no answer.
@@ -27,7 +29,9 @@ pub(crate) fn explained(
     ui: &Ui,
 ) -> Result<(String, u8), Failure> {
     let explanation = explain(index, inventories, answer.id, answer.today).map_err(Failure::new)?;
-    let problems: Vec<&Problem> = inventories.iter().flat_map(|inventory| &inventory.problems).collect();
+    let stale = answer.stale_feed.map(|reason| Problem::new("the feed", reason));
+    let problems: Vec<&Problem> =
+        stale.iter().chain(inventories.iter().flat_map(|inventory| &inventory.problems)).collect();
     let text = if answer.is_json {
         explanation::json(answer.id, &explanation, &problems)
     } else {
@@ -35,6 +39,6 @@ pub(crate) fn explained(
         let unread = problems.iter().map(|problem| format!("not read: {}: {}", problem.subject, problem.message));
         ui.text_of(&unread.chain(explanation.lines.iter().cloned()).collect::<Vec<_>>())
     };
-    let is_whole = explanation.is_known && (problems.is_empty() || answer.allow_incomplete);
+    let is_whole = explanation.is_known && stale.is_none() && (problems.is_empty() || answer.allow_incomplete);
     Ok((text, if is_whole { exit::DONE } else { exit::UNKNOWN }))
 }

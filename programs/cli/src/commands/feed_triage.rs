@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aux_advisory::index::Index;
 use aux_app::{config, exit};
-use aux_audit::{Gate, Policy, Waivers};
-use aux_core::limits::DOCUMENT_BYTES_MAX;
+use aux_audit::{Gate, Policy};
 use aux_core::{Class, Ecosystem, Inventory, Severity};
 use aux_feed::{Matter, Pending, PendingRequest, pending, read_triage};
 use jiff::Timestamp;
@@ -14,8 +13,8 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::ecosystem::ecosystem;
-use super::environment;
 use super::triage_prompt::{Session, headline, question};
+use super::{environment, waivers};
 use crate::failure::Failure;
 use crate::ui::{Ui, counted};
 
@@ -86,7 +85,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let index = Index::open(&mapped).map_err(|error| Failure::feed(&feed, &error))?;
     let inventories = inventories(args);
     let gate = Gate::read("none").map_err(Failure::new)?;
-    let policy = Policy { waivers: waivers(&args.waivers)?, allow_incomplete: true, ..Policy::new(gate, now) };
+    let policy = Policy { waivers: waivers::read(&args.waivers)?, allow_incomplete: true, ..Policy::new(gate, now) };
     let request = PendingRequest {
         inventories: &inventories,
         triage: &folder.triage,
@@ -157,17 +156,6 @@ fn inventories(args: &Args) -> Vec<Inventory> {
         }
     }
     targets.iter().map(|path| aux_inventory::read(&path.display().to_string(), &options)).collect()
-}
-
-fn waivers(files: &[PathBuf]) -> Result<Waivers, Failure> {
-    let mut waivers = Waivers::default();
-    for file in files {
-        let bytes = aux_io::input::read(file, DOCUMENT_BYTES_MAX)?;
-        let name = file.display().to_string();
-        let text = String::from_utf8(bytes).map_err(|_| Failure::new(format!("{name}: it is not UTF-8 text")))?;
-        waivers.read(&name, &text).map_err(Failure::new)?;
-    }
-    Ok(waivers)
 }
 
 fn author(args: &Args) -> Result<String, Failure> {

@@ -28,6 +28,7 @@ mod network;
 mod since;
 mod synced;
 mod triage_prompt;
+mod waivers;
 mod watch;
 
 use clap::Subcommand;

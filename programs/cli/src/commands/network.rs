@@ -2,7 +2,7 @@
 
 use std::env;
 
-use aux_io::http::{HttpClient, HttpOptions, Proxy, Url};
+use aux_io::http::{HttpClient, HttpOptions, Proxy};
 use aux_io::source::Source;
 
 use crate::failure::Failure;
@@ -21,23 +21,7 @@ pub(crate) fn options(allow_insecure: bool) -> Result<HttpOptions, Failure> {
     Ok(options)
 }
 
-/// `HTTPS_PROXY`, else `ALL_PROXY`, in either case of letters; `NO_PROXY` names who is reached without it.
 #[expect(clippy::disallowed_methods, reason = "where the proxy stands is a fact about the surroundings")]
-fn proxy() -> Result<Option<Proxy>, Failure> {
-    let variable = |name: &str| {
-        [name.to_owned(), name.to_lowercase()]
-            .iter()
-            .find_map(|name| env::var(name).ok().filter(|text| !text.is_empty()))
-    };
-    let Some((name, text)) = ["HTTPS_PROXY", "ALL_PROXY"].iter().find_map(|name| Some((name, variable(name)?))) else {
-        return Ok(None);
-    };
-    let whole = if text.contains("://") { text } else { format!("http://{text}") };
-    let url = Url::parse(&whole).map_err(|error| {
-        Failure::new(format!("{name}: {error}"))
-            .hint(format!("correct {name}, such as http://proxy.example:3128, or unset it"))
-    })?;
-    let except = variable("NO_PROXY").unwrap_or_default();
-    let except = except.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect();
-    Ok(Some(Proxy { url, except }))
+pub(crate) fn proxy() -> Result<Option<Proxy>, Failure> {
+    aux_app::proxy(|name| env::var(name).ok()).map_err(|error| Failure::new(error.to_string()).hint(error.advice()))
 }

@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use aux_app::config::{self, Config};
 use aux_app::exit;
 use aux_audit::formats::visible;
-use aux_audit::{DEFAULT_GATE, Gate, Only, Policy, Waivers};
+use aux_audit::{DEFAULT_GATE, Gate, Only, Policy};
 use aux_core::Inventory;
-use aux_core::limits::DOCUMENT_BYTES_MAX;
 use aux_watch::state::{Belief, State};
 use aux_watch::{Outcome, Report, Request, Store, StoreError, Watched, answer, round};
 use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::{environment, synced};
+use super::{environment, synced, waivers};
 use crate::failure::Failure;
 use crate::ui::{Ui, counted};
 
@@ -264,13 +263,7 @@ fn gate(words: &str) -> Result<Gate, Failure> {
 
 fn policy(config: &Config, now: Timestamp) -> Result<Policy, Failure> {
     let gate = gate(config.fail_on.as_ref().map_or(DEFAULT_GATE, |set| set.value.as_str()))?;
-    let mut waivers = Waivers::default();
-    for path in config.waivers.iter().flat_map(|set| &set.value) {
-        let name = path.display().to_string();
-        let bytes = aux_io::input::read(path, DOCUMENT_BYTES_MAX)?;
-        let text = String::from_utf8(bytes).map_err(|_| Failure::new(format!("{name}: it is not UTF-8 text")))?;
-        waivers.read(&name, &text).map_err(Failure::new)?;
-    }
+    let waivers = waivers::read(config.waivers.iter().flat_map(|set| &set.value))?;
     let runtime_only = config.runtime_only.as_ref().is_some_and(|set| set.value);
     let gate_file = config.fail_on.as_ref().map(|set| set.file.display().to_string());
     // Alerts are about packages; what a configuration lacks is asked for, not announced.

@@ -82,6 +82,22 @@ fn a_running_system_is_read_below_its_root() {
 }
 
 #[test]
+fn a_configuration_is_judged_without_a_feed_and_says_so() {
+    let world = World::empty();
+    world.file("web.json", &document().to_string());
+    let said = world.run("audit web.json --only config --json");
+    assert_eq!((said.code, &said.json()["feed"]), (Some(0), &Value::Null), "{}", said.shown());
+    let with_feed = World::new().run("audit --only config --feed feed.auxdb --root . --json");
+    assert!(with_feed.json()["feed"]["advisories"].is_number(), "a feed that is named is shown");
+    for format in ["table", "sarif", "markdown", "junit", "cyclonedx", "openvex"] {
+        let said = world.run(&format!("audit web.json --only config --format {format}"));
+        assert_eq!(said.code, Some(0), "{format}: {}", said.shown());
+    }
+    let packages = world.run("audit web.json");
+    assert!(packages.code == Some(2) && packages.stderr.contains("no feed to audit against"), "{}", packages.shown());
+}
+
+#[test]
 fn an_empty_root_passes_nothing() {
     let world = World::new();
     fs::create_dir(world.path("empty")).unwrap();

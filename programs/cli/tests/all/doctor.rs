@@ -11,7 +11,7 @@ fn told(world: &World, arguments: &str) -> String {
     let mut text = format!("$ aux doctor {arguments}\n");
     for check in said.json()["checks"].as_array().unwrap() {
         let word = |name: &str| check[name].as_str().unwrap_or("-").to_owned();
-        if !["nix", "bus", "session"].contains(&word("subject").as_str()) {
+        if !["nix", "bus", "session", "toasts"].contains(&word("subject").as_str()) {
             let _ = writeln!(text, "{} {}: {}", word("subject"), word("health"), word("message"));
             let _ = writeln!(text, "    {}", word("hint"));
         }
@@ -39,7 +39,7 @@ fn what_is_missing_is_named_with_what_to_do() {
 fn every_check_is_told_in_words_too() {
     let world = World::new();
     let said = world.run("doctor --feed feed.auxdb --state state --runtime run --as-of 2021-06-01");
-    for subject in ["configuration", "feed", "clock", "state", "nix", "bus", "session", "agent", "alerting"] {
+    for subject in ["configuration", "feed", "clock", "state", "nix", "bus", "session", "toasts", "agent", "alerting"] {
         assert!(said.stdout.contains(&format!("{subject} is ")), "{}", said.stdout);
     }
     let json = world.run("doctor --feed feed.auxdb --state state --runtime run --as-of 2021-06-01 --json").json();

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -189,6 +190,35 @@ fn page(items: &[Value], total: usize) -> Answer {
     let document = serde_json::json!({ "resultsPerPage": items.len(), "startIndex": 0, "totalResults": total,
         "format": "NVD_CVE", "version": "2.0", "vulnerabilities": items });
     Answer::ok(document.to_string())
+}
+
+#[test]
+fn a_fetch_killed_after_any_request_is_finished_by_the_next() {
+    let (clean, publisher) = (World::empty(), Publisher::new());
+    assert_eq!(fetch(&clean, &publisher, "--quiet").code, Some(0));
+    let index = built(&clean);
+    let requests = publisher.server.requests().len();
+    assert!(requests > 8, "{requests}");
+    let mut died = 0;
+    let moments = (1..=requests).step_by(requests.div_ceil(8)).collect::<Vec<_>>();
+    for &last in &moments {
+        let world = World::empty();
+        let before = publisher.server.requests().len();
+        let mut child = world.command(&format!("feed fetch --output raw --quiet {}", publisher.bases()));
+        let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Killed as soon as the server has seen so many requests, wherever it is then.
+        while publisher.server.requests().len() < before + last && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        died += usize::from(child.wait().unwrap().code().is_none());
+        let said = fetch(&world, &publisher, "--quiet");
+        assert_eq!(said.code, Some(0), "after {last} requests: {}", said.shown());
+        assert_eq!(built(&world), index, "after {last} requests");
+        let left = fs::read_dir(world.path("raw/.partial")).unwrap().count();
+        assert_eq!(left, 0, "after {last} requests");
+    }
+    assert!(died > moments.len() / 2, "{died} of {} were killed", moments.len());
 }
 
 #[test]

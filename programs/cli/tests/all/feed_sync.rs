@@ -87,6 +87,9 @@ fn a_feed_nobody_vouched_for_lately_makes_no_verdict() {
         assert!(problem.contains("longer than the 7 days allowed"), "{problem}");
     }
     let status = world.run("feed status --json --as-of 2040-01-01");
+    let explained = world.run("audit list --as-of 2040-01-01 --explain CVE-2023-38545");
+    assert_eq!(explained.code, Some(2), "{}", explained.shown());
+    assert!(explained.stdout.contains("not read: the feed:"), "{}", explained.shown());
     assert_eq!((status.code, &status.json()["stale"]), (Some(2), &true.into()));
     let behind = world.run("feed status --as-of 2020-01-01");
     assert_eq!(behind.code, Some(2));

@@ -104,6 +104,10 @@ fn each_machine_of_a_flake_is_audited_and_one_that_does_not_evaluate_is_its_own_
         ],
     ));
     let report = aux(&world, "audit fleet --feed feed.auxdb --json").json();
+    // Its configuration is asked for by its name, which nix would not read where it names an attribute.
+    let targets = report["targets"].as_array().unwrap();
+    let odd = targets.iter().find(|target| target["name"].as_str().unwrap().contains("odd")).unwrap().to_string();
+    assert!(odd.contains("AUX-C001") && !odd.contains("cannot be evaluated"), "{odd}");
     let kinds: Vec<_> = report["targets"].as_array().unwrap().iter().map(|target| &target["kind"]).collect();
     assert_eq!(kinds[0], "flake-lock");
     assert!(kinds[1..].iter().all(|kind| *kind == "flake-output"));
@@ -242,20 +246,26 @@ fn a_flake_check_passes_and_fails_as_the_audit_does_and_builds_no_machine() {
 fn templates_are_sound_and_their_audits_are_commands_there_are() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/ci");
     let world = World::empty();
-    let mut audits = 0;
+    let (mut audits, mut syncs) = (0, 0);
     for name in ["github.yml", "gitlab.yml", "forgejo.yml"] {
         let text = std::fs::read_to_string(folder.join(name)).unwrap();
         for line in text.lines().filter_map(|line| line.split_once("aux audit ").map(|(_, line)| line)) {
-            // Told by the usage error: an option that is not there is code 2 and said so before anything is read.
+            // An option that is not there is a usage error, told before it is seen that nothing was synced.
             let said = world.run(&format!("audit {}", line.replace(['"', '$'], "")));
-            assert!(said.stderr.contains("feed.auxdb: no such file"), "{name}: {line}: {}", said.stderr);
+            assert!(said.stderr.contains("no feed to audit against"), "{name}: {line}: {}", said.stderr);
             audits += 1;
+        }
+        for line in text.lines().filter_map(|line| line.split_once("aux feed sync ").map(|(_, line)| line)) {
+            let line = line.replace("$AUX_FEED_URL", "file:///nowhere").replace("$RUNNER_TEMP", "/nowhere");
+            let said = world.run(&format!("feed sync {}", line.replace('"', "")));
+            assert!(said.stderr.contains("feed-root.json: no such file"), "{name}: {line}: {}", said.stderr);
+            syncs += 1;
         }
         let checked = python(&folder.join(name));
         let Some(checked) = checked else { continue };
         assert!(checked.status.success(), "{name}: {}", String::from_utf8_lossy(&checked.stderr));
     }
-    assert_eq!(audits, 6);
+    assert_eq!((audits, syncs), (6, 3));
 }
 
 /// A YAML file against what its host asks of one.

@@ -36,7 +36,7 @@ fn item(number: usize, product: &str) -> Value {
         "vulnStatus": "Analyzed", "descriptions": [{ "lang": "en", "value": format!("What {id} is about.") }],
         "metrics": { "cvssMetricV31": [{ "type": "Primary", "cvssData": { "version": "3.1", "vectorString": vector } }] },
         "configurations": [{ "nodes": [{ "operator": "OR", "negate": false, "cpeMatch": [
-            { "vulnerable": true, "criteria": format!("cpe:2.3:a:{product}:*:*:*:*:*:*:*:*"), "versionEndExcluding": "99" }] }] }],
+            { "vulnerable": true, "criteria": format!("cpe:2.3:a:{product}:*:*:*:*:*:*:*:*"), "versionEndExcluding": "2" }] }] }],
         "references": [],
     }})
 }

@@ -34,10 +34,10 @@ pub(crate) fn request(listen: &str, head: &str, headers: &[(&str, &str)], body: 
     let mut stream = TcpStream::connect(listen).unwrap();
     let mut text = format!("{head} HTTP/1.1\r\nHost: {listen}\r\nConnection: close\r\n");
     for (name, value) in headers {
-        text += &format!("{name}: {value}\r\n");
+        text += &[name, ": ", value, "\r\n"].concat();
     }
     if !body.is_empty() || !head.starts_with("GET") && !head.starts_with("HEAD") {
-        text += &format!("Content-Length: {}\r\n", body.len());
+        text += &["Content-Length: ", &body.len().to_string(), "\r\n"].concat();
     }
     stream.write_all(text.as_bytes()).unwrap();
     stream.write_all(b"\r\n").unwrap();

@@ -22,8 +22,8 @@ fn kills() -> u32 {
 /// Pushes, promotes and collects until the server is gone; returns what was confirmed.
 fn load(world: &World, token: &str, (round, client): (u32, u32), steps: &AtomicU32) -> Vec<Made> {
     let mut confirmed: Vec<Made> = Vec::new();
-    for number in 0.. {
-        let text = format!("{round} {client} {number} ").repeat(1_000 * (number as usize % 7) + 1);
+    for number in 0_usize.. {
+        let text = format!("{round} {client} {number} ").repeat(1_000 * (number % 7) + 1);
         let mut path = Made::new("load-1.0", &text);
         if let Some(last) = confirmed.last() {
             path = path.needs(last);

@@ -97,3 +97,42 @@ fn a_nar_is_sent_whole_or_in_part_and_never_short() {
     assert_eq!((broken.status, broken.text()), (500, "Internal Server Error\n"));
     assert!(world.log().contains("bytes on disk"), "{}", world.log());
 }
+
+/// Content-addressed derivations, which Nix 2.8 has as an experiment.
+const BY_CONTENT: &str = r#"
+derivation {
+  name = "by-content-1.0";
+  system = builtins.currentSystem;
+  builder = "/bin/sh";
+  args = [ "-c" "echo content > $out" ];
+  __contentAddressed = true;
+  outputHashMode = "recursive";
+  outputHashAlgo = "sha256";
+}
+"#;
+
+#[test]
+fn what_is_addressed_by_content_needs_no_signature_and_its_realisation_is_kept() {
+    let world = World::new();
+    world.api("PATCH", "caches/staging", &json!({ "anonymous": true }));
+    let Some(nix) = Nix::new(&world, &world.token("staging", &["push"])) else { return };
+    aux_io::file::replace(world.path("by-content.nix"), BY_CONTENT.as_bytes()).unwrap();
+    let file = world.path("by-content.nix");
+    let features = ["--option", "experimental-features", "nix-command ca-derivations"];
+    let built = nix.run("nix-build", &[&["--no-out-link", file.to_str().unwrap()][..], &features].concat());
+    let path = String::from_utf8(built.stdout).unwrap().trim().to_owned();
+    let url = world.url("staging");
+    let installable = ["-f", file.to_str().unwrap()];
+    nix.run("nix", &[&["copy", "--to", &url][..], &installable, &features].concat());
+    let narinfo = world.ask(&format!("GET /staging/{}.narinfo", hash(&path)), "", b"");
+    assert!(narinfo.text().contains("\nCA: fixed:r:sha256:"), "{}", narinfo.text());
+    let second = nix.second_store("second");
+    nix.run("nix", &["copy", "--from", &url, "--to", &second, "--option", "trusted-public-keys", "", &path]);
+    let trail = world.api("GET", "trail", &json!({}));
+    let put = trail["entries"].as_array().unwrap().iter().find(|entry| entry["act"] == "put").unwrap();
+    assert_eq!(put["detail"], "realisation");
+    let name = put["subject"].as_str().unwrap();
+    let realisation = world.ask(&format!("GET /staging/realisations/{name}.doi"), "", b"");
+    assert_eq!(realisation.json()["outPath"], path.rsplit('/').next().unwrap());
+    assert_eq!(world.ask(&format!("GET /vetted/realisations/{name}.doi"), &world.admin, b"").status, 200);
+}

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::feed::publish;
+use crate::pushing::Made;
 use crate::world::{Nix, World, hash};
 
 const POLICY: &str = r#"
@@ -143,4 +144,66 @@ fn a_view_goes_back_to_any_edition_and_a_withdrawn_path_takes_along_what_needs_i
     assert_eq!(promote(&world, &path)["outcome"], "promoted");
     assert_eq!(paths(), 4);
     assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+}
+
+#[test]
+fn a_part_is_promoted_only_where_that_is_wanted_and_never_a_closure_with_a_hole() {
+    let policy = "[[rule]]\nname = \"no debugging\"\nany = [{ name-not = [\"*-debug\"] }]\n";
+    let world = World::new();
+    world.api("PUT", "views/vetted/policy", &json!({ "policy": policy }));
+    let token = world.token("staging", &["push"]);
+    let library = Made::new("library-1.0", "l");
+    let debug = Made::new("library-1.0-debug", "d");
+    let good = Made::new("good-1.0", "g").needs(&library);
+    let bad = Made::new("bad-1.0", "b").needs(&library).needs(&debug);
+    for path in [&library, &debug, &good, &bad] {
+        path.push(&world, &token);
+    }
+    let promote = |wish: Value| world.api("POST", "views/vetted/promote", &wish);
+    let both = json!([good.base, bad.base]);
+    assert_eq!(promote(json!({ "paths": both }))["outcome"], "refused");
+    let alone = promote(json!({ "paths": [good.base], "closure": false }));
+    assert_eq!((&alone["outcome"], &alone["refused"][0]["rule"]), (&json!("refused"), &json!("closure")));
+    let dry = promote(json!({ "paths": both, "partial": true, "dry_run": true }));
+    assert_eq!((&dry["outcome"], &dry["decision"]), (&json!("partly"), &Value::Null));
+    let partly = promote(json!({ "paths": both, "partial": true }));
+    let mut expected = vec![good.base.clone(), library.base.clone()];
+    expected.sort();
+    assert_eq!((&partly["outcome"], &partly["admitted"]), (&json!("partly"), &json!(expected)));
+    assert_eq!(partly["refused"][0]["dependency_path"], json!([bad.base, debug.base]));
+    let unknown = promote(json!({ "paths": [Made::new("never-1.0", "n").base] }));
+    assert_eq!(unknown["refused"][0]["rule"], "in source");
+    // A withdrawn path takes no new dependents.
+    world.api("POST", "caches/staging/withdraw", &json!({ "path": library.base, "reason": "broken" }));
+    let late = Made::new("late-1.0", "late").needs(&library);
+    assert_eq!(late.put_nar(&world, &token).status, 201);
+    assert_eq!(late.put_narinfo(&world, &token, &late.narinfo(&world)).status, 409);
+    assert_eq!(world.api("GET", "views/vetted", &json!({}))["paths"], 0, "what its cache hides, a view hides");
+    assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+}
+
+#[test]
+fn a_flake_lock_stands_for_the_sources_of_its_inputs() {
+    let world = World::new();
+    let Some(nix) = Nix::new(&world, &world.token("staging", &["push"])) else { return };
+    std::fs::create_dir(world.path("source")).unwrap();
+    aux_io::file::replace(world.path("source/flake.nix"), b"{ outputs = _: { }; }").unwrap();
+    let source = world.path("source");
+    let source = source.to_str().unwrap();
+    let said = |program: &str, arguments: &[&str]| {
+        String::from_utf8(nix.run(program, arguments).stdout).unwrap().trim().to_owned()
+    };
+    let path = said("nix-store", &["--add-fixed", "--recursive", "sha256", source]);
+    let nar_hash = said("nix", &["hash", "path", source]);
+    nix.run("nix", &["copy", "--to", &world.url("staging"), &path]);
+    let lock = json!({ "version": 7, "root": "root", "nodes": {
+        "root": { "inputs": { "it": "it" } },
+        "it": { "locked": { "type": "github", "narHash": nar_hash } },
+    } });
+    let promoted = world.api("POST", "views/vetted/promote", &json!({ "lock": lock.to_string() }));
+    assert_eq!(promoted["outcome"], "promoted", "{promoted}");
+    assert_eq!(promoted["admitted"], json!([path.rsplit('/').next().unwrap()]));
+    let wrong = json!({ "lock": "{}" }).to_string();
+    let refused = world.ask("POST /-/api/1/views/vetted/promote", &world.admin, wrong.as_bytes());
+    assert_eq!((refused.status, &refused.json()["error"]), (422, &json!("lock")));
 }

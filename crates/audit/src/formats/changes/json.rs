@@ -26,7 +26,7 @@ pub fn render(changes: &Changes) -> String {
             packages: changes.sum(|target| target.packages.len()),
             problems: changes.sum(|target| target.problems.len()),
         },
-        feed: FeedOutput::new(&changes.now.feed),
+        feed: changes.now.feed.as_ref().map(FeedOutput::new),
         waivers: changes.now.waiver_notes.iter().map(NoteOutput::of_waiver).collect(),
         targets: changes.targets.iter().map(TargetOutput::new).collect(),
     })
@@ -41,7 +41,7 @@ struct Document<'a> {
     gate: GateOutput<'a>,
     gates: &'static str,
     summary: SummaryOutput,
-    feed: FeedOutput,
+    feed: Option<FeedOutput>,
     waivers: Vec<NoteOutput<'a>>,
     targets: Vec<TargetOutput<'a>>,
 }

@@ -138,7 +138,7 @@ impl Call {
         }
         let what = String::from_utf8_lossy(&self.body).into_owned();
         self.cache.records.change_space(&row, &self.cache.actor(&self.caller), &what)?;
-        self.cache.reload(row)?;
+        self.cache.sign_all(&row)?;
         ok(&self.cache_document(&self.space(name, Right::Admin)?, Some("aux.cache/1")))
     }
 

@@ -24,7 +24,7 @@ impl Call {
         let wish: Wish = self.document()?;
         let (hash, reason) = (path_hash(&wish.path)?, one_line(&wish.reason)?);
         let hidden = self.cache.withdraw(&space, hash, (&reason, wish.dry_run), &self.caller)?;
-        ok(&document(hidden.ok_or(Failure::NotFound)?, &reason))
+        ok(&document(&hidden.ok_or(Failure::NotFound)?, &reason))
     }
 
     pub(super) fn restore(&self, name: &str) -> Result<Reply, Failure> {
@@ -35,7 +35,7 @@ impl Call {
         }
         let (hash, reason) = (path_hash(&wish.path)?, one_line(&wish.reason)?);
         let shown = self.cache.restore(&space, hash, &reason, &self.caller)?;
-        ok(&document(shown.ok_or(Failure::NotFound)?, &reason))
+        ok(&document(&shown.ok_or(Failure::NotFound)?, &reason))
     }
 
     pub(super) fn why(&self, name: &str, path: &str) -> Result<Reply, Failure> {
@@ -67,6 +67,6 @@ impl Call {
     }
 }
 
-fn document(hidden: Hidden, reason: &str) -> Value {
+fn document(hidden: &Hidden, reason: &str) -> Value {
     json!({ "schema": "aux.withdrawal/1", "path": hidden.path, "reason": reason, "also": hidden.also })
 }

@@ -33,18 +33,17 @@ struct Nothing {}
 impl Call {
     pub(super) fn status(&self) -> Result<Reply, Failure> {
         let feed = self.cache.feed.facts();
-        let objects = self.cache.records.objects()?;
-        let stored_bytes: u64 = objects.iter().map(|object| object.file_size).sum();
+        let (objects, stored_bytes) = self.cache.records.stored()?;
         ok(&json!({
             "schema": "aux.server/1",
             "version": env!("CARGO_PKG_VERSION"),
-            "public_key": self.cache.public_key().to_string(),
+            "public_key": self.cache.public_keys(),
             "feed": feed.map(|feed| match feed {
                 Ok((serial, built)) => json!({ "serial": serial, "built": built, "problem": null }),
                 Err(problem) => json!({ "serial": null, "built": null, "problem": problem }),
             }),
             "caches": self.cache.catalogue.all().len(),
-            "objects": objects.len(),
+            "objects": objects,
             "stored_bytes": stored_bytes,
         }))
     }

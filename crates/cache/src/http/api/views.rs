@@ -150,7 +150,7 @@ impl Call {
         row.policy = wanted.policy;
         let what = format!("policy {}", blake3::hash(row.policy.as_bytes()).to_hex());
         self.cache.records.change_space(&row, &self.cache.actor(&self.caller), &what)?;
-        self.cache.reload(row)?;
+        self.cache.reload(&row)?;
         self.cache.judge_view(&view)?;
         ok(&self.view_document(&view, true)?)
     }

@@ -45,9 +45,10 @@ pub(super) fn all(args: &Args, now: Timestamp) -> Vec<Checked> {
     checks.push(clock(built, now));
     checks.push(state(&args.state.clone().unwrap_or_else(environment::state_folder)));
     checks.push(nix());
-    for (name, socket) in environment::buses() {
-        checks.push(bus(name, socket));
-    }
+    let [system, session] = environment::buses();
+    checks.push(bus(system.0, system.1));
+    checks.push(toasts(&config, session.1.as_deref()));
+    checks.push(bus(session.0, session.1));
     agent(&args.runtime, &config, &mut checks);
     checks
 }
@@ -189,6 +190,35 @@ fn bus(name: &'static str, socket: Option<PathBuf>) -> Checked {
         Ok(_) => fine(subject, format!("{name} at {}", socket.display())),
         Err(error) => absent(subject, format!("{name} at {}: {error}", socket.display()), needs),
     }
+}
+
+/// Whether somebody in this session would be shown anything.
+fn toasts(config: &Config, session: Option<&Path>) -> Checked {
+    let settings = config.alert_settings::<aux_alert::Settings>();
+    if settings.is_ok_and(|(settings, _)| settings.notification == Some(false)) {
+        return absent("toasts", "switched off by `[alert] notification = false`", "remove that line to see them");
+    }
+    let nowhere = "only a desktop session has them; terminals show the line, and mail and webhooks go anywhere";
+    let Some(session) = session.filter(|socket| UnixStream::connect(socket).is_ok()) else {
+        return absent("toasts", "there is no session bus here", nowhere);
+    };
+    let desktop = match aux_alert::desktop::look(&format!("unix:path={}", session.display())) {
+        Ok(desktop) => desktop,
+        Err(error) => return unknown("toasts", error.to_string(), nowhere),
+    };
+    let server = match (&desktop.server, desktop.can_start) {
+        (Some(server), _) => format!("{server} shows them"),
+        (None, true) => "the bus starts a notification server when it is needed".to_owned(),
+        (None, false) => {
+            let hint = "start one, such as dunst or mako; the notifier waits for it";
+            return absent("toasts", "no notification server runs in this session", hint);
+        }
+    };
+    if desktop.has_notifier {
+        return fine("toasts", format!("{server}, and the notifier runs"));
+    }
+    let hint = "systemctl --user enable --now aux-notifier.service, or run aux-notifier";
+    absent("toasts", format!("{server}, but no notifier runs in this session"), hint)
 }
 
 /// The agent, and what it would tell.
