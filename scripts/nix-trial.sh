@@ -54,7 +54,7 @@ token=$("$folder/aux" cache token create "$name" --cache "$name" --may push "${s
     fails "a token is made"
 
 : >"$work/netrc"
-refused "a push without a token" "401|403" nix copy --to "$url/$name" "$path"
+refused "a push without a token" "401|403|does not appear to be a binary cache" nix copy --to "$url/$name" "$path"
 host=${url#*//}
 echo "machine ${host%%:*} login any password $token" >"$work/netrc"
 # Nix remembers for a while what a cache did not have.

@@ -13,6 +13,7 @@ pub mod names;
 mod objects;
 mod policy;
 mod promote;
+mod prove;
 mod push;
 mod receive;
 mod records;

@@ -1,9 +1,10 @@
 //! What is put into a cache: NARs that are taken, and paths that are committed once everything said of them holds.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::PoisonError;
 
 use aux_io::database::DatabaseError;
+use aux_nix::content_address::ContentError;
 use aux_nix::narinfo::{NarInfoError, NarUrl, NarUrlError};
 use aux_nix::signature::{KeyError, SignatureError, TrustedKeys};
 use aux_nix::{NarInfo, Sha256};
@@ -41,6 +42,10 @@ pub enum PutError {
     Dangling { missing: Vec<String> },
     #[error("{0}")]
     Signature(#[from] SignatureError),
+    #[error("CA: {0}")]
+    ContentAddress(ContentError),
+    #[error("a kept NAR cannot be unpacked: {0}")]
+    Packing(io::Error),
     #[error("the path is there with another NAR")]
     Conflict,
     #[error("withdrawn: {reason}")]
@@ -131,6 +136,7 @@ impl Cache {
         }
         let upload = self.checked_upload(row.number, &info)?;
         let object = upload.object;
+        self.prove_content(&mut info, &object)?;
         info.url = NarUrl::parse(&format!("nar/{}.nar{}", object.nar_hash.nix32(), object.packing.suffix()))?;
         info.compression = object.packing.compression();
         (info.file_hash, info.file_size) = (Some(object.file_hash), Some(object.file_size));

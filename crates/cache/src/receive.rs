@@ -1,6 +1,6 @@
 //! A NAR on its way in: kept as it was sent, and unpacked, hashed, bounded and read strictly in the same pass.
 
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use aux_core::limits::{CACHE_LISTING_ENTRIES_MAX, CACHE_NAR_BYTES_MAX};
@@ -143,12 +143,7 @@ struct Unpacked {
 /// Unpacks everything, and reads it as a NAR, strictly. What stands behind the packing's end is read too, and refused.
 fn unpack(sent: &mut Sent<'_>, packing: Packing) -> Result<Unpacked, Unpack> {
     let packed = BufReader::with_capacity(BUFFER_BYTES, sent);
-    let inner: Box<dyn Read + '_> = match packing {
-        Packing::None => Box::new(packed),
-        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
-        Packing::Xz => Box::new(lzma_rust2::XzReader::new(packed, true)),
-        Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed).map_err(Unpack::Packing)?),
-    };
+    let inner = unpacked(packed, packing).map_err(Unpack::Packing)?;
     let mut nar = Unpacking { inner, hash: Sha256Hasher::default(), size: 0, failure: None };
     let read = listing(&mut nar);
     match (nar.failure.take(), read) {
@@ -156,6 +151,16 @@ fn unpack(sent: &mut Sent<'_>, packing: Packing) -> Result<Unpacked, Unpack> {
         (None, Err(error)) => Err(Unpack::Nar(error)),
         (None, Ok(listing)) => Ok(Unpacked { hash: nar.hash.finish(), size: nar.size, listing }),
     }
+}
+
+/// What is in a packing.
+pub(crate) fn unpacked<'r>(packed: impl BufRead + 'r, packing: Packing) -> io::Result<Box<dyn Read + 'r>> {
+    Ok(match packing {
+        Packing::None => Box::new(packed),
+        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+        Packing::Xz => Box::new(lzma_rust2::XzReader::new(packed, true)),
+        Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
+    })
 }
 
 fn listing(nar: &mut Unpacking<'_>) -> Result<String, NarError> {

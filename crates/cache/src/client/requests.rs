@@ -138,6 +138,20 @@ impl CacheClient {
         self.post(&format!("caches/{}/missing", part(cache)?), &json!({ "paths": paths }), "aux.missing/1")
     }
 
+    pub fn pins(&self, cache: &str) -> Result<Document, ClientError> {
+        self.get(&format!("caches/{}/pins", part(cache)?), "aux.pins/1")
+    }
+
+    /// Pins a path, or moves the pin of that name to it.
+    pub fn pin(&self, cache: &str, name: &str, path: &str) -> Result<Document, ClientError> {
+        let place = format!("caches/{}/pins/{}", part(cache)?, part(name)?);
+        self.put(&place, &json!({ "path": path }), "aux.pin/1")
+    }
+
+    pub fn unpin(&self, cache: &str, name: &str) -> Result<Document, ClientError> {
+        self.delete(&format!("caches/{}/pins/{}", part(cache)?, part(name)?), "aux.pin/1")
+    }
+
     pub fn collect(&self, dry_run: bool, older_than_seconds: Option<u64>) -> Result<Document, ClientError> {
         let body = match older_than_seconds {
             Some(seconds) => json!({ "dry_run": dry_run, "older_than_seconds": seconds }),

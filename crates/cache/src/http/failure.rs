@@ -211,10 +211,13 @@ impl From<PutError> for Failure {
             PutError::Size { .. } => Self::refused("size-mismatch", detail),
             PutError::Dangling { .. } => Self::refused("dangling-reference", detail),
             PutError::Signature(_) => Self::refused("signature", detail),
+            PutError::ContentAddress(_) => Self::refused("content-address", detail),
             PutError::Conflict | PutError::Withdrawn { .. } => Self::Exists { detail },
             PutError::Object(error) => error.into(),
             PutError::Database(error) => error.into(),
-            PutError::Key(_) | PutError::Url(_) | PutError::Lost { .. } => Self::Internal { detail },
+            PutError::Key(_) | PutError::Url(_) | PutError::Packing(_) | PutError::Lost { .. } => {
+                Self::Internal { detail }
+            }
         }
     }
 }

@@ -12,7 +12,9 @@ fn a_closure_is_pushed_promoted_withdrawn_and_explained() {
     let Some(server) = CacheServer::start(&world) else { return };
     let path = &server.path;
     let library = "kywcapp5immkh9xvpp13rvwzd42whxb6-library-1.2";
-    let mut transcript = String::new();
+    world.file("policy.toml", "[[rule]]\nname = \"no applications\"\nany = [{ name-not = [\"application-*\"] }]\n");
+    world.file("wrong.toml", "[[rule]]\nname = \"x\"\nkyes = []\n");
+    let mut transcript = Vec::new();
     for command in [
         &format!("push {path} --to staging --root system --dry-run"),
         &format!("push {path} --to staging --root system"),
@@ -33,13 +35,24 @@ fn a_closure_is_pushed_promoted_withdrawn_and_explained() {
         "create vetted-too --view-of staging --anonymous",
         "create other --signs --anonymous",
         "create other",
+        &format!("pin add release {path} --in staging"),
+        "pin list --in staging",
         "gc --dry-run",
+        "pin remove release --in staging",
+        "policy vetted --set policy.toml",
+        "policy vetted",
+        "policy vetted --set wrong.toml",
+        &format!("promote {path} --to vetted-too"),
+        "create strict --view-of staging --policy policy.toml",
+        &format!("promote {path} --to strict"),
+        &format!("promote {path} --to strict --partial"),
+        "views vetted",
         "fsck",
     ] {
         let said = server.run(&world, command);
-        transcript += &format!("$ aux cache {command}\n{}\n", server.shown(&said));
+        transcript.push(format!("$ aux cache {command}\n{}\n", server.shown(&said)));
     }
-    insta::assert_snapshot!(transcript);
+    insta::assert_snapshot!(transcript.concat());
 }
 
 #[test]
@@ -52,7 +65,7 @@ fn what_cannot_be_answered_says_so_and_what_to_do() {
     std::fs::set_permissions(world.path("wrong"), Permissions::from_mode(0o600)).unwrap();
     std::fs::set_permissions(world.path("open"), Permissions::from_mode(0o644)).unwrap();
     let at = &server.url;
-    let mut transcript = String::new();
+    let mut transcript = Vec::new();
     for command in [
         format!("push {path} --to nowhere --root system --server {at} --token-file token"),
         format!("push {path} --to ../../etc --root system --server {at} --token-file token"),
@@ -79,9 +92,9 @@ fn what_cannot_be_answered_says_so_and_what_to_do() {
         assert_ne!(said.code, Some(0), "{command}");
         assert!(!said.shown().contains("aux_wrong"));
         let command = command.replace(at.as_str(), "http://[SERVER]");
-        transcript += &format!("$ aux cache {command}\n{}\n", server.shown(&said));
+        transcript.push(format!("$ aux cache {command}\n{}\n", server.shown(&said)));
     }
-    insta::assert_snapshot!(transcript);
+    insta::assert_snapshot!(transcript.concat());
 }
 
 #[test]
@@ -102,10 +115,7 @@ fn nix_substitutes_what_was_pushed_and_a_path_that_is_damaged_is_not_pushed() {
     write(&library, &whole);
     let said = server.run(&world, &push);
     assert_eq!((said.code, said.json()["sent"].as_array().unwrap().len()), (Some(0), 2), "{}", said.shown());
-    let url = format!("{}/open", server.url);
-    let second = format!("local?root={}", world.path("second").display());
-    let keys = ["--option", "trusted-public-keys", &server.public_key];
-    let said = server.nix(&world, &[&["copy", "--from", &url, "--to", &second][..], &keys, &[&server.path]].concat());
+    let said = server.substitute(&world, "open", "second");
     assert_eq!(said.code, Some(0), "{}", said.shown());
     assert_eq!(std::fs::read(world.path("second").join(server.path.trim_start_matches('/'))).unwrap().len(), 61);
 }

@@ -16,7 +16,7 @@ const CLOSURE: &str = r#"builtins.toFile "application-3.4" "needs ${builtins.toF
 pub(crate) struct CacheServer {
     child: Child,
     pub(crate) url: String,
-    pub(crate) public_key: String,
+    public_key: String,
     /// The closure's root.
     pub(crate) path: String,
 }
@@ -61,9 +61,14 @@ impl CacheServer {
         text
     }
 
+    /// What a real Nix says that copies the closure from a cache into a store below `root`, and wants its signatures.
     #[expect(clippy::disallowed_methods, reason = "a real nix is the other side")]
-    pub(crate) fn nix(&self, world: &World, arguments: &[&str]) -> Said {
-        nix_said(world, Command::new("nix").args(["--extra-experimental-features", "nix-command"]).args(arguments))
+    pub(crate) fn substitute(&self, world: &World, cache: &str, root: &str) -> Said {
+        let store = format!("local?root={}", world.path(root).display());
+        let mut command = Command::new("nix");
+        command.args(["--extra-experimental-features", "nix-command", "copy", "--to", &store]);
+        command.args(["--from", &format!("{}/{cache}", self.url), "--option", "trusted-public-keys"]);
+        nix_said(world, command.args([&self.public_key, &self.path]))
     }
 }
 

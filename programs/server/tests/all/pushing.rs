@@ -1,7 +1,9 @@
 //! Paths made here and pushed byte by byte, for what no honest Nix would send.
 
+use std::collections::BTreeSet;
+
 use aux_nix::nar::Writer;
-use aux_nix::{Sha256, nix32};
+use aux_nix::{ContentAddress, Sha256, nix32};
 
 use crate::http::Answer;
 use crate::world::World;
@@ -62,4 +64,28 @@ impl Made {
         let answer = self.put_narinfo(world, token, &self.narinfo(world));
         assert_eq!(answer.status, 201, "{}", world.log());
     }
+}
+
+#[test]
+fn a_content_address_that_the_nar_does_not_bear_out_is_refused() {
+    let world = World::new();
+    let token = world.token("staging", &["push"]);
+    // As fetchers make them: a store path that follows from a file's own hash, and a NAR that holds another file.
+    let said = format!("fixed:{}", Sha256::of(b"what was fetched"));
+    let address = ContentAddress::parse(&said).unwrap();
+    let store = world.path("store");
+    let path = address.store_path(store.to_str().unwrap(), "source.tar", &BTreeSet::new(), false).unwrap();
+    for (text, status) in [("what was forged", 422), ("what was fetched", 201)] {
+        let mut made = Made::new("source.tar", text);
+        (made.hash, made.base) = (path.digest().to_owned(), path.to_string());
+        assert_eq!(made.put_nar(&world, &token).status, 201);
+        let answer = made.put_narinfo(&world, &token, &format!("{}CA: {said}\n", made.narinfo(&world)));
+        assert_eq!(answer.status, status, "{text}: {}", world.log());
+    }
+    // A path that does not follow from it at all.
+    let other = Made::new("other", "text");
+    assert_eq!(other.put_nar(&world, &token).status, 201);
+    let narinfo = format!("{}CA: fixed:r:{}\n", other.narinfo(&world), Sha256::of(&other.nar));
+    assert_eq!(other.put_narinfo(&world, &token, &narinfo).status, 422);
+    assert_eq!(other.put_narinfo(&world, &token, &other.narinfo(&world)).status, 201);
 }

@@ -3,6 +3,8 @@
 mod create;
 mod fsck;
 mod gc;
+mod pin;
+mod policy;
 mod promote;
 mod push;
 mod rollback;
@@ -28,9 +30,13 @@ pub(crate) enum Cache {
     Promote(promote::Args),
     Rollback(rollback::Args),
     Views(views::Args),
+    Policy(policy::Args),
     Withdraw(withdraw::Args),
     Restore(withdraw::Restore),
     Why(why::Args),
+    /// Keep paths that no view needs.
+    #[command(subcommand)]
+    Pin(pin::Pin),
     Gc(gc::Args),
     Fsck(fsck::Args),
 }
@@ -44,9 +50,11 @@ pub(super) fn run(command: &Cache, ui: &mut Ui) -> Result<u8, Failure> {
         Cache::Promote(args) => promote::run(args, ui),
         Cache::Rollback(args) => rollback::run(args, ui),
         Cache::Views(args) => views::run(args, ui),
+        Cache::Policy(args) => policy::run(args, ui),
         Cache::Withdraw(args) => withdraw::run(args, ui),
         Cache::Restore(args) => withdraw::restore(args, ui),
         Cache::Why(args) => why::run(args, ui),
+        Cache::Pin(verb) => pin::run(verb, ui),
         Cache::Gc(args) => gc::run(args, ui),
         Cache::Fsck(args) => fsck::run(args, ui),
     }
