@@ -2,12 +2,13 @@
 #
 #   make demo    build, compile the example feed, audit the example fleet: under a minute after the build
 #   make test    everything that must hold; .ci/run is this
+#   make test-nix the cache server with the Nix of other Debians, which it installs by itself (needs root)
 #   make bench   whole processes timed against the real corpora in ../shared
 #   make fuzz    every parser of foreign bytes, FUZZ_SECONDS each (default 600)
 #   make soak    the long forms of test, bench and fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check peers bench fuzz soak clean
+.PHONY: help demo test test-nix check peers bench fuzz soak clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -18,6 +19,9 @@ demo:
 # The tests come last, so that the runner's summary is the last thing one reads.
 test: peers check
 	@scripts/tests.sh
+
+test-nix:
+	@scripts/test-nix.sh
 
 peers:
 	@scripts/peers.sh

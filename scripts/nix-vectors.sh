@@ -3,10 +3,11 @@
 # Debian's mmdebstrap and its mirror; each Nix runs in a Debian of its own under the folder named (default /tmp/aux-nix).
 set -euo pipefail
 
-vectors=$(cd "$(dirname "${BASH_SOURCE[0]}")/../crates/nix/tests/vectors" && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+vectors=$(cd "$here/../crates/nix/tests/vectors" && pwd)
 roots=${1:-/tmp/aux-nix}
-key=/usr/share/keyrings/debian-archive-keyring.gpg
-mkdir -p "$roots"
+# shellcheck source-path=SCRIPTDIR source=nix-roots.sh
+source "$here/nix-roots.sh"
 
 # Runs inside: builds the expression, and shows it in every form this Nix has.
 inside='
@@ -33,11 +34,6 @@ mkdir -p /vectors/derivations
 for path in $(nix-store -qR "$drv" | grep "\.drv$"); do cp --no-preserve=mode "$path" /vectors/derivations/; done
 '
 for suite in bookworm trixie sid; do
-    root=$roots/$suite
-    [[ -d $root ]] || mmdebstrap --variant=apt --include=nix-bin --aptopt='Acquire::Check-Valid-Until "false"' \
-        "$suite" "$root" "deb [signed-by=$key] http://deb.debian.org/debian $suite main"
-    mkdir -p "$root/vectors"
-    # shellcheck disable=SC2016
-    unshare --mount bash -c 'mount --bind "$1" "$2/vectors" && mount -t proc proc "$2/proc" &&
-        mount --rbind /dev "$2/dev" && chroot "$2" bash -euc "$3"' _ "$vectors" "$root" "$inside"
+    nix_root "$suite" "$roots"
+    in_nix_root "$roots/$suite" "$vectors" /vectors bash -euc "$inside"
 done

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod config;
 pub mod exit;
+pub mod log;
 mod proxy;
 
 pub use proxy::{ProxyError, proxy};

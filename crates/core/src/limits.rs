@@ -142,6 +142,42 @@ pub const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
 pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 64 << 10;
 /// From the beginning to the end of sending to one channel, seconds.
 pub const ALERT_SEND_SECONDS_MAX: u64 = 30;
+/// One NAR put into a cache, unpacked, bytes.
+pub const CACHE_NAR_BYTES_MAX: u64 = 64 << 30;
+/// Entries of a NAR whose listing a cache keeps; larger ones have none.
+pub const CACHE_LISTING_ENTRIES_MAX: usize = 200_000;
+/// One request of a cache's interface, bytes.
+pub const CACHE_REQUEST_BYTES_MAX: usize = 16 << 20;
+/// A build log or a realisation put into a cache, bytes.
+pub const CACHE_NOTE_BYTES_MAX: usize = 64 << 20;
+/// The head of one request to a cache, bytes.
+pub const CACHE_HEAD_BYTES_MAX: usize = 64 << 10;
+/// How long a client of a cache may take for the head of a request, and stay idle between two, seconds.
+pub const CACHE_HEAD_SECONDS_MAX: u64 = 60;
+/// How long a client of a cache may stand still while it sends or takes a body, seconds.
+pub const CACHE_STALL_SECONDS_MAX: u64 = 60;
+/// Connections a cache keeps open at once.
+pub const CACHE_CONNECTIONS_MAX: usize = 16_384;
+/// NARs a cache takes in at once; each keeps a processor busy.
+pub const CACHE_UPLOADS_MAX: usize = 32;
+/// Bytes of a NAR read from disk at once; smaller pieces cost a third of the speed.
+pub const CACHE_PIECE_BYTES: usize = 1 << 20;
+/// Store paths named in one request to a cache's interface.
+pub const CACHE_PATHS_MAX: usize = 200_000;
+/// Rows of one answer of a cache's interface.
+pub const CACHE_ROWS_MAX: u32 = 1_000;
+/// Caches and views of one server.
+pub const CACHE_SPACES_MAX: usize = 1_000;
+/// A policy of a view, bytes.
+pub const CACHE_POLICY_BYTES_MAX: usize = 1 << 20;
+/// How long what nobody needs is kept in a cache, seconds, where nobody says otherwise.
+pub const CACHE_GRACE_SECONDS: i64 = 14 * 86_400;
+/// How old a view's verdict may be, seconds: also a feed that nobody replaces gets older.
+pub const CACHE_VERDICT_SECONDS_MAX: i64 = 3_600;
+/// Slower bodies of requests are given up, bytes a second, over as long as a client may stand still.
+pub const CACHE_SPEED_BYTES_PER_SECOND_MIN: u64 = 1_024;
+/// How often the feed's file is looked at, seconds.
+pub const CACHE_FEED_SECONDS: u64 = 5;
 /// A narinfo, bytes; the one of a system with ten thousand references stays below.
 pub const NARINFO_BYTES_MAX: usize = 1 << 20;
 /// Signatures of one narinfo.
@@ -160,3 +196,9 @@ pub const NAR_NAME_BYTES_MAX: usize = 255;
 pub const NAR_TARGET_BYTES_MAX: usize = 4_095;
 /// Entries of one NAR.
 pub const NAR_ENTRIES_MAX: u64 = 10_000_000;
+/// What a cache server answers to one question, bytes.
+pub const CACHE_ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// Paths that a push asks for at once.
+pub const CACHE_MISSING_PATHS_MAX: usize = 10_000;
+/// Attempts at sending one thing to a cache.
+pub const CACHE_PUSH_ATTEMPTS_MAX: u32 = 4;

@@ -148,6 +148,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// A cache server that gave no answer, or said no.
+    pub(crate) fn cache(error: &aux_cache::client::ClientError) -> Self {
+        Self::new(error).hint(error.advice())
+    }
+}
+
 impl From<aux_feed::DecideError> for Failure {
     fn from(error: aux_feed::DecideError) -> Self {
         let hint = match &error {

@@ -1,7 +1,7 @@
 //! The client: one request, its redirects, and what may go wrong on the way.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -79,7 +79,8 @@ impl HttpClient {
     pub fn upload(&self, request: &Request, body: &mut dyn Read, length_bytes: u64) -> Result<Response, HttpError> {
         let deadline = Instant::now() + self.options.total_limit;
         self.check(&request.url)?;
-        let answer = self.once(request, Some((body, length_bytes)), deadline)?;
+        let mut exact = Exact { body, left_bytes: length_bytes };
+        let answer = self.once(request, Some((&mut exact, length_bytes)), deadline)?;
         self.response(request, answer, deadline)
     }
 
@@ -197,6 +198,25 @@ impl HttpClient {
             _ => ("the whole fetch", total_limit),
         };
         HttpError::Timeout { url: url.clone(), what, limit }
+    }
+}
+
+/// A body that ends where it was said to end: a library that waits for the rest of a shorter one would wait forever.
+struct Exact<'a> {
+    body: &'a mut dyn Read,
+    left_bytes: u64,
+}
+
+impl Read for Exact<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let limit = usize::try_from(self.left_bytes).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(part) = buffer.get_mut(..limit).filter(|part| !part.is_empty()) else { return Ok(0) };
+        let length = self.body.read(part)?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.left_bytes -= length as u64;
+        Ok(length)
     }
 }
 

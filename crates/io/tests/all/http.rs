@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aux_io::http::{HttpClient, HttpError, HttpOptions, Proxy, Request, Response, RetryAfter, Url};
+use aux_io::http::{HttpClient, HttpError, HttpOptions, Method, Proxy, Request, Response, RetryAfter, Url};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -112,6 +112,33 @@ fn a_body_is_posted_and_its_redirect_is_the_answer() {
     let moved = fetch(&Request::post(url("/old"), Vec::new(), 0)).unwrap();
     assert_eq!((moved.status, moved.location.as_deref()), (307, Some("/hook")));
     assert_eq!(server.asked(), ["POST /hook", "POST /old"]);
+}
+
+#[test]
+fn every_method_is_sent_by_its_name_with_its_body() {
+    let server = HttpServer::start(|_| Answer::new(204));
+    let url = Url::parse(&server.url("/x")).unwrap();
+    let body = || b"body".to_vec();
+    for method in [Method::Head, Method::Delete, Method::Put { body: body() }, Method::Patch { body: body() }] {
+        assert!(fetch(&Request::new(url.clone(), method, 0)).unwrap().is_success());
+    }
+    assert_eq!(server.asked(), ["HEAD /x", "DELETE /x", "PUT /x", "PATCH /x"]);
+    let lengths: Vec<usize> = server.requests().iter().map(|request| request.body.len()).collect();
+    assert_eq!(lengths, [0, 0, 4, 4]);
+}
+
+#[test]
+fn a_body_is_read_as_it_goes_out_and_must_be_as_long_as_it_was_said_to_be() {
+    let server = HttpServer::start(|_| Answer::new(201));
+    let request = Request::new(Url::parse(&server.url("/nar")).unwrap(), Method::Put { body: Vec::new() }, 0);
+    let client = client(|_| {});
+    let size = 3_u64 << 20;
+    let response = client.upload(&request, &mut std::io::repeat(7).take(size), size).unwrap();
+    assert_eq!(response.status, 201);
+    let received = &server.requests()[0];
+    assert_eq!(received.headers["content-length"], size.to_string());
+    assert_eq!(received.body.len() as u64, size);
+    assert!(client.upload(&request, &mut &b"short"[..], 100).is_err());
 }
 
 #[test]

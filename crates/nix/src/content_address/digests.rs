@@ -6,6 +6,7 @@ use crate::Hash;
 use crate::hash::Algorithm;
 
 /// A hash in the making.
+#[derive(Clone)]
 pub(super) struct Digest {
     algorithm: Algorithm,
     context: digest::Context,
@@ -32,7 +33,7 @@ impl Digest {
     }
 }
 
-/// The hash of a NAR that holds its own digest: with zeros in its place, and then the places, as Nix computes it.
+/// The hash of a NAR that holds its own digest: with zeros in its place.
 pub(super) struct ModuloDigest {
     digest: Digest,
     own: Vec<u8>,
@@ -60,13 +61,15 @@ impl ModuloDigest {
         self.hash(self.held.len() - kept);
     }
 
-    /// The hash of everything, and of the places after it.
-    pub(super) fn finish(mut self) -> Option<Hash> {
+    /// Both hashes that Nix has for it: that of everything, as Nix computes it today, and that of the places after it, as
+    /// Nix 2.8 did.
+    pub(super) fn finish(mut self) -> Vec<Hash> {
         self.hash(self.held.len());
+        let mut with_places = self.digest.clone();
         for place in &self.places {
-            self.digest.update(format!("|{place}").as_bytes());
+            with_places.update(format!("|{place}").as_bytes());
         }
-        self.digest.finish()
+        [self.digest.finish(), with_places.finish()].into_iter().flatten().collect()
     }
 
     fn hash(&mut self, length: usize) {

@@ -153,6 +153,28 @@ fn refuse_forgeries(info: &NarInfo, mut bytes: Vec<u8>) {
 }
 
 #[test]
+fn content_that_refers_to_itself_is_hashed_as_each_generation_of_nix_hashes_it() {
+    let versions = vectors().join("../..");
+    let mut addresses = BTreeSet::new();
+    for (version, base) in [
+        ("2.8", "5basz2x4nna2nzrfja52pmspzymdvwqq-ca-self"),
+        ("2.26", "jpvfxand15v9bsbd2fn59q7yh7dw0d4r-ca-self"),
+        ("2.34", "jpvfxand15v9bsbd2fn59q7yh7dw0d4r-ca-self"),
+    ] {
+        let folder = versions.join(version).join("cache");
+        let path = BaseName::parse(base).unwrap();
+        let document = std::fs::read(folder.join(format!("{}.narinfo", path.digest()))).unwrap();
+        let info = NarInfo::parse(&document).unwrap();
+        assert_eq!(info.print().as_bytes(), document);
+        assert!(matches!(info.verify_content_address(), Err(ContentError::NeedsNar)));
+        let nar = std::fs::read(folder.join(format!("nar/{base}.nar"))).unwrap();
+        assert!(info.verify_content(nar.as_slice()).is_ok(), "{version}");
+        addresses.insert(info.content_address);
+    }
+    assert_eq!(addresses.len(), 2);
+}
+
+#[test]
 fn a_single_files_address_does_not_vouch_for_a_folder() {
     let infos = narinfos();
     let of = |part: &str| infos.iter().map(|(_, info)| info).find(|info| info.print().contains(part)).unwrap();

@@ -4,6 +4,7 @@ mod alert_hook;
 mod alert_list;
 mod alert_test;
 mod audit;
+mod cache;
 mod config_show;
 mod doctor;
 mod ecosystem;
@@ -48,6 +49,9 @@ pub(crate) enum Command {
     /// Audit targets again and again, and say what is new.
     #[command(subcommand)]
     Watch(watch::Watch),
+    /// Push to, promote in and look after a private binary cache.
+    #[command(subcommand)]
+    Cache(cache::Cache),
     Doctor(doctor::Args),
     /// Look into the configuration.
     #[command(subcommand)]
@@ -108,6 +112,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Alert(Alert::List(args)) => alert_list::run(&args, ui),
         Command::Alert(Alert::Hook(args)) => alert_hook::run(&args, ui),
         Command::Watch(watch) => watch::run(watch, ui),
+        Command::Cache(command) => cache::run(&command, ui),
         Command::Doctor(args) => doctor::run(&args, ui),
         Command::Config(Config::Show(args)) => config_show::run(&args, ui),
     }

@@ -5,7 +5,22 @@ use crate::world::World;
 #[test]
 fn the_reference_is_what_help_says() {
     let mut world = World::empty();
-    for command in ["", "audit", "feed", "feed build", "feed show", "feed lint", "config", "config show"] {
+    for command in [
+        "",
+        "audit",
+        "feed",
+        "feed build",
+        "feed show",
+        "feed lint",
+        "cache",
+        "cache create",
+        "cache token create",
+        "cache push",
+        "cache promote",
+        "cache withdraw",
+        "config",
+        "config show",
+    ] {
         let said = world.show(&format!("{command} --help"));
         assert_eq!(said.code, Some(0), "{command}");
         for line in said.stdout.lines() {

@@ -5,6 +5,8 @@ mod alert;
 mod audit;
 mod bad_feed;
 mod bad_input;
+mod cache;
+mod cache_server;
 mod config_show;
 mod configuration;
 #[path = "../../../../tests/support/corpora.rs"]

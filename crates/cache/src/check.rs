@@ -1,0 +1,160 @@
+//! Keeping order: collection of what nobody needs, and the check that everything which is kept is what it was.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
+use aux_io::database::DatabaseError;
+use aux_nix::{NarInfo, Sha256};
+
+use crate::access::Caller;
+use crate::cache::Cache;
+use crate::names::PathHash;
+use crate::objects::{Found, ObjectError};
+use crate::receive::rehash;
+use crate::records::{Collected, ObjectRow, PathRow, SpaceRow, Terms};
+
+/// What a check found.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    pub objects: u64,
+    pub stored_bytes: u64,
+    pub paths: u64,
+    pub problems: Vec<Wrong>,
+    /// Files that no record knows: a push that was broken off between the file and its record leaves one. Collection
+    /// removes them.
+    pub leftovers: u64,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// `database`, `object`, `file`, `path` or `signature`.
+    pub kind: &'static str,
+    pub subject: String,
+    pub detail: String,
+}
+
+/// Why order could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+}
+
+impl Cache {
+    /// Removes what nobody needs, or says what it would remove.
+    pub fn collect(&self, terms: Terms, caller: &Caller) -> Result<Collected, OrderError> {
+        let actor = self.actor(caller);
+        if terms.is_dry {
+            return Ok(self.records.collect(terms, &actor)?);
+        }
+        let _views = self.changing_views();
+        // Nothing is kept meanwhile, so that no file appears between its record's end and its own.
+        let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
+        let collected = self.records.collect(terms, &actor)?;
+        for row in self.records.spaces()?.into_iter().filter(|_| collected.paths > 0) {
+            self.refill(&row)?;
+        }
+        let known: BTreeSet<Sha256> = self.records.objects()?.into_iter().map(|object| object.nar_hash).collect();
+        let mut unknown = Vec::new();
+        self.objects.list(&mut |found| match found {
+            Found::Object(hash) if !known.contains(&hash) => unknown.push(hash),
+            Found::Object(_) | Found::Foreign(_) => {}
+        })?;
+        for hash in unknown {
+            self.objects.remove(hash)?;
+        }
+        Ok(collected)
+    }
+
+    /// Reads and hashes everything. What is pushed meanwhile may not be seen.
+    pub fn check(&self) -> Result<Checked, OrderError> {
+        let mut checked = Checked::default();
+        for detail in self.records.check()? {
+            checked.wrong("database", "cache.sqlite", detail);
+        }
+        let objects = self.records.objects()?;
+        for object in &objects {
+            checked.objects += 1;
+            checked.stored_bytes = checked.stored_bytes.saturating_add(object.file_size);
+            self.check_object(object, &mut checked);
+        }
+        let known: BTreeSet<Sha256> = objects.iter().map(|object| object.nar_hash).collect();
+        self.objects.list(&mut |found| match found {
+            Found::Object(hash) if known.contains(&hash) => {}
+            Found::Object(_) => checked.leftovers += 1,
+            Found::Foreign(path) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                checked.wrong("file", &name, "is no NAR, and nobody put it there".to_owned());
+            }
+        })?;
+        for space in self.records.spaces()? {
+            self.check_space(&space, &mut checked)?;
+        }
+        Ok(checked)
+    }
+
+    fn check_object(&self, object: &ObjectRow, checked: &mut Checked) {
+        let name = object.nar_hash.nix32();
+        let read = match self.objects.open_object(object.nar_hash) {
+            Ok(mut file) => rehash(&mut file),
+            // It may have been collected since the records were asked.
+            Err(_) if matches!(self.records.object(object.nar_hash), Ok(None)) => return,
+            Err(_) => return checked.wrong("object", &name, "its file is missing or cannot be opened".to_owned()),
+        };
+        match read {
+            Err(error) => checked.wrong("object", &name, error.to_string()),
+            Ok(read) if (read.nar_hash, read.nar_size) != (object.nar_hash, object.nar_size) => {
+                checked.wrong("object", &name, format!("its content is that of {}", read.nar_hash.nix32()));
+            }
+            Ok(read) if (read.file_hash, read.file_size) != (object.file_hash, object.file_size) => {
+                checked.wrong("object", &name, "its file is not the one that was put".to_owned());
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// Every visible path is what its narinfo says, has all it needs, and is served as it is written down.
+    fn check_space(&self, row: &SpaceRow, checked: &mut Checked) -> Result<(), DatabaseError> {
+        let paths = self.records.visible(row)?;
+        let known: BTreeSet<PathHash> = paths.iter().map(|path| path.hash).collect();
+        for path in &paths {
+            checked.paths += 1;
+            if let Err(detail) = self.check_path(path, &known) {
+                checked.wrong("path", &format!("{}/{}", row.name, path.base), detail);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_path(&self, path: &PathRow, known: &BTreeSet<PathHash>) -> Result<(), String> {
+        let info = NarInfo::parse(path.narinfo.as_bytes()).map_err(|error| format!("its narinfo: {error}"))?;
+        let object = path.object;
+        if PathHash::of(&info.path) != Some(path.hash) || info.path.as_str() != path.base {
+            return Err("its narinfo is of another path".to_owned());
+        }
+        if (info.nar_hash, info.nar_size) != (object.nar_hash, object.nar_size)
+            || (info.file_hash, info.file_size) != (Some(object.file_hash), Some(object.file_size))
+        {
+            return Err("its narinfo is of another NAR".to_owned());
+        }
+        let missing = info.references.iter().find(|one| PathHash::of(one).is_none_or(|hash| !known.contains(&hash)));
+        if let Some(missing) = missing {
+            return Err(format!("it needs {missing}, which is not there"));
+        }
+        match path.signature.as_deref() {
+            Some(signature) if signature != self.keys.sign(&info) => {
+                Err("the server's signature is of something else".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Checked {
+    fn wrong(&mut self, kind: &'static str, subject: &str, detail: String) {
+        self.problems.push(Wrong { kind, subject: subject.to_owned(), detail });
+    }
+}

@@ -1,0 +1,84 @@
+//! Why a cache server gave no answer, or said no.
+
+use aux_io::http::{HttpError, Url};
+use serde::Deserialize;
+
+/// A request without the answer that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error("{url}: refused with {status}{}", refusal.shown())]
+    Refused { url: Url, status: u16, refusal: Refusal },
+    #[error("{url}: does not answer as a cache server does; there should be a document of schema {expected}")]
+    NotCache { url: Url, expected: &'static str },
+    #[error("{url}: is for stores in {theirs}, and what is pushed belongs to {ours}")]
+    StoreDirectory { url: Url, theirs: String, ours: String },
+    #[error("`{0}` can be no name of a cache, view, token or pin: letters, digits, `-` and `_`")]
+    Name(String),
+}
+
+/// What the server says of its refusal; all of it may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Refusal {
+    /// A word to act on, such as `forbidden`.
+    #[serde(default)]
+    pub error: String,
+    pub detail: Option<String>,
+    /// By which the server's log knows it.
+    pub request: Option<String>,
+}
+
+impl Refusal {
+    fn shown(&self) -> String {
+        let mut text = String::new();
+        if !self.error.is_empty() {
+            text = format!(" {}", self.error);
+        }
+        if let Some(detail) = &self.detail {
+            text = format!("{text}: {detail}");
+        }
+        if let Some(request) = &self.request {
+            text = format!("{text} (request {request})");
+        }
+        text
+    }
+}
+
+impl ClientError {
+    /// What a person does about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Http(error) => error.advice(),
+            Self::NotCache { .. } => "check --server: it is the server's address without the name of a cache",
+            Self::StoreDirectory { .. } => "a store path works in its own store directory alone",
+            Self::Name(_) => "`aux cache views` lists the names that are there",
+            Self::Refused { status: 401, .. } => "check --token-file: the token is unknown, expired or revoked",
+            Self::Refused { status: 403, .. } => "this token may not do that; `aux cache token create` makes others",
+            Self::Refused { status: 404, .. } => "`aux cache views` lists what is there",
+            Self::Refused { status: 409, .. } => "something of that name is there already",
+            Self::Refused { status: 429 | 503, .. } => "try again later",
+            Self::Refused { status: 507, .. } => "make room on the server: aux cache gc",
+            Self::Refused { status: 500..=599, .. } => "the server's log knows more under that request",
+            Self::Refused { .. } => "correct what was asked for",
+        }
+    }
+
+    /// Whether nothing else that is asked with the same token and of the same server can go better.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Self::Http(error) => !matches!(error, HttpError::Status { .. }),
+            Self::Refused { status, .. } => matches!(status, 401 | 403 | 404 | 507),
+            Self::NotCache { .. } | Self::StoreDirectory { .. } | Self::Name(_) => true,
+        }
+    }
+
+    /// Whether the same may go well in a moment.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_passing(),
+            Self::Refused { status, .. } => matches!(status, 408 | 429 | 502..=504),
+            Self::NotCache { .. } | Self::StoreDirectory { .. } | Self::Name(_) => false,
+        }
+    }
+}

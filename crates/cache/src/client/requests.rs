@@ -1,0 +1,175 @@
+//! What can be asked of a server, one function each; the answers are its documents.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{CacheClient, ClientError, Document};
+
+/// A cache to be made.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct NewCache {
+    pub name: String,
+    pub anonymous: bool,
+    pub signs: bool,
+    /// As `name:base64`; a push then needs a signature of one.
+    pub keys: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
+}
+
+/// A view to be made.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct NewView {
+    pub name: String,
+    pub source: String,
+    pub anonymous: bool,
+    /// TOML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
+}
+
+/// A token to be made.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct NewToken {
+    pub label: String,
+    /// A cache or view, or `*`.
+    pub cache: String,
+    pub rights: Vec<String>,
+    /// A pattern of names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
+
+/// What is to be promoted.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Promotion {
+    /// Store paths or their last parts.
+    pub paths: Vec<String>,
+    /// The text of a `flake.lock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+    pub closure: bool,
+    pub partial: bool,
+    pub dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Where a view is to go back to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rollback {
+    /// An edition's number, or a moment.
+    pub to: serde_json::Value,
+    pub reason: String,
+    pub dry_run: bool,
+}
+
+impl CacheClient {
+    pub fn status(&self) -> Result<Document, ClientError> {
+        self.get("status", "aux.server/1")
+    }
+
+    pub fn caches(&self) -> Result<Document, ClientError> {
+        self.get("caches", "aux.caches/1")
+    }
+
+    pub fn create_cache(&self, cache: &NewCache) -> Result<Document, ClientError> {
+        self.post("caches", cache, "aux.cache/1")
+    }
+
+    pub fn create_view(&self, view: &NewView) -> Result<Document, ClientError> {
+        self.post("views", view, "aux.view/1")
+    }
+
+    pub fn views(&self) -> Result<Document, ClientError> {
+        self.get("views", "aux.views/1")
+    }
+
+    pub fn view(&self, name: &str) -> Result<Document, ClientError> {
+        self.get(&format!("views/{}", part(name)?), "aux.view/1")
+    }
+
+    /// Gives a view another policy, in TOML.
+    pub fn set_policy(&self, name: &str, policy: &str) -> Result<Document, ClientError> {
+        self.put(&format!("views/{}/policy", part(name)?), &json!({ "policy": policy }), "aux.view/1")
+    }
+
+    pub fn create_token(&self, token: &NewToken) -> Result<Document, ClientError> {
+        self.post("tokens", token, "aux.token/1")
+    }
+
+    pub fn tokens(&self) -> Result<Document, ClientError> {
+        self.get("tokens", "aux.tokens/1")
+    }
+
+    pub fn revoke_token(&self, id: &str) -> Result<Document, ClientError> {
+        self.delete(&format!("tokens/{}", part(id)?), "aux.token/1")
+    }
+
+    pub fn promote(&self, view: &str, promotion: &Promotion) -> Result<Document, ClientError> {
+        self.post(&format!("views/{}/promote", part(view)?), promotion, "aux.promotion/1")
+    }
+
+    pub fn roll_back(&self, view: &str, rollback: &Rollback) -> Result<Document, ClientError> {
+        self.post(&format!("views/{}/rollback", part(view)?), rollback, "aux.rollback/1")
+    }
+
+    pub fn withdraw(&self, cache: &str, path: &str, reason: &str, dry_run: bool) -> Result<Document, ClientError> {
+        let body = json!({ "path": path, "reason": reason, "dry_run": dry_run });
+        self.post(&format!("caches/{}/withdraw", part(cache)?), &body, "aux.withdrawal/1")
+    }
+
+    pub fn restore(&self, cache: &str, path: &str, reason: &str) -> Result<Document, ClientError> {
+        let body = json!({ "path": path, "reason": reason });
+        self.post(&format!("caches/{}/restore", part(cache)?), &body, "aux.withdrawal/1")
+    }
+
+    /// Why a path is served or not; `digest` is the 32 characters it begins with.
+    pub fn why(&self, cache: &str, digest: &str) -> Result<Document, ClientError> {
+        self.get(&format!("caches/{}/why/{}", part(cache)?, part(digest)?), "aux.why/1")
+    }
+
+    /// Which of these base names the cache does not have.
+    pub fn missing(&self, cache: &str, paths: &[&str]) -> Result<Document, ClientError> {
+        self.post(&format!("caches/{}/missing", part(cache)?), &json!({ "paths": paths }), "aux.missing/1")
+    }
+
+    pub fn pins(&self, cache: &str) -> Result<Document, ClientError> {
+        self.get(&format!("caches/{}/pins", part(cache)?), "aux.pins/1")
+    }
+
+    /// Pins a path, or moves the pin of that name to it.
+    pub fn pin(&self, cache: &str, name: &str, path: &str) -> Result<Document, ClientError> {
+        let place = format!("caches/{}/pins/{}", part(cache)?, part(name)?);
+        self.put(&place, &json!({ "path": path }), "aux.pin/1")
+    }
+
+    pub fn unpin(&self, cache: &str, name: &str) -> Result<Document, ClientError> {
+        self.delete(&format!("caches/{}/pins/{}", part(cache)?, part(name)?), "aux.pin/1")
+    }
+
+    pub fn collect(&self, dry_run: bool, older_than_seconds: Option<u64>) -> Result<Document, ClientError> {
+        let body = match older_than_seconds {
+            Some(seconds) => json!({ "dry_run": dry_run, "older_than_seconds": seconds }),
+            None => json!({ "dry_run": dry_run }),
+        };
+        self.post("gc", &body, "aux.gc/1")
+    }
+
+    pub fn check(&self) -> Result<Document, ClientError> {
+        self.post("fsck", &json!({}), "aux.fsck/1")
+    }
+}
+
+/// A name as a part of a path; one that could mean another path is refused before it is sent.
+pub(super) fn part(name: &str) -> Result<&str, ClientError> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
+        return Err(ClientError::Name(name.to_owned()));
+    }
+    Ok(name)
+}

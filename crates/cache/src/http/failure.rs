@@ -1,0 +1,220 @@
+//! Every way in which a request can fail, and what the client is told: a status, a word, and nothing of the inside.
+
+use aux_io::database::DatabaseError;
+use hyper::StatusCode;
+
+use crate::access::AccessError;
+use crate::check::OrderError;
+use crate::objects::ObjectError;
+use crate::promote::PromoteError;
+use crate::push::PutError;
+use crate::receive::ReceiveError;
+
+/// A request that failed. `Internal` and `NoSpace` carry what goes to the log alone.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    Withdrawn {
+        reason: String,
+    },
+    /// The method is not one of the resource; these are.
+    Method {
+        allowed: &'static str,
+    },
+    Malformed {
+        detail: String,
+    },
+    /// Understood and wrong: a word for programs, a sentence about what was sent.
+    Refused {
+        word: &'static str,
+        detail: String,
+    },
+    Exists {
+        detail: String,
+    },
+    TooLarge,
+    Range {
+        size: u64,
+    },
+    Slow,
+    Busy,
+    NoSpace {
+        detail: String,
+    },
+    Internal {
+        detail: String,
+    },
+}
+
+impl Failure {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::Withdrawn { .. } => StatusCode::NOT_FOUND,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Malformed { .. } => StatusCode::BAD_REQUEST,
+            Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Exists { .. } => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What a program can act on.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not-found",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::Method { .. } => "method",
+            Self::Malformed { .. } => "malformed",
+            Self::Refused { word, .. } => word,
+            Self::Exists { .. } => "exists",
+            Self::TooLarge => "too-large",
+            Self::Range { .. } => "range",
+            Self::Slow => "slow",
+            Self::Busy => "busy",
+            Self::NoSpace { .. } => "no-space",
+            Self::Internal { .. } => "internal",
+        }
+    }
+
+    /// What the client may read: only of what it sent itself.
+    pub(super) fn told(&self) -> Option<&str> {
+        match self {
+            Self::Malformed { detail } | Self::Refused { detail, .. } | Self::Exists { detail } => Some(detail),
+            Self::Withdrawn { reason } => Some(reason),
+            Self::Unauthorized
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::Method { .. }
+            | Self::TooLarge
+            | Self::Range { .. }
+            | Self::Slow
+            | Self::Busy
+            | Self::NoSpace { .. }
+            | Self::Internal { .. } => None,
+        }
+    }
+
+    /// What the log is told besides.
+    pub(super) fn logged(&self) -> Option<&str> {
+        match self {
+            Self::NoSpace { detail } | Self::Internal { detail } => Some(detail),
+            _ => self.told(),
+        }
+    }
+
+    pub(super) fn refused(word: &'static str, detail: impl Into<String>) -> Self {
+        Self::Refused { word, detail: detail.into() }
+    }
+
+    pub(super) fn malformed(detail: impl Into<String>) -> Self {
+        Self::Malformed { detail: detail.into() }
+    }
+}
+
+impl From<AccessError> for Failure {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Unauthorized => Self::Unauthorized,
+            AccessError::Forbidden => Self::Forbidden,
+        }
+    }
+}
+
+impl From<DatabaseError> for Failure {
+    fn from(error: DatabaseError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DatabaseError::Full { .. } => Self::NoSpace { detail },
+            DatabaseError::Busy { .. } => {
+                tracing::warn!("{detail}");
+                Self::Busy
+            }
+            DatabaseError::Create { .. }
+            | DatabaseError::Newer { .. }
+            | DatabaseError::Foreign { .. }
+            | DatabaseError::Damaged { .. }
+            | DatabaseError::ReadOnly { .. }
+            | DatabaseError::Migration { .. }
+            | DatabaseError::Query { .. } => Self::Internal { detail },
+        }
+    }
+}
+
+impl From<PromoteError> for Failure {
+    fn from(error: PromoteError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PromoteError::NoView => Self::refused("no-view", detail),
+            PromoteError::Lock(_) => Self::refused("lock", detail),
+            PromoteError::Name(_) => Self::Forbidden,
+            PromoteError::Policy(_) | PromoteError::NarInfo(_) => Self::Internal { detail },
+            PromoteError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<OrderError> for Failure {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Database(error) => error.into(),
+            OrderError::Object(error) => error.into(),
+        }
+    }
+}
+
+impl From<ObjectError> for Failure {
+    fn from(error: ObjectError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ObjectError::Full { .. } => Self::NoSpace { detail },
+            ObjectError::File { .. } => Self::Internal { detail },
+        }
+    }
+}
+
+impl From<ReceiveError> for Failure {
+    fn from(error: ReceiveError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReceiveError::Client(cause) if cause.kind() == std::io::ErrorKind::TimedOut => Self::Slow,
+            ReceiveError::Client(_) => Self::malformed("the body ended before its end"),
+            ReceiveError::Packing(_) => Self::refused("packing", detail),
+            ReceiveError::Nar(_) => Self::refused("nar", detail),
+            ReceiveError::TooLarge => Self::TooLarge,
+            ReceiveError::Disk(error) => error.into(),
+        }
+    }
+}
+
+impl From<PutError> for Failure {
+    fn from(error: PutError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PutError::View => Self::Forbidden,
+            PutError::Access(error) => error.into(),
+            PutError::Receive(error) => error.into(),
+            PutError::NarInfo(_) => Self::refused("narinfo", detail),
+            PutError::WrongName | PutError::StoreDirectory { .. } => Self::refused("name", detail),
+            PutError::NoUpload(_) => Self::refused("no-upload", detail),
+            PutError::Hash { .. } => Self::refused("hash-mismatch", detail),
+            PutError::Size { .. } => Self::refused("size-mismatch", detail),
+            PutError::Dangling { .. } => Self::refused("dangling-reference", detail),
+            PutError::Signature(_) => Self::refused("signature", detail),
+            PutError::Conflict | PutError::Withdrawn { .. } => Self::Exists { detail },
+            PutError::Object(error) => error.into(),
+            PutError::Database(error) => error.into(),
+            PutError::Key(_) | PutError::Url(_) | PutError::Lost { .. } => Self::Internal { detail },
+        }
+    }
+}

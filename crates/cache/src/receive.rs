@@ -1,0 +1,304 @@
+//! A NAR on its way in: kept as it was sent, and unpacked, hashed, bounded and read strictly in the same pass.
+
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::Path;
+
+use aux_core::limits::{CACHE_LISTING_ENTRIES_MAX, CACHE_NAR_BYTES_MAX};
+use aux_nix::Sha256;
+use aux_nix::hash::Sha256Hasher;
+use aux_nix::nar::{Listing, NarError, Reader};
+use aux_nix::narinfo::Compression;
+
+use crate::objects::{Incoming, ObjectError, classified};
+
+const BUFFER_BYTES: usize = 256 << 10;
+/// Enough to tell how something is packed.
+const START_BYTES: usize = 8;
+
+/// What arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    pub nar_hash: Sha256,
+    pub nar_size: u64,
+    pub packing: Packing,
+    /// Of the bytes that were sent, and are kept.
+    pub file_hash: Sha256,
+    pub file_size: u64,
+    /// Its listing, as JSON; empty where it has none.
+    pub listing: String,
+}
+
+/// Why a NAR was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    #[error("the client's bytes ended: {0}")]
+    Client(io::Error),
+    #[error("what was sent cannot be unpacked: {0}")]
+    Packing(io::Error),
+    #[error("what was sent is no NAR: {0}")]
+    Nar(NarError),
+    #[error("unpacked it has more than {CACHE_NAR_BYTES_MAX} bytes (CACHE_NAR_BYTES_MAX)")]
+    TooLarge,
+    #[error(transparent)]
+    Disk(#[from] ObjectError),
+}
+
+/// How a NAR is packed. Its first bytes tell, and not its name: Nix 2.8 has one name for some packings and none at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    None,
+    Gzip,
+    Xz,
+    Zstd,
+}
+
+impl Packing {
+    const ALL: [Self; 4] = [Self::None, Self::Gzip, Self::Xz, Self::Zstd];
+
+    /// As a narinfo calls it.
+    pub fn compression(self) -> Compression {
+        match self {
+            Self::None => Compression::None,
+            Self::Gzip => Compression::Gzip,
+            Self::Xz => Compression::Xz,
+            Self::Zstd => Compression::Zstd,
+        }
+    }
+
+    /// What stands behind `.nar` in a name.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Xz => ".xz",
+            Self::Zstd => ".zst",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|packing| packing.compression().name() == name)
+    }
+
+    /// RFC 1952 section 2.3.1; the xz file format, section 2.1.1.1; RFC 8878 section 3.1.1.
+    fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+}
+
+/// Reads all of `from`, and leaves it in `incoming` as it came, if it is a NAR.
+pub(crate) fn receive(from: &mut dyn Read, incoming: &mut Incoming) -> Result<Received, ReceiveError> {
+    let path = incoming.path().to_path_buf();
+    let mut kept = BufWriter::with_capacity(BUFFER_BYTES, &incoming.file);
+    let received = take(from, &mut kept, &path)?;
+    kept.flush().map_err(|cause| classified(&path, cause))?;
+    Ok(received)
+}
+
+/// Hashes a kept file and the NAR in it: what a check asks.
+pub(crate) fn rehash(file: &mut dyn Read) -> Result<Received, ReceiveError> {
+    take(file, &mut io::sink(), Path::new(""))
+}
+
+/// Reads everything, and writes what came to `kept`, whose path is for errors.
+fn take(from: &mut dyn Read, kept: &mut dyn Write, path: &Path) -> Result<Received, ReceiveError> {
+    let mut start = Vec::with_capacity(START_BYTES);
+    (&mut *from).take(START_BYTES as u64).read_to_end(&mut start).map_err(ReceiveError::Client)?;
+    let packing = Packing::of(&start);
+    let mut from = start.chain(from);
+    let mut sent = Sent { inner: &mut from, kept, hash: Sha256Hasher::default(), size: 0, failure: None };
+    let unpacked = unpack(&mut sent, packing);
+    match sent.failure.take() {
+        Some(Failure::Client(cause)) => return Err(ReceiveError::Client(cause)),
+        Some(Failure::Disk(cause)) => return Err(ReceiveError::Disk(classified(path, cause))),
+        Some(Failure::TooLarge) => return Err(ReceiveError::TooLarge),
+        None => {}
+    }
+    let Unpacked { hash: nar_hash, size: nar_size, listing } = unpacked.map_err(|error| match error {
+        Unpack::Packing(cause) => ReceiveError::Packing(cause),
+        Unpack::Nar(error) => ReceiveError::Nar(error),
+        Unpack::TooLarge => ReceiveError::TooLarge,
+    })?;
+    let (file_hash, file_size) = (sent.hash.finish(), sent.size);
+    Ok(Received { nar_hash, nar_size, packing, file_hash, file_size, listing })
+}
+
+enum Unpack {
+    Packing(io::Error),
+    Nar(NarError),
+    TooLarge,
+}
+
+/// A NAR that was read to its end.
+struct Unpacked {
+    hash: Sha256,
+    size: u64,
+    listing: String,
+}
+
+/// Unpacks everything, and reads it as a NAR, strictly. What stands behind the packing's end is read too, and refused.
+fn unpack(sent: &mut Sent<'_>, packing: Packing) -> Result<Unpacked, Unpack> {
+    let packed = BufReader::with_capacity(BUFFER_BYTES, sent);
+    let inner: Box<dyn Read + '_> = match packing {
+        Packing::None => Box::new(packed),
+        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+        Packing::Xz => Box::new(lzma_rust2::XzReader::new(packed, true)),
+        Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed).map_err(Unpack::Packing)?),
+    };
+    let mut nar = Unpacking { inner, hash: Sha256Hasher::default(), size: 0, failure: None };
+    let read = listing(&mut nar);
+    match (nar.failure.take(), read) {
+        (Some(failure), _) => Err(failure),
+        (None, Err(error)) => Err(Unpack::Nar(error)),
+        (None, Ok(listing)) => Ok(Unpacked { hash: nar.hash.finish(), size: nar.size, listing }),
+    }
+}
+
+fn listing(nar: &mut Unpacking<'_>) -> Result<String, NarError> {
+    let mut reader = Reader::with_capacity(BUFFER_BYTES, nar);
+    let mut listing = Some(Listing::default());
+    let mut entries: usize = 0;
+    while let Some(event) = reader.next()? {
+        entries += 1;
+        // Names that JSON cannot hold and trees beyond the bound are served without a listing.
+        listing = listing.filter(|_| entries <= CACHE_LISTING_ENTRIES_MAX);
+        if listing.as_mut().is_some_and(|listing| listing.add(&event).is_err()) {
+            listing = None;
+        }
+    }
+    Ok(listing.map(Listing::finish).unwrap_or_default())
+}
+
+/// What comes out of the packing, hashed and bounded. It remembers why it failed, which the NAR's reader would
+/// tell in its words.
+struct Unpacking<'u> {
+    inner: Box<dyn Read + 'u>,
+    hash: Sha256Hasher,
+    size: u64,
+    failure: Option<Unpack>,
+}
+
+impl Read for Unpacking<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let failed = |failure: &mut Option<Unpack>, why: fn(io::Error) -> Unpack, cause: io::Error| {
+            let shown = io::Error::from(cause.kind());
+            *failure = Some(why(cause));
+            shown
+        };
+        let length = match self.inner.read(buffer) {
+            Ok(length) => length,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Err(cause),
+            Err(cause) => return Err(failed(&mut self.failure, Unpack::Packing, cause)),
+        };
+        let piece = buffer.get(..length).unwrap_or_default();
+        self.size = self.size.saturating_add(piece.len() as u64);
+        if self.size > CACHE_NAR_BYTES_MAX {
+            return Err(failed(&mut self.failure, |_| Unpack::TooLarge, io::ErrorKind::FileTooLarge.into()));
+        }
+        self.hash.update(piece);
+        Ok(length)
+    }
+}
+
+/// What comes from the client, hashed and kept as it comes. It remembers why it failed, which decoders would tell in their
+/// words.
+struct Sent<'s> {
+    inner: &'s mut dyn Read,
+    kept: &'s mut dyn Write,
+    hash: Sha256Hasher,
+    size: u64,
+    failure: Option<Failure>,
+}
+
+enum Failure {
+    Client(io::Error),
+    Disk(io::Error),
+    /// Packed, it is larger than it may be unpacked: a packing can be endless and hold nothing.
+    TooLarge,
+}
+
+impl Read for Sent<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = match self.inner.read(buffer) {
+            Ok(length) => length,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Err(cause),
+            Err(cause) => {
+                let shown = io::Error::from(cause.kind());
+                self.failure = Some(Failure::Client(cause));
+                return Err(shown);
+            }
+        };
+        let piece = buffer.get(..length).unwrap_or_default();
+        self.hash.update(piece);
+        self.size = self.size.saturating_add(piece.len() as u64);
+        if self.size > CACHE_NAR_BYTES_MAX {
+            self.failure = Some(Failure::TooLarge);
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if let Err(cause) = self.kept.write_all(piece) {
+            let shown = io::Error::from(cause.kind());
+            self.failure = Some(Failure::Disk(cause));
+            return Err(shown);
+        }
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::Objects;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn nar() -> Vec<u8> {
+        let bytes: Vec<u8> = (0..500_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut writer = aux_nix::nar::Writer::new(Vec::new());
+        let mut file = writer.file(true, bytes.len() as u64).unwrap();
+        file.put(&bytes).unwrap();
+        file.finish().unwrap();
+        writer.finish().unwrap()
+    }
+
+    fn taken(bytes: &[u8]) -> Result<(Received, Vec<u8>), ReceiveError> {
+        let data = tempfile::tempdir().unwrap();
+        let objects = Objects::open(data.path()).unwrap();
+        let mut incoming = objects.arrive().unwrap();
+        let received = receive(&mut &*bytes, &mut incoming)?;
+        Ok((received, std::fs::read(incoming.path()).unwrap()))
+    }
+
+    #[test]
+    fn every_packing_gives_the_same_nar_and_the_kept_file_hashes_right() {
+        let nar = nar();
+        for sent in [nar.clone(), gzip(&nar), zstd::stream::encode_all(&*nar, 1).unwrap()] {
+            let (received, kept) = taken(&sent).unwrap();
+            assert_eq!((received.nar_hash, received.nar_size), (Sha256::of(&nar), nar.len() as u64));
+            assert_eq!((received.file_hash, received.file_size), (Sha256::of(&sent), sent.len() as u64));
+            assert_eq!(kept, sent);
+            assert_eq!(rehash(&mut &*kept).unwrap().nar_hash, Sha256::of(&nar));
+            assert!(received.listing.contains(r#""executable":true"#), "{}", received.listing);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_damaged_or_no_nar_is_refused() {
+        let nar = nar();
+        let zstd = zstd::stream::encode_all(&*nar, 1).unwrap();
+        for sent in [&zstd[..zstd.len() - 1], &gzip(&nar)[..100], b"\xfd7zXZ\0none", b"\x28\xb5\x2f\xfd"] {
+            assert!(matches!(taken(sent), Err(ReceiveError::Packing(_))), "{:?}", &sent[..8]);
+        }
+        let longer = [&nar[..], b"more"].concat();
+        for sent in [&nar[..nar.len() - 8], &longer, b"", b"text", &gzip(b"text")] {
+            assert!(matches!(taken(sent), Err(ReceiveError::Nar(_))), "{} bytes", sent.len());
+        }
+    }
+}

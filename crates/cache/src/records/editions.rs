@@ -1,0 +1,193 @@
+//! Editions of views: what a view held after each act, so that it can be as it was at any of them.
+
+use aux_io::database::DatabaseError;
+use aux_io::sqlite::rusqlite::{self, Transaction, params};
+use jiff::Timestamp;
+
+use super::decisions::{self, Decision};
+use super::{Actor, Records, SpaceRow, moment, optional, trail};
+
+/// One edition of a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Edition {
+    pub number: i64,
+    pub at: Timestamp,
+    pub act: String,
+    pub by: String,
+    pub reason: Option<String>,
+    pub added: u64,
+    pub removed: u64,
+}
+
+/// Which edition somebody means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    Number(i64),
+    /// The one that stood at a moment.
+    At(Timestamp),
+}
+
+/// What a change of a view came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Editing {
+    /// `None` where nothing had to change.
+    pub edition: Option<i64>,
+    pub added: u64,
+    pub removed: u64,
+}
+
+/// What an edition held: entries that were added until then and not removed by then.
+const HELD: &str = "space = ?1 AND added <= ?2 AND (removed IS NULL OR removed > ?2)";
+
+impl Records {
+    /// The number of a view's newest edition, 0 before the first.
+    pub(crate) fn newest_edition(&self, space: i64) -> Result<i64, DatabaseError> {
+        self.read(|transaction| newest(transaction, space))
+    }
+
+    /// The newest editions of a view, newest first.
+    pub(crate) fn editions(&self, space: i64, limit: u32) -> Result<Vec<Edition>, DatabaseError> {
+        self.read(|transaction| {
+            let mut statement = transaction.prepare(
+                "SELECT number, at, act, by, reason, \
+                 (SELECT count(*) FROM entry WHERE entry.space = edition.space AND entry.added = edition.number), \
+                 (SELECT count(*) FROM entry WHERE entry.space = edition.space AND entry.removed = edition.number) \
+                 FROM edition WHERE space = ?1 ORDER BY number DESC LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![space, limit], |row| {
+                Ok(Edition {
+                    number: row.get(0)?,
+                    at: moment(row.get(1)?),
+                    act: row.get(2)?,
+                    by: row.get(3)?,
+                    reason: row.get(4)?,
+                    added: super::unsigned(row.get(5)?),
+                    removed: super::unsigned(row.get(6)?),
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// Writes a decision down, and puts the paths it admits into the view, each with the server's signature: all of it
+    /// or nothing. Returns the decision's number and the edition, where there is a new one.
+    pub(crate) fn promote(
+        &self,
+        view: &SpaceRow,
+        decision: &Decision,
+        signatures: &[(i64, String)],
+        actor: &Actor,
+    ) -> Result<(i64, Option<i64>), DatabaseError> {
+        self.write(|transaction| {
+            let edition = match signatures {
+                [] => None,
+                _ => Some(begin(transaction, view, ("promote", decision.reason.as_deref()), actor)?),
+            };
+            if let Some(edition) = edition {
+                let mut sign =
+                    transaction.prepare("UPDATE path SET signature = ?2 WHERE number = ?1 AND signature IS NOT ?2")?;
+                let mut enter = transaction.prepare("INSERT INTO entry VALUES (?1, ?2, ?3, NULL)")?;
+                for (path, signature) in signatures {
+                    sign.execute(params![path, signature])?;
+                    enter.execute([view.number, *path, edition])?;
+                }
+            }
+            let number = decisions::insert(transaction, view, decision, edition, actor)?;
+            let (subject, detail) = (format!("decision {number}"), decision.outcome.clone());
+            trail::write(transaction, actor, ("promote", Some(&view.name)), (Some(&subject), Some(&detail)))?;
+            Ok((number, edition))
+        })
+    }
+
+    /// Makes a view hold again what it held at an edition; `None` where there is no such edition.
+    pub(crate) fn roll_back(
+        &self,
+        view: &SpaceRow,
+        to: To,
+        (reason, is_dry): (&str, bool),
+        actor: &Actor,
+    ) -> Result<Option<Editing>, DatabaseError> {
+        self.write(|transaction| {
+            let Some(wanted) = resolve(transaction, view.number, to)? else { return Ok(None) };
+            let paths = |condition: &str| -> Result<Vec<i64>, rusqlite::Error> {
+                let mut statement = transaction.prepare(condition)?;
+                statement.query_map(params![view.number, wanted], |row| row.get(0))?.collect()
+            };
+            let back = paths(&format!(
+                "SELECT path FROM entry WHERE {HELD} AND path NOT IN \
+                 (SELECT path FROM entry WHERE space = ?1 AND removed IS NULL)"
+            ))?;
+            let gone = paths(&format!(
+                "SELECT path FROM entry WHERE space = ?1 AND removed IS NULL AND path NOT IN \
+                 (SELECT path FROM entry WHERE {HELD})"
+            ))?;
+            let counts = (back.len() as u64, gone.len() as u64);
+            let mut editing = Editing { edition: None, added: counts.0, removed: counts.1 };
+            if is_dry || counts == (0, 0) {
+                return Ok(Some(editing));
+            }
+            let edition = begin(transaction, view, ("rollback", Some(reason)), actor)?;
+            for path in back {
+                transaction.execute("INSERT INTO entry VALUES (?1, ?2, ?3, NULL)", [view.number, path, edition])?;
+            }
+            for path in gone {
+                transaction.execute(
+                    "UPDATE entry SET removed = ?3 WHERE space = ?1 AND path = ?2 AND removed IS NULL",
+                    [view.number, path, edition],
+                )?;
+            }
+            editing.edition = Some(edition);
+            let subject = format!("to edition {wanted}");
+            trail::write(transaction, actor, ("rollback", Some(&view.name)), (Some(&subject), Some(reason)))?;
+            Ok(Some(editing))
+        })
+    }
+
+    /// Whether a view ever held a path.
+    pub(crate) fn was_held(&self, view: i64, path: i64) -> Result<bool, DatabaseError> {
+        self.read(|transaction| {
+            transaction.query_row(
+                "SELECT EXISTS (SELECT 1 FROM entry WHERE space = ?1 AND path = ?2)",
+                [view, path],
+                |row| row.get(0),
+            )
+        })
+    }
+}
+
+fn newest(transaction: &Transaction<'_>, space: i64) -> Result<i64, rusqlite::Error> {
+    transaction.query_row("SELECT coalesce(max(number), 0) FROM edition WHERE space = ?1", [space], |row| row.get(0))
+}
+
+/// Edition 0 is the empty view before the first act.
+fn resolve(transaction: &Transaction<'_>, space: i64, to: To) -> Result<Option<i64>, rusqlite::Error> {
+    match to {
+        To::Number(0) => Ok(Some(0)),
+        To::Number(number) => optional(transaction.query_row(
+            "SELECT number FROM edition WHERE space = ?1 AND number = ?2",
+            [space, number],
+            |row| row.get(0),
+        )),
+        To::At(at) => transaction
+            .query_row(
+                "SELECT coalesce(max(number), 0) FROM edition WHERE space = ?1 AND at <= ?2",
+                [space, at.as_second()],
+                |row| row.get(0),
+            )
+            .map(Some),
+    }
+}
+
+fn begin(
+    transaction: &Transaction<'_>,
+    view: &SpaceRow,
+    (act, reason): (&str, Option<&str>),
+    actor: &Actor,
+) -> Result<i64, rusqlite::Error> {
+    let number = newest(transaction, view.number)? + 1;
+    transaction.execute(
+        "INSERT INTO edition VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![view.number, number, actor.now.as_second(), act, actor.by, reason],
+    )?;
+    Ok(number)
+}

@@ -1,0 +1,334 @@
+//! Objects, uploads and the paths of caches.
+
+use aux_io::database::DatabaseError;
+use aux_io::sqlite::rusqlite::{self, Row, Transaction, params};
+use aux_nix::Sha256;
+
+use super::{Actor, Records, SpaceRow, optional, signed, trail, unsigned};
+use crate::names::{PathHash, UploadName};
+use crate::receive::{Packing, Received};
+
+/// A NAR that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectRow {
+    pub nar_hash: Sha256,
+    pub nar_size: u64,
+    pub packing: Packing,
+    pub file_hash: Sha256,
+    pub file_size: u64,
+}
+
+/// A NAR that was put under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Upload {
+    pub object: ObjectRow,
+    /// Of the bytes that were sent.
+    pub sent_hash: Sha256,
+    pub sent_size: u64,
+}
+
+/// A path as a cache holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathRow {
+    pub number: i64,
+    pub hash: PathHash,
+    /// The store path's last part.
+    pub base: String,
+    pub object: ObjectRow,
+    /// As it is served, without the server's own signature.
+    pub narinfo: String,
+    /// The server's own signature, where it gave one: `name:base64`.
+    pub signature: Option<String>,
+}
+
+/// A path to commit.
+#[derive(Debug, Clone)]
+pub(crate) struct Commit {
+    pub hash: PathHash,
+    pub base: String,
+    pub object: ObjectRow,
+    pub narinfo: String,
+    pub signature: Option<String>,
+    /// Other paths it needs; never itself.
+    pub references: Vec<PathHash>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CommitOutcome {
+    Committed(i64),
+    /// Some references are not in the cache.
+    Dangling(Vec<PathHash>),
+    /// The path is there, with this NAR and narinfo.
+    Present(PathRow),
+    /// The NAR was collected meanwhile.
+    NoObject,
+}
+
+const COLUMNS: &str = "path.number, path.hash, path.base, path.narinfo, path.signature, object.nar_hash, object.nar_size, \
+                       object.packing, object.file_hash, object.file_size";
+
+impl Records {
+    /// Remembers a NAR whose file stands in the folder, and under which name it was put.
+    ///
+    /// Where the NAR was there before, the file that was kept first stays, and is what is returned.
+    pub(crate) fn put_upload(
+        &self,
+        space: &SpaceRow,
+        name: &UploadName,
+        received: &Received,
+        actor: &Actor,
+    ) -> Result<(), DatabaseError> {
+        let now = actor.now.as_second();
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (nar_hash) DO NOTHING",
+                params![
+                    received.nar_hash.0,
+                    signed(received.nar_size),
+                    received.packing.compression().name(),
+                    received.file_hash.0,
+                    signed(received.file_size),
+                    received.listing.as_bytes(),
+                    now
+                ],
+            )?;
+            transaction.execute(
+                "INSERT INTO upload VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (space, name) DO UPDATE SET \
+                 nar_hash = excluded.nar_hash, file_hash = excluded.file_hash, file_size = excluded.file_size, at = excluded.at",
+                params![
+                    space.number,
+                    name.as_str(),
+                    received.nar_hash.0,
+                    received.file_hash.0,
+                    signed(received.file_size),
+                    now
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Whether a NAR is kept, and how.
+    pub(crate) fn object(&self, nar_hash: Sha256) -> Result<Option<ObjectRow>, DatabaseError> {
+        self.read(|transaction| find_object(transaction, nar_hash))
+    }
+
+    /// All NARs that are kept, by hash.
+    pub(crate) fn objects(&self) -> Result<Vec<ObjectRow>, DatabaseError> {
+        self.read(|transaction| {
+            let mut statement = transaction
+                .prepare("SELECT nar_hash, nar_size, packing, file_hash, file_size FROM object ORDER BY nar_hash")?;
+            statement.query_map([], |row| object(row, 0))?.collect()
+        })
+    }
+
+    /// How many NARs are kept, and the bytes of their files.
+    pub(crate) fn stored(&self) -> Result<(u64, u64), DatabaseError> {
+        self.read(|transaction| {
+            transaction.query_row("SELECT count(*), coalesce(sum(file_size), 0) FROM object", [], |row| {
+                Ok((unsigned(row.get(0)?), unsigned(row.get(1)?)))
+            })
+        })
+    }
+
+    /// Every path that has the server's signature, in whatever cache, and its narinfo.
+    pub(crate) fn signed(&self) -> Result<Vec<(i64, String)>, DatabaseError> {
+        self.read(|transaction| {
+            let mut statement = transaction.prepare("SELECT number, narinfo FROM path WHERE signature IS NOT NULL")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+    }
+
+    /// Keeps the server's own signatures of paths.
+    pub(crate) fn sign(&self, signatures: &[(i64, String)]) -> Result<(), DatabaseError> {
+        self.write(|transaction| {
+            let mut statement = transaction.prepare("UPDATE path SET signature = ?2 WHERE number = ?1")?;
+            signatures.iter().try_for_each(|(path, signature)| statement.execute(params![path, signature]).map(drop))
+        })
+    }
+
+    /// What was put in a cache under a name.
+    pub(crate) fn upload(&self, space: i64, name: &UploadName) -> Result<Option<Upload>, DatabaseError> {
+        self.read(|transaction| {
+            optional(transaction.query_row(
+                "SELECT object.nar_hash, object.nar_size, packing, object.file_hash, object.file_size, upload.file_hash, \
+                 upload.file_size FROM upload JOIN object USING (nar_hash) WHERE space = ?1 AND name = ?2",
+                params![space, name.as_str()],
+                |row| {
+                    Ok(Upload {
+                        object: object(row, 0)?,
+                        sent_hash: Sha256(row.get(5)?),
+                        sent_size: unsigned(row.get(6)?),
+                    })
+                },
+            ))
+        })
+    }
+
+    /// Commits a path whose NAR is kept and whose references are there.
+    pub(crate) fn commit(
+        &self,
+        space: &SpaceRow,
+        commit: &Commit,
+        actor: &Actor,
+    ) -> Result<CommitOutcome, DatabaseError> {
+        self.write(|transaction| {
+            if let Some(row) = find(transaction, space.number, commit.hash)? {
+                return Ok(CommitOutcome::Present(row));
+            }
+            if find_object(transaction, commit.object.nar_hash)? != Some(commit.object) {
+                return Ok(CommitOutcome::NoObject);
+            }
+            let mut targets = Vec::with_capacity(commit.references.len());
+            let mut dangling = Vec::new();
+            for reference in &commit.references {
+                match number(transaction, space.number, *reference)? {
+                    Some(target) => targets.push(target),
+                    None => dangling.push(*reference),
+                }
+            }
+            if !dangling.is_empty() {
+                return Ok(CommitOutcome::Dangling(dangling));
+            }
+            let made = insert(transaction, space, commit, actor)?;
+            let mut statement = transaction.prepare("INSERT INTO reference VALUES (?1, ?2)")?;
+            for target in targets {
+                statement.execute([made, target])?;
+            }
+            trail::write(transaction, actor, ("push", Some(&space.name)), (Some(&commit.base), None))?;
+            Ok(CommitOutcome::Committed(made))
+        })
+    }
+
+    /// Replaces what is said of a path that is there: more signatures.
+    pub(crate) fn replace_narinfo(&self, number: i64, narinfo: &str) -> Result<(), DatabaseError> {
+        self.write(|transaction| {
+            transaction.execute("UPDATE path SET narinfo = ?2 WHERE number = ?1", params![number, narinfo]).map(drop)
+        })
+    }
+
+    pub(crate) fn path(&self, space: i64, hash: PathHash) -> Result<Option<PathRow>, DatabaseError> {
+        self.read(|transaction| find(transaction, space, hash))
+    }
+
+    /// Every path that is visible in a cache or view: of a view, what its newest edition holds. What was withdrawn
+    /// there or in the view's source is left out.
+    pub(crate) fn visible(&self, space: &SpaceRow) -> Result<Vec<PathRow>, DatabaseError> {
+        let mut paths = Vec::new();
+        self.each_visible(space, &mut |path| paths.push(path))?;
+        Ok(paths)
+    }
+
+    /// The same, one at a time: a cache may have a million.
+    pub(crate) fn each_visible(&self, space: &SpaceRow, each: &mut dyn FnMut(PathRow)) -> Result<(), DatabaseError> {
+        self.read(|transaction| {
+            let from = match space.source {
+                None => "path WHERE path.space = ?1 AND ?2 IS NULL",
+                Some(_) => "entry JOIN path ON path.number = entry.path WHERE entry.space = ?1 AND entry.removed IS NULL",
+            };
+            let (from, condition) = from.split_once(" WHERE ").unwrap_or((from, "1"));
+            let mut statement = transaction.prepare(&format!(
+                "SELECT {COLUMNS} FROM {from} JOIN object ON object.nar_hash = path.nar_hash WHERE {condition} AND NOT EXISTS \
+                 (SELECT 1 FROM withdrawal WHERE withdrawal.hash = path.hash AND withdrawal.space IN (?1, ?2))"
+            ))?;
+            statement.query_map(params![space.number, space.source], path)?.try_for_each(|row| row.map(&mut *each))
+        })
+    }
+
+    /// Every path of a cache that is reached from some of its paths, with what each refers to.
+    pub(crate) fn closure(&self, roots: &[i64]) -> Result<Vec<(PathRow, Vec<PathHash>)>, DatabaseError> {
+        self.read(|transaction| {
+            let mut seen: std::collections::BTreeSet<i64> = roots.iter().copied().collect();
+            let mut queue = roots.to_vec();
+            let mut found = Vec::new();
+            let mut row = transaction.prepare(&format!(
+                "SELECT {COLUMNS} FROM path JOIN object ON object.nar_hash = path.nar_hash WHERE path.number = ?1"
+            ))?;
+            let mut references = transaction.prepare(
+                "SELECT path.number, path.hash FROM reference JOIN path ON path.number = reference.target \
+                 WHERE reference.path = ?1 ORDER BY path.base",
+            )?;
+            while let Some(number) = queue.pop() {
+                let targets = references
+                    .query_map([number], |row| Ok((row.get(0)?, PathHash(row.get(1)?))))?
+                    .collect::<Result<Vec<(i64, PathHash)>, _>>()?;
+                queue.extend(targets.iter().map(|(target, _)| *target).filter(|target| seen.insert(*target)));
+                let hashes = targets.into_iter().map(|(_, hash)| hash).collect();
+                found.push((row.query_row([number], path)?, hashes));
+            }
+            Ok(found)
+        })
+    }
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    space: &SpaceRow,
+    commit: &Commit,
+    actor: &Actor,
+) -> Result<i64, rusqlite::Error> {
+    transaction
+        .prepare(
+            "INSERT INTO path (space, hash, base, nar_hash, nar_size, narinfo, signature, pushed_at, pushed_by) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            space.number,
+            commit.hash.0,
+            commit.base,
+            commit.object.nar_hash.0,
+            signed(commit.object.nar_size),
+            commit.narinfo,
+            commit.signature,
+            actor.now.as_second(),
+            actor.by
+        ])?;
+    Ok(transaction.last_insert_rowid())
+}
+
+pub(super) fn number(
+    transaction: &Transaction<'_>,
+    space: i64,
+    hash: PathHash,
+) -> Result<Option<i64>, rusqlite::Error> {
+    let mut statement = transaction.prepare("SELECT number FROM path WHERE space = ?1 AND hash = ?2")?;
+    optional(statement.query_row(params![space, hash.0], |row| row.get(0)))
+}
+
+fn find(transaction: &Transaction<'_>, space: i64, hash: PathHash) -> Result<Option<PathRow>, rusqlite::Error> {
+    let mut statement = transaction.prepare(&format!(
+        "SELECT {COLUMNS} FROM path JOIN object ON object.nar_hash = path.nar_hash WHERE space = ?1 AND hash = ?2"
+    ))?;
+    optional(statement.query_row(params![space, hash.0], path))
+}
+
+fn find_object(transaction: &Transaction<'_>, nar_hash: Sha256) -> Result<Option<ObjectRow>, rusqlite::Error> {
+    let mut statement = transaction
+        .prepare("SELECT nar_hash, nar_size, packing, file_hash, file_size FROM object WHERE nar_hash = ?1")?;
+    optional(statement.query_row([nar_hash.0], |row| object(row, 0)))
+}
+
+pub(super) fn path(row: &Row<'_>) -> Result<PathRow, rusqlite::Error> {
+    Ok(PathRow {
+        number: row.get(0)?,
+        hash: PathHash(row.get(1)?),
+        base: row.get(2)?,
+        narinfo: row.get(3)?,
+        signature: row.get(4)?,
+        object: object(row, 5)?,
+    })
+}
+
+fn object(row: &Row<'_>, first: usize) -> Result<ObjectRow, rusqlite::Error> {
+    Ok(ObjectRow {
+        nar_hash: Sha256(row.get(first)?),
+        nar_size: unsigned(row.get(first + 1)?),
+        packing: packing(row.get(first + 2)?)?,
+        file_hash: Sha256(row.get(first + 3)?),
+        file_size: unsigned(row.get(first + 4)?),
+    })
+}
+
+fn packing(name: String) -> Result<Packing, rusqlite::Error> {
+    Packing::parse(&name).ok_or(rusqlite::Error::InvalidColumnName(name))
+}

@@ -1,0 +1,206 @@
+//! What the records promise whoever stands on them, for this store and any other.
+
+use std::collections::BTreeSet;
+
+use aux_nix::Sha256;
+use jiff::Timestamp;
+
+use super::{Actor, Commit, CommitOutcome, Decision, Records, SpaceRow, Terms, To};
+use crate::names::{PathHash, UploadName};
+use crate::receive::{Packing, Received};
+
+fn at(second: i64) -> Actor {
+    Actor { by: "a test".to_owned(), now: Timestamp::from_second(second).unwrap() }
+}
+
+/// Records with a cache and a view of it.
+struct World {
+    records: Records,
+    cache: SpaceRow,
+    view: SpaceRow,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::open(folder.path()).unwrap();
+        let mut make = |name: &str, source| {
+            let name = crate::names::SpaceName::parse(name).unwrap();
+            let (keys, policy) = (Vec::new(), String::new());
+            let new = super::NewSpace { name, source, anonymous: false, signs: false, keys, priority: 40, policy };
+            records.create_space(&new, &at(0)).unwrap().unwrap()
+        };
+        let cache = make("cache", None);
+        let view = make("view", Some(cache.number));
+        Self { records, cache, view, _folder: folder }
+    }
+
+    /// Puts a NAR and commits a path with it.
+    fn push(&self, name: usize, references: &[usize], second: i64) -> CommitOutcome {
+        let nar_hash = Sha256::of(&name.to_le_bytes());
+        let received = Received {
+            nar_hash,
+            nar_size: 1,
+            packing: Packing::None,
+            file_hash: nar_hash,
+            file_size: 1,
+            listing: String::new(),
+        };
+        let upload = UploadName::parse(&format!("{name}.nar")).unwrap();
+        self.records.put_upload(&self.cache, &upload, &received, &at(second)).unwrap();
+        let object = self.records.object(nar_hash).unwrap().unwrap();
+        let commit = Commit {
+            hash: hash(name),
+            base: format!("path-{name}"),
+            object,
+            narinfo: String::new(),
+            signature: None,
+            references: references.iter().copied().map(hash).collect(),
+        };
+        self.records.commit(&self.cache, &commit, &at(second)).unwrap()
+    }
+
+    fn number(&self, name: usize) -> i64 {
+        self.records.path(self.cache.number, hash(name)).unwrap().unwrap().number
+    }
+
+    fn promote(&self, names: &[usize]) -> Option<i64> {
+        let decision = Decision {
+            number: 0,
+            at: Timestamp::UNIX_EPOCH,
+            by: String::new(),
+            reason: None,
+            outcome: "promoted".to_owned(),
+            edition: None,
+            policy: String::new(),
+            feed: None,
+            judgements: Vec::new(),
+        };
+        let signatures: Vec<_> = names.iter().map(|name| (self.number(*name), "k:s".to_owned())).collect();
+        self.records.promote(&self.view, &decision, &signatures, &at(50)).unwrap().1
+    }
+
+    fn visible(&self, space: &SpaceRow) -> BTreeSet<String> {
+        self.records.visible(space).unwrap().into_iter().map(|path| path.base).collect()
+    }
+}
+
+fn hash(name: usize) -> PathHash {
+    let mut bytes = [0; 20];
+    bytes[..8].copy_from_slice(&name.to_le_bytes());
+    PathHash(bytes)
+}
+
+fn names(names: &[usize]) -> BTreeSet<String> {
+    names.iter().map(|name| format!("path-{name}")).collect()
+}
+
+#[test]
+fn a_path_is_committed_once_and_with_all_it_needs() {
+    let world = World::new();
+    assert_eq!(world.push(2, &[1], 1), CommitOutcome::Dangling(vec![hash(1)]));
+    assert!(matches!(world.push(1, &[], 1), CommitOutcome::Committed(_)));
+    assert!(matches!(world.push(2, &[1], 1), CommitOutcome::Committed(_)));
+    let CommitOutcome::Present(present) = world.push(2, &[], 1) else { panic!() };
+    assert_eq!(present.base, "path-2");
+    assert_eq!(world.visible(&world.cache), names(&[1, 2]));
+    assert_eq!(world.visible(&world.view), names(&[]));
+}
+
+#[test]
+fn every_edition_can_be_gone_back_to_and_a_dry_run_changes_nothing() {
+    let world = World::new();
+    for name in 0..4 {
+        world.push(name, &[], 1);
+    }
+    assert_eq!(world.promote(&[0, 1]), Some(1));
+    assert_eq!(world.promote(&[2]), Some(2));
+    assert_eq!(world.promote(&[]), None);
+    let back = |to, is_dry| world.records.roll_back(&world.view, to, ("", is_dry), &at(60)).unwrap();
+    assert_eq!(back(To::Number(9), false), None);
+    assert_eq!(back(To::Number(1), true).unwrap().removed, 1);
+    assert_eq!(world.visible(&world.view), names(&[0, 1, 2]));
+    assert_eq!(back(To::Number(1), false).unwrap().edition, Some(3));
+    assert_eq!(world.visible(&world.view), names(&[0, 1]));
+    assert_eq!(world.promote(&[3]), Some(4));
+    assert_eq!(back(To::Number(2), false).unwrap().edition, Some(5));
+    assert_eq!(world.visible(&world.view), names(&[0, 1, 2]));
+    assert_eq!(back(To::Number(2), false).unwrap().edition, None, "it is so already");
+    back(To::At(Timestamp::from_second(49).unwrap()), false).unwrap();
+    assert_eq!(world.visible(&world.view), names(&[]));
+    assert_eq!(world.records.editions(world.view.number, 10).unwrap().len(), 6);
+}
+
+#[test]
+fn a_withdrawn_path_hides_what_needs_it_in_the_cache_and_its_views() {
+    let world = World::new();
+    for (name, references) in [(0, &[][..]), (1, &[0]), (2, &[1]), (3, &[])] {
+        world.push(name, references, 1);
+    }
+    world.promote(&[0, 1, 3]);
+    let named = |name| (world.number(name), hash(name), "path-0");
+    let also = world.records.withdraw(&world.view, named(0), "why", &at(60)).unwrap();
+    assert_eq!(also.into_iter().map(|(_, base)| base).collect::<BTreeSet<_>>(), names(&[1]), "2 is not in the view");
+    assert_eq!(world.visible(&world.view), names(&[3]));
+    assert_eq!(world.visible(&world.cache), names(&[0, 1, 2, 3]));
+    world.records.withdraw(&world.cache, named(0), "why", &at(60)).unwrap();
+    assert_eq!(world.visible(&world.cache), names(&[3]));
+    assert_eq!(world.records.restore(&world.view, (hash(0), "path-0"), "", &at(61)).unwrap().unwrap(), ["path-1"]);
+    assert_eq!(world.visible(&world.view), names(&[3]), "its cache hides them still");
+    assert_eq!(world.records.restore(&world.cache, (hash(0), "path-0"), "", &at(61)).unwrap().unwrap().len(), 2);
+    assert_eq!(world.visible(&world.view), names(&[0, 1, 3]));
+    assert_eq!(world.records.restore(&world.view, (hash(0), "path-0"), "", &at(61)).unwrap(), None);
+}
+
+/// xorshift: not random at all, which is what a test wants.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+}
+
+#[test]
+fn collection_keeps_exactly_what_a_slow_obvious_walk_would_keep() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..12 {
+        let world = World::new();
+        let mut needs: Vec<Vec<usize>> = Vec::new();
+        let mut young = BTreeSet::new();
+        for name in 0..25 {
+            let count = if name == 0 { 0 } else { random.below(4) };
+            let references: BTreeSet<usize> = (0..count).map(|_| random.below(name)).collect();
+            needs.push(references.into_iter().collect());
+            let is_young = random.below(8) == 0;
+            assert!(matches!(
+                world.push(name, &needs[name], if is_young { 100 } else { 1 }),
+                CommitOutcome::Committed(_)
+            ));
+            young.extend(is_young.then_some(name));
+        }
+        let (pinned, promoted) = (random.below(25), random.below(25));
+        world.records.pin(&world.cache, "pin", world.number(pinned), &at(2)).unwrap();
+        world.promote(&[promoted]);
+        let mut queue: Vec<usize> = young.into_iter().chain([pinned, promoted]).collect();
+        let mut kept = BTreeSet::new();
+        while let Some(name) = queue.pop() {
+            if kept.insert(name) {
+                queue.extend(&needs[name]);
+            }
+        }
+        let kept: Vec<usize> = kept.into_iter().collect();
+        let before = Timestamp::from_second(50).unwrap();
+        let dry = world.records.collect(Terms { before, is_dry: true }, &at(60)).unwrap();
+        assert_eq!(world.visible(&world.cache).len(), 25);
+        let collected = world.records.collect(Terms { before, is_dry: false }, &at(60)).unwrap();
+        assert_eq!(dry, collected);
+        assert_eq!(world.visible(&world.cache), names(&kept));
+        assert_eq!(collected.objects.len(), 25 - kept.len());
+        assert_eq!(world.records.check().unwrap(), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,122 @@
+//! Which server is asked, and with which token: what all commands of `aux cache` share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aux_alert::{Secret, SecretError};
+use aux_cache::client::{CacheClient, ClientError, Document};
+use aux_io::http::{HttpClient, Url};
+use aux_nix::StorePath;
+
+use crate::commands::network;
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// Checking or collecting a large store, or sending a large NAR over a slow line.
+const REQUEST_LIMIT: Duration = Duration::from_hours(12);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Server {
+    /// The server, such as `https://cache.example.org`, without the name of a cache.
+    #[arg(long = "server", value_name = "URL")]
+    url: String,
+    /// A file with the token and nothing else, which only you may read.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Allow plain http:// to other machines, which shows the token to everybody on the way.
+    #[arg(long)]
+    allow_insecure: bool,
+    /// Print the answer as one document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Server {
+    /// A client; opens no connection.
+    pub(crate) fn client(&self) -> Result<CacheClient, Failure> {
+        let url = Url::parse(&self.url).map_err(|error| {
+            Failure::new(format!("--server: {error}")).hint("for example https://cache.example.org")
+        })?;
+        let token = self.token_file.as_deref().map(Secret::of_file).transpose().map_err(|error| {
+            let hint = match &error {
+                SecretError::Open { .. } => "chmod 600 it; who reads it may do what the token may",
+                _ => "the server writes the first one to DIR/admin-token; `aux cache token create` makes others",
+            };
+            Failure::new(format!("--token-file: {error}")).hint(hint)
+        })?;
+        let mut options = network::options(self.allow_insecure)?;
+        options.total_limit = REQUEST_LIMIT;
+        options.response_limit = REQUEST_LIMIT;
+        let http = HttpClient::new(options).map_err(|error| Failure::http(&error))?;
+        Ok(CacheClient::new(http, url, token.map(|token| token.reveal().to_owned().into())))
+    }
+
+    /// Prints the document as it came where that is wanted; else what `lines` says.
+    pub(crate) fn answer(
+        &self,
+        document: &Document,
+        ui: &mut Ui,
+        lines: impl FnOnce() -> Result<Vec<String>, ClientError>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return ui.answer(&format!("{:#}\n", document.value()));
+        }
+        let lines = lines().map_err(|error| Failure::cache(&error))?;
+        ui.answer_rows(&lines)
+    }
+}
+
+/// What a person may type for a store path: whole, its last part, or for questions its 32 characters alone.
+pub(crate) fn digest_of(text: &str) -> Result<&str, Failure> {
+    const DIGEST_LENGTH: usize = 32;
+    let base = text.rsplit('/').next().unwrap_or_default();
+    if base.len() == DIGEST_LENGTH {
+        return Ok(base);
+    }
+    let path = StorePath::parse_base(base).map_err(|error| Failure::new(error).hint("name a store path"))?;
+    Ok(path.digest())
+}
+
+/// Bytes as people read them.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut unit = 0;
+    let mut scale = 1;
+    while bytes / scale >= 1_000 && unit + 1 < UNITS.len() {
+        scale *= 1_000;
+        unit += 1;
+    }
+    let name = UNITS.get(unit).copied().unwrap_or_default();
+    if unit == 0 {
+        return format!("{bytes} {name}");
+    }
+    format!("{}.{} {name}", bytes / scale, bytes % scale / (scale / 10))
+}
+
+/// A moment without its fraction of a second.
+pub(crate) fn moment(text: &str) -> String {
+    text.parse::<jiff::Timestamp>()
+        .map_or_else(|_| text.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_one_digit_after_the_point() {
+        assert_eq!(size(999), "999 B");
+        assert_eq!(size(1_050), "1.0 kB");
+        assert_eq!(size(1_148_000_000), "1.1 GB");
+        assert_eq!(size(u64::MAX), "18446744.0 TB");
+    }
+
+    #[test]
+    fn a_store_path_is_typed_in_three_ways() {
+        let digest = "01rwx9dqpbp7r777v319h2acnmqqawp0";
+        for text in [digest, &format!("{digest}-a"), &format!("/nix/store/{digest}-a")] {
+            assert_eq!(digest_of(text).unwrap(), digest);
+        }
+        assert!(digest_of("hello").is_err());
+    }
+}

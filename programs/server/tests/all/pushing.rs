@@ -1,0 +1,65 @@
+//! Paths made here and pushed byte by byte, for what no honest Nix would send.
+
+use aux_nix::nar::Writer;
+use aux_nix::{Sha256, nix32};
+
+use crate::http::Answer;
+use crate::world::World;
+
+/// A store path with one file in it.
+pub(crate) struct Made {
+    pub(crate) hash: String,
+    pub(crate) base: String,
+    pub(crate) nar: Vec<u8>,
+    references: Vec<String>,
+}
+
+impl Made {
+    /// A path of a name, whose file holds the text.
+    pub(crate) fn new(name: &str, text: &str) -> Self {
+        let mut writer = Writer::new(Vec::new());
+        let mut file = writer.file(false, text.len() as u64).unwrap();
+        file.put(text.as_bytes()).unwrap();
+        file.finish().unwrap();
+        let hash = nix32::encode(&Sha256::of(format!("{name} {text}").as_bytes()).0[..20]);
+        Self { base: format!("{hash}-{name}"), hash, nar: writer.finish().unwrap(), references: Vec::new() }
+    }
+
+    pub(crate) fn needs(mut self, other: &Self) -> Self {
+        self.references.push(other.base.clone());
+        self
+    }
+
+    pub(crate) fn nar_url(&self) -> String {
+        format!("nar/{}.nar", Sha256::of(&self.nar).nix32())
+    }
+
+    pub(crate) fn narinfo(&self, world: &World) -> String {
+        let (store, nar_hash) = (world.path("store"), Sha256::of(&self.nar));
+        format!(
+            "StorePath: {}/{}\nURL: {}\nCompression: none\nFileHash: {nar_hash}\nFileSize: {}\nNarHash: {nar_hash}\n\
+             NarSize: {}\nReferences: {}\n",
+            store.display(),
+            self.base,
+            self.nar_url(),
+            self.nar.len(),
+            self.nar.len(),
+            self.references.join(" ")
+        )
+    }
+
+    pub(crate) fn put_nar(&self, world: &World, token: &str) -> Answer {
+        world.ask(&format!("PUT /staging/{}", self.nar_url()), token, &self.nar)
+    }
+
+    pub(crate) fn put_narinfo(&self, world: &World, token: &str, text: &str) -> Answer {
+        world.ask(&format!("PUT /staging/{}.narinfo", self.hash), token, text.as_bytes())
+    }
+
+    /// Pushes it; both requests must be answered with 201.
+    pub(crate) fn push(&self, world: &World, token: &str) {
+        assert_eq!(self.put_nar(world, token).status, 201);
+        let answer = self.put_narinfo(world, token, &self.narinfo(world));
+        assert_eq!(answer.status, 201, "{}", world.log());
+    }
+}

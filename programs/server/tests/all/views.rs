@@ -1,0 +1,209 @@
+//! Nothing becomes visible in a view that its policy did not approve, and what a new advisory speaks against is seen.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::feed::publish;
+use crate::pushing::Made;
+use crate::world::{Nix, World, hash};
+
+const POLICY: &str = r#"
+feed-age-days-max = 100000
+
+[[rule]]
+name = "no critical"
+any = [{ audit = "severity:critical" }]
+
+[[rule]]
+name = "no debugging"
+any = [{ name-not = ["*-debug"] }]
+"#;
+
+/// A server with a feed that knows nothing, a policy on `vetted`, and a closure pushed to `staging`.
+fn world(policy: &str) -> Option<(World, String)> {
+    let mut world = World::new();
+    world.kill();
+    publish(&world.path("feed.auxdb"), &["other:thing"]);
+    let feed = world.path("feed.auxdb");
+    world.start(&["--feed", feed.to_str().unwrap()]);
+    world.api("PUT", "views/vetted/policy", &json!({ "policy": policy }));
+    let nix = Nix::new(&world, &world.token("*", &["push"]))?;
+    let path = nix.build();
+    nix.run("nix", &["copy", "--to", &world.url("staging"), &path]);
+    Some((world, path))
+}
+
+fn promote(world: &World, path: &str) -> Value {
+    world.api("POST", "views/vetted/promote", &json!({ "paths": [path], "reason": "release 7" }))
+}
+
+/// Asks for the view until the server has looked at the feed, within the minute that is promised.
+fn verdict(world: &World, wanted: &str) -> Value {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let view = world.api("GET", "views/vetted", &json!({}));
+        if view["verdict"] == wanted {
+            return view;
+        }
+        assert!(Instant::now() < deadline, "{view}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_is_refused_names_the_rule_and_the_way_and_what_is_promoted_is_substituted() {
+    let Some((world, path)) = world(POLICY) else { return };
+    let nix = Nix::new(&world, &world.token("*", &["push"])).unwrap();
+    let narinfo = format!("GET /vetted/{}.narinfo", hash(&path));
+    assert_eq!(world.ask(&narinfo, &world.admin, b"").status, 404);
+    publish(&world.path("feed.auxdb"), &["openssl:openssl"]);
+    let refused = promote(&world, &path);
+    assert_eq!((&refused["outcome"], &refused["admitted"]), (&json!("refused"), &json!([])));
+    let refusal = &refused["refused"][0];
+    assert_eq!(refusal["rule"], "no critical");
+    assert_eq!(refusal["reason"], "CVE-2021-10001 (critical) affects openssl 1.1.1g");
+    let way: Vec<&str> =
+        refusal["dependency_path"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    assert!(way[0].ends_with("-web-server-1.0") && way[1].ends_with("-openssl-1.1.1g"), "{way:?}");
+    assert_eq!(world.ask(&narinfo, &world.admin, b"").status, 404);
+    let why = world.api("GET", &format!("caches/vetted/why/{}", hash(way[1])), &json!({}));
+    assert_eq!((&why["state"], &why["decisions"][0]["admitted"]), (&json!("refused"), &json!(false)));
+    assert_eq!(why["decisions"][0]["reason"], "release 7");
+
+    publish(&world.path("feed.auxdb"), &["other:thing"]);
+    let promoted = promote(&world, &path);
+    assert_eq!((&promoted["outcome"], &promoted["edition"]), (&json!("promoted"), &json!(1)));
+    assert_eq!(promoted["admitted"].as_array().unwrap().len(), 4);
+    assert_eq!(promote(&world, &path)["outcome"], "nothing");
+    let second = nix.second_store("second");
+    let from = ["copy", "--from", &world.url("vetted"), "--to", &second, "--option", "trusted-public-keys"];
+    nix.run("nix", &[&from[..], &[&world.public_key, &path]].concat());
+    let decisions = world.api("GET", "views/vetted/decisions", &json!({}));
+    assert_eq!(decisions["decisions"].as_array().unwrap().len(), 3);
+    assert!(decisions["decisions"][1]["feed"].as_str().unwrap().contains("built"));
+}
+
+#[test]
+fn a_critical_advisory_on_a_dependency_turns_the_verdict_within_a_minute() {
+    let Some((world, path)) = world(POLICY) else { return };
+    let promoted = promote(&world, &path);
+    assert_eq!(promoted["outcome"], "promoted", "{promoted}");
+    assert_eq!(world.api("GET", "views/vetted", &json!({}))["verdict"], "pass");
+    publish(&world.path("feed.auxdb"), &["zlib:zlib"]);
+    let view = verdict(&world, "fail");
+    let affected = &view["affected"][0];
+    assert_eq!((&affected["id"], &affected["severity"]), (&json!("CVE-2021-10001"), &json!("critical")));
+    assert_eq!(affected["dependency_path"].as_array().unwrap().len(), 3);
+    // Flagged, and served all the same; a policy may say otherwise.
+    let zlib = affected["path"].as_str().unwrap();
+    let narinfo = format!("GET /vetted/{}.narinfo", hash(zlib));
+    assert_eq!(world.ask(&narinfo, &world.admin, b"").status, 200);
+    let policy = format!("when-affected = \"withdraw\"\n{POLICY}");
+    world.api("PUT", "views/vetted/policy", &json!({ "policy": policy }));
+    publish(&world.path("feed.auxdb"), &["zlib:zlib", "other:thing"]);
+    let view = verdict(&world, "pass");
+    // Settings need nothing of it.
+    assert_eq!(view["paths"], 1);
+    let hidden = world.ask(&narinfo, &world.admin, b"");
+    assert_eq!((hidden.status, hidden.text()), (404, "Not Found\n"));
+    assert_eq!(hidden.header("aux-withdrawn"), Some("CVE-2021-10001 (critical) affected"));
+    // Without a feed nobody can say.
+    std::fs::remove_file(world.path("feed.auxdb")).unwrap();
+    verdict(&world, "unknown");
+}
+
+#[test]
+fn a_view_goes_back_to_any_edition_and_a_withdrawn_path_takes_along_what_needs_it() {
+    let Some((world, path)) = world("") else { return };
+    let nix = Nix::new(&world, &world.token("*", &["push"])).unwrap();
+    let closure = nix.closure(&path);
+    let zlib = closure.iter().find(|one| one.ends_with("-zlib-1.2.11")).unwrap();
+    assert_eq!(promote(&world, zlib)["edition"], 1);
+    assert_eq!(promote(&world, &path)["edition"], 2);
+    let paths = || world.api("GET", "views/vetted", &json!({}))["paths"].clone();
+    assert_eq!(paths(), 4);
+    let back = |to: Value| world.api("POST", "views/vetted/rollback", &json!({ "to": to, "reason": "it broke" }));
+    assert_eq!((&back(json!(1))["removed"], paths()), (&json!(3), json!(1)));
+    assert_eq!((&back(json!(2))["added"], paths()), (&json!(3), json!(4)));
+    assert_eq!((&back(json!("2001-01-01T00:00:00Z"))["removed"], paths()), (&json!(4), json!(0)));
+    assert_eq!((&back(json!(2))["edition"], paths()), (&json!(6), json!(4)));
+
+    let withdraw = json!({ "path": zlib, "reason": "CVE-2018-25032" });
+    let withdrawn = world.api("POST", "caches/vetted/withdraw", &withdraw);
+    assert_eq!(withdrawn["also"].as_array().unwrap().len(), 2);
+    assert_eq!(paths(), 1);
+    let why = world.api("GET", &format!("caches/vetted/why/{}", hash(&path)), &json!({}));
+    assert_eq!((&why["state"], &why["reason"]), (&json!("withdrawn"), &json!("CVE-2018-25032")));
+    assert!(why["because"].as_str().unwrap().ends_with("-zlib-1.2.11"));
+    assert_eq!(back(json!(1))["edition"], 7);
+    assert_eq!(paths(), 0);
+    let refused = promote(&world, &path);
+    assert_eq!(refused["refused"][0]["rule"], "withdrawn");
+    world.api("POST", "caches/vetted/restore", &withdraw);
+    assert_eq!(promote(&world, &path)["outcome"], "promoted");
+    assert_eq!(paths(), 4);
+    assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+}
+
+#[test]
+fn a_part_is_promoted_only_where_that_is_wanted_and_never_a_closure_with_a_hole() {
+    let policy = "[[rule]]\nname = \"no debugging\"\nany = [{ name-not = [\"*-debug\"] }]\n";
+    let world = World::new();
+    world.api("PUT", "views/vetted/policy", &json!({ "policy": policy }));
+    let token = world.token("staging", &["push"]);
+    let library = Made::new("library-1.0", "l");
+    let debug = Made::new("library-1.0-debug", "d");
+    let good = Made::new("good-1.0", "g").needs(&library);
+    let bad = Made::new("bad-1.0", "b").needs(&library).needs(&debug);
+    for path in [&library, &debug, &good, &bad] {
+        path.push(&world, &token);
+    }
+    let promote = |wish: Value| world.api("POST", "views/vetted/promote", &wish);
+    let both = json!([good.base, bad.base]);
+    assert_eq!(promote(json!({ "paths": both }))["outcome"], "refused");
+    let alone = promote(json!({ "paths": [good.base], "closure": false }));
+    assert_eq!((&alone["outcome"], &alone["refused"][0]["rule"]), (&json!("refused"), &json!("closure")));
+    let dry = promote(json!({ "paths": both, "partial": true, "dry_run": true }));
+    assert_eq!((&dry["outcome"], &dry["decision"]), (&json!("partly"), &Value::Null));
+    let partly = promote(json!({ "paths": both, "partial": true }));
+    let mut expected = vec![good.base.clone(), library.base.clone()];
+    expected.sort();
+    assert_eq!((&partly["outcome"], &partly["admitted"]), (&json!("partly"), &json!(expected)));
+    assert_eq!(partly["refused"][0]["dependency_path"], json!([bad.base, debug.base]));
+    let unknown = promote(json!({ "paths": [Made::new("never-1.0", "n").base] }));
+    assert_eq!(unknown["refused"][0]["rule"], "in source");
+    // A withdrawn path takes no new dependents.
+    world.api("POST", "caches/staging/withdraw", &json!({ "path": library.base, "reason": "broken" }));
+    let late = Made::new("late-1.0", "late").needs(&library);
+    assert_eq!(late.put_nar(&world, &token).status, 201);
+    assert_eq!(late.put_narinfo(&world, &token, &late.narinfo(&world)).status, 409);
+    assert_eq!(world.api("GET", "views/vetted", &json!({}))["paths"], 0, "what its cache hides, a view hides");
+    assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+}
+
+#[test]
+fn a_flake_lock_stands_for_the_sources_of_its_inputs() {
+    let world = World::new();
+    let Some(nix) = Nix::new(&world, &world.token("staging", &["push"])) else { return };
+    std::fs::create_dir(world.path("source")).unwrap();
+    aux_io::file::replace(world.path("source/flake.nix"), b"{ outputs = _: { }; }").unwrap();
+    let source = world.path("source");
+    let source = source.to_str().unwrap();
+    let said = |program: &str, arguments: &[&str]| {
+        String::from_utf8(nix.run(program, arguments).stdout).unwrap().trim().to_owned()
+    };
+    let path = said("nix-store", &["--add-fixed", "--recursive", "sha256", source]);
+    let nar_hash = said("nix", &["hash", "path", source]);
+    nix.run("nix", &["copy", "--to", &world.url("staging"), &path]);
+    let lock = json!({ "version": 7, "root": "root", "nodes": {
+        "root": { "inputs": { "it": "it" } },
+        "it": { "locked": { "type": "github", "narHash": nar_hash } },
+    } });
+    let promoted = world.api("POST", "views/vetted/promote", &json!({ "lock": lock.to_string() }));
+    assert_eq!(promoted["outcome"], "promoted", "{promoted}");
+    assert_eq!(promoted["admitted"], json!([path.rsplit('/').next().unwrap()]));
+    let wrong = json!({ "lock": "{}" }).to_string();
+    let refused = world.ask("POST /-/api/1/views/vetted/promote", &world.admin, wrong.as_bytes());
+    assert_eq!((refused.status, &refused.json()["error"]), (422, &json!("lock")));
+}
