@@ -25,7 +25,7 @@ impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let records = Records::open(folder.path()).unwrap();
-        let mut make = |name: &str, source| {
+        let make = |name: &str, source| {
             let name = crate::names::SpaceName::parse(name).unwrap();
             let (keys, policy) = (Vec::new(), String::new());
             let new = super::NewSpace { name, source, anonymous: false, signs: false, keys, priority: 40, policy };
