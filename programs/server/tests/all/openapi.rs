@@ -1,4 +1,4 @@
-//! The OpenAPI document says what the server answers, and the server answers all that it says.
+//! The `OpenAPI` document says what the server answers, and the server answers all that it says.
 
 use std::path::Path;
 
