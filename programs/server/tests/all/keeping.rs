@@ -162,3 +162,14 @@ fn a_key_is_replaced_while_clients_know_the_old_one_or_the_new() {
     }
     assert_eq!(world.public_key, new.public().to_string());
 }
+
+#[test]
+fn told_to_stop_it_ends_with_zero_though_clients_are_idle() {
+    let mut world = World::new();
+    let _idle = std::net::TcpStream::connect(&world.listen).unwrap();
+    assert_eq!(world.ask("GET /-/health", "", b"").status, 200);
+    let mut child = world.take_child();
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
