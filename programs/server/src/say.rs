@@ -48,8 +48,9 @@ impl Serving<'_> {
              extra-substituters = http://{listen}/vetted\n  \
              extra-trusted-public-keys = {public_key}\n\
              \n\
-             Push to http://{listen}/staging; what is promoted from there is in http://{listen}/vetted. Both want a token,\n\
-             as password for this host in the file that `netrc-file` of nix.conf names.\n"
+             Push to http://{listen}/staging, promote with `aux cache promote`,\n\
+             and read from http://{listen}/vetted. Both want a token, as the\n\
+             password for this host in the file that `netrc-file` of nix.conf names.\n"
         ))
     }
 }

@@ -5,7 +5,7 @@ use aux_io::sqlite::rusqlite::{self, Transaction, params};
 use jiff::Timestamp;
 
 use super::decisions::{self, Decision};
-use super::{Actor, Records, SpaceRow, moment, optional, trail};
+use super::{Actor, Records, SpaceRow, moment, optional, trail, withdrawals};
 
 /// One edition of a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +136,7 @@ impl Records {
                     [view.number, path, edition],
                 )?;
             }
+            withdrawals::spread(transaction, view, actor)?;
             editing.edition = Some(edition);
             let subject = format!("to edition {wanted}");
             trail::write(transaction, actor, ("rollback", Some(&view.name)), (Some(&subject), Some(reason)))?;

@@ -153,6 +153,25 @@ fn a_withdrawn_path_hides_what_needs_it_in_the_cache_and_its_views() {
     assert_eq!(world.records.restore(&world.view, (hash(0), "path-0"), "", &at(61)).unwrap(), None);
 }
 
+#[test]
+fn an_edition_gone_back_to_brings_no_closure_with_a_hole() {
+    let world = World::new();
+    world.push(0, &[], 1);
+    world.push(1, &[0], 1);
+    world.promote(&[0]);
+    world.promote(&[1]);
+    let back = |number| world.records.roll_back(&world.view, To::Number(number), ("", false), &at(60)).unwrap();
+    back(1);
+    let named = (world.number(0), hash(0), "path-0");
+    assert_eq!(world.records.withdraw(&world.view, named, "why", &at(61)).unwrap(), []);
+    back(2);
+    assert_eq!(world.visible(&world.view), names(&[]));
+    let hidden = world.records.withdrawal(&world.view, hash(1)).unwrap().unwrap();
+    assert_eq!((hidden.because.as_deref(), &*hidden.reason), (Some("path-0"), "why"));
+    assert_eq!(world.records.restore(&world.view, (hash(0), "path-0"), "", &at(62)).unwrap().unwrap(), ["path-1"]);
+    assert_eq!(world.visible(&world.view), names(&[0, 1]));
+}
+
 /// xorshift: not random at all, which is what a test wants.
 struct Random(u64);
 

@@ -114,6 +114,26 @@ impl Records {
     }
 }
 
+/// Hides also what needs a hidden path and became part of the view after that was hidden: an edition gone back to.
+pub(super) fn spread(transaction: &Transaction<'_>, view: &SpaceRow, actor: &Actor) -> Result<(), rusqlite::Error> {
+    let mut named = transaction.prepare(
+        "SELECT path.number, path.base, withdrawal.reason FROM withdrawal JOIN path ON path.space = ?2 AND \
+         path.hash = withdrawal.hash WHERE withdrawal.space = ?1 AND withdrawal.because IS NULL",
+    )?;
+    let named: Vec<(i64, String, String)> = named
+        .query_map(params![view.number, view.source], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    for (number, base, reason) in named {
+        for (hash, dependent) in dependents(transaction, view, number)? {
+            transaction.execute(
+                "INSERT INTO withdrawal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![view.number, hash.0, dependent, reason, base, actor.now.as_second(), actor.by],
+            )?;
+        }
+    }
+    Ok(())
+}
+
 fn dependents(
     transaction: &Transaction<'_>,
     space: &SpaceRow,
