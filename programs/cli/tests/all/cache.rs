@@ -17,8 +17,10 @@ fn a_closure_is_pushed_promoted_withdrawn_and_explained() {
     let mut transcript = Vec::new();
     for command in [
         &format!("push {path} --to staging --root system --dry-run"),
+        &format!("push {path} --to staging --root system --dry-run --json"),
         &format!("push {path} --to staging --root system"),
         &format!("push {path} --to staging --root system"),
+        &format!("push {path} --to staging --root system --json"),
         &format!("why {path} --in vetted"),
         &format!("promote {path} --to vetted --dry-run"),
         &format!("promote {path} --to vetted --reason release-7"),
