@@ -162,6 +162,10 @@ pub const CACHE_CONNECTIONS_MAX: usize = 16_384;
 pub const CACHE_UPLOADS_MAX: usize = 32;
 /// Bytes of a NAR read from disk at once; smaller pieces cost a third of the speed.
 pub const CACHE_PIECE_BYTES: usize = 1 << 20;
+/// Pieces whose memory is kept for the next ones.
+pub const CACHE_PIECES_KEPT_MAX: usize = 48;
+/// Threads that wait for disks and clients: every upload has one while it lasts, the rest read.
+pub const CACHE_BLOCKING_THREADS_MAX: usize = CACHE_UPLOADS_MAX + 32;
 /// Store paths named in one request to a cache's interface.
 pub const CACHE_PATHS_MAX: usize = 200_000;
 /// Rows of one answer of a cache's interface.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aux_cache::{Cache, Server, Surroundings, serve};
+use aux_core::limits::CACHE_BLOCKING_THREADS_MAX;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use jiff::Timestamp;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -17,7 +18,10 @@ use crate::say::Serving;
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     let cache = Cache::open(&args.data, surroundings(args)).map_err(|error| error.to_string())?;
     raise_descriptors();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(CACHE_BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| format!("no threads to serve with: {error}"))?;
     runtime.block_on(listen(args, Arc::new(cache)))
 }

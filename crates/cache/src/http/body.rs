@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,9 +11,9 @@ use std::task::{Context, Poll, ready};
 use aux_core::limits::CACHE_PIECE_BYTES;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use rustix::buffer::spare_capacity;
-use rustix::io::{Errno, pread};
 use tokio::task::JoinHandle;
+
+use super::file_piece::FilePiece;
 
 /// What follows the head of an answer.
 pub(super) enum Body {
@@ -70,21 +71,11 @@ impl FileBody {
     }
 }
 
-/// So many bytes of a file, into memory that nobody clears first. A file that is shorter than it was gives an error, and
-/// never a shorter piece.
+/// So many bytes of a file. One that is shorter than it was gives an error, and never a shorter piece.
 fn read_exact(file: &File, start: u64, length: usize) -> io::Result<Bytes> {
-    let mut piece = Vec::with_capacity(length);
-    while piece.len() < length {
-        let position = start + piece.len() as u64;
-        match pread(file, spare_capacity(&mut piece), position) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    // The memory may be larger than was asked for, and then more was read.
-    piece.truncate(length);
-    Ok(Bytes::from(piece))
+    let mut piece = FilePiece::new(length);
+    file.read_exact_at(piece.as_mut(), start)?;
+    Ok(Bytes::from_owner(piece))
 }
 
 impl http_body::Body for Body {

@@ -6,8 +6,10 @@ mod body;
 mod cached;
 mod counters;
 mod failure;
+mod file_piece;
 mod metrics;
 mod page;
+
 mod range;
 mod request;
 mod route;
@@ -138,8 +140,8 @@ async fn connection(server: Arc<Server>, stream: TcpStream, mut stop: watch::Rec
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(CACHE_HEAD_SECONDS_MAX))
-        .max_buf_size(CACHE_HEAD_BYTES_MAX)
-        .pipeline_flush(true);
+        // `pipeline_flush` would take this bound away, and with it a slow client would have its NAR in our memory.
+        .max_buf_size(CACHE_HEAD_BYTES_MAX);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(watched), serve));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

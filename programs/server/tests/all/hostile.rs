@@ -112,6 +112,33 @@ fn no_name_leads_out_and_no_answer_tells_of_the_inside() {
 }
 
 #[test]
+fn clients_that_stop_reading_do_not_have_their_nars_in_the_servers_memory() {
+    const NAR_BYTES: usize = 64 << 20;
+    const CLIENTS: usize = 6;
+    let world = World::new();
+    let token = world.token("staging", &["push"]);
+    let path = Made::new("large-1.0", &"x".repeat(NAR_BYTES));
+    path.push(&world, &token);
+    let head = format!("GET /staging/{} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n", path.nar_url());
+    let clients: Vec<TcpStream> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = TcpStream::connect(&world.listen).unwrap();
+            client.write_all(head.as_bytes()).unwrap();
+            // So that the server is in the middle of it.
+            client.read_exact(&mut vec![0; NAR_BYTES / 8]).unwrap();
+            client
+        })
+        .collect();
+    // What it would read ahead it has read by the time it has answered these.
+    for _ in 0..200 {
+        assert_eq!(world.ask("GET /-/health", "", b"").status, 200);
+    }
+    let peak_bytes = world.peak_bytes();
+    assert!(peak_bytes < (NAR_BYTES * CLIENTS / 2) as u64, "{} MB", peak_bytes >> 20);
+    drop(clients);
+}
+
+#[test]
 fn a_head_that_does_not_end_and_a_body_that_breaks_off_harm_nobody() {
     let world = World::new();
     let token = world.token("staging", &["push"]);

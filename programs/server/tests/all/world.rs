@@ -52,6 +52,14 @@ impl World {
         self.child = Some(child);
     }
 
+    /// The most memory the server ever had, in bytes (`VmHWM` of proc(5)).
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let process = self.child.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     /// The server's process, for somebody who ends it while others use the world.
     pub(crate) fn take_child(&mut self) -> Child {
         self.child.take().unwrap()
