@@ -35,9 +35,11 @@
             "aux-cli"
             "--package"
             "aux-agent"
+            "--package"
+            "aux-server"
           ];
           postInstall = ''
-            for unit in ${./nix/units}/auxd*; do
+            for unit in ${./nix/units}/*.service ${./nix/units}/*.timer; do
               install -D --mode=644 "$unit" --target-directory=$out/lib/systemd/system
             done
             install -D --mode=644 ${./nix/units/user}/* --target-directory=$out/lib/systemd/user
@@ -75,6 +77,13 @@
         {
           imports = [ ./nix/module.nix ];
           services.aux.package = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system}.aux;
+        };
+
+      nixosModules.server =
+        { pkgs, lib, ... }:
+        {
+          imports = [ ./nix/server.nix ];
+          services.aux-server.package = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system}.aux;
         };
 
       apps = forEachSystem (pkgs: rec {

@@ -21,7 +21,8 @@ use crate::records::{Decision, Judgement, PathRow, SpaceRow};
 /// What is asked.
 #[derive(Debug, Clone)]
 pub struct Wish {
-    pub roots: Vec<PathHash>,
+    /// By hash, with the last part of the store path where the client named it whole.
+    pub roots: Vec<(PathHash, Option<String>)>,
     /// A `flake.lock`, for the sources it locks.
     pub lock: Option<String>,
     pub with_closure: bool,
@@ -145,22 +146,33 @@ impl Cache {
         let mut refused = Vec::new();
         let mut wanted = wish.roots.clone();
         if let Some(lock) = &wish.lock {
-            wanted.extend(self.locked(lock)?);
+            wanted.extend(self.locked(lock)?.into_iter().map(|hash| (hash, None)));
         }
+        let not_there = |path: String| Refusal {
+            path,
+            rule: "in source".to_owned(),
+            reason: format!("{} does not serve it", source.read().row.name),
+            dependency_path: Vec::new(),
+        };
         let mut numbers = Vec::new();
-        for hash in wanted {
+        let mut named = BTreeMap::new();
+        for (hash, base) in wanted {
             match source.read().path(hash) {
-                Some(path) => numbers.push(path.number),
-                None => refused.push(Refusal {
-                    path: hash.to_string(),
-                    rule: "in source".to_owned(),
-                    reason: format!("{} does not serve it", source.read().row.name),
-                    dependency_path: Vec::new(),
-                }),
+                Some(path) => {
+                    numbers.push(path.number);
+                    named.extend(base.map(|base| (hash, base)));
+                }
+                None => refused.push(not_there(base.unwrap_or_else(|| hash.to_string()))),
             }
         }
         let closure = self.records.closure(&numbers)?;
-        let is_root = |row: &PathRow| numbers.contains(&row.number);
+        // A name that only shares its hash with what is there is another path, which nobody has.
+        refused.extend(closure.iter().filter_map(|(row, _)| {
+            let base = named.get(&row.hash).filter(|base| **base != row.base)?;
+            Some(not_there(base.clone()))
+        }));
+        let is_root =
+            |row: &PathRow| numbers.contains(&row.number) && named.get(&row.hash).is_none_or(|base| *base == row.base);
         let mut found =
             Candidates { roots: BTreeSet::new(), rows: BTreeMap::new(), infos: Vec::new(), present: 0, refused };
         for (row, _) in closure {

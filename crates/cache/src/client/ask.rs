@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 
 use super::{ClientError, Refusal};
 
+/// Whoever accepts it is told why something was refused, also where Nix is told a status alone.
+const JSON: &str = "application/json";
 /// Where the interface for `aux cache` begins.
 const INTERFACE: &str = "-/api/1";
 
@@ -80,7 +82,7 @@ impl CacheClient {
         let has_body = !matches!(method, Method::Get | Method::Head | Method::Delete);
         let mut request = self.request(method, url.clone());
         if has_body {
-            request = request.header("content-type", "application/json");
+            request = request.header("content-type", JSON);
         }
         let bytes = checked(self.http.fetch(&request)?)?.body.into_bytes()?;
         let not_cache = || ClientError::NotCache { url: url.clone(), expected: schema };
@@ -110,14 +112,14 @@ impl CacheClient {
     /// Puts a whole body where Nix would.
     pub(super) fn put_bytes(&self, path: &str, body: &[u8], kind: &str) -> Result<(), ClientError> {
         let method = Method::Put { body: body.to_vec() };
-        let request = self.request(method, self.of_nix(path)?).header("content-type", kind);
+        let request = self.request(method, self.of_nix(path)?).header("content-type", kind).header("accept", JSON);
         checked(self.http.fetch(&request)?).map(drop)
     }
 
     /// Puts a body that is read as it goes out.
     pub(super) fn put_stream(&self, path: &str, body: &mut dyn Read, length_bytes: u64) -> Result<(), ClientError> {
         let request = self.request(Method::Put { body: Vec::new() }, self.of_nix(path)?);
-        let request = request.header("content-type", "application/x-nix-nar");
+        let request = request.header("content-type", "application/x-nix-nar").header("accept", JSON);
         checked(self.http.upload(&request, body, length_bytes)?).map(drop)
     }
 

@@ -25,6 +25,7 @@ use aux_core::limits::{
     CACHE_UPLOADS_MAX,
 };
 use hyper::body::Incoming;
+use hyper::header::ACCEPT;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
@@ -161,7 +162,8 @@ async fn respond(server: &Arc<Server>, request: Request<Incoming>) -> Answer {
     let number = server.requests.fetch_add(1, Ordering::Relaxed);
     let id = format!("{:x}-{number:x}", server.started);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let is_interface = path.starts_with("/-/api/");
+    let wants_document =
+        path.starts_with("/-/api/") || cached::header(request.headers(), &ACCEPT) == Some(answer::JSON);
     let answered = match Route::parse(&path) {
         None => Err(Failure::NotFound),
         Some(route) => dispatch(server, request, route).await,
@@ -171,7 +173,7 @@ async fn respond(server: &Arc<Server>, request: Request<Incoming>) -> Answer {
         Err(failure) => {
             server.counters.failures.add(u64::from(failure.status().is_server_error()));
             log(&id, &method, &path, &failure);
-            if is_interface { answer::error(&failure, &id) } else { answer::plain(&failure) }
+            if wants_document { answer::error(&failure, &id) } else { answer::plain(&failure) }
         }
     };
     answer::numbered(answer, &id)

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
+use crate::http::request;
 use crate::pushing::Made;
 use crate::world::World;
 
@@ -43,6 +44,11 @@ fn a_client_that_lies_about_hashes_sizes_references_or_names_commits_nothing() {
         assert_eq!((answer.status, answer.text()), (422, "Unprocessable Entity\n"), "{lie}");
     }
     assert_eq!(world.ask(&format!("GET /staging/{}.narinfo", path.hash), &token, b"").status, 404);
+    // Whoever accepts a document is told why.
+    let headers = [("Authorization", &*format!("Bearer {token}")), ("Accept", "application/json")];
+    let lie = good.replace(&format!("NarSize: {size}"), "NarSize: 1");
+    let told = request(&world.listen, &format!("PUT /staging/{}.narinfo", path.hash), &headers, lie.as_bytes());
+    assert_eq!((told.status, &told.json()["error"]), (422, &json!("size-mismatch")));
     assert_eq!(path.put_narinfo(&world, &token, &good).status, 201);
     // What is there is not replaced by something else.
     let changed = good.replace("References: ", &format!("References: {}", other.base));

@@ -9,6 +9,7 @@ mod hostile;
 mod http;
 mod keeping;
 mod kills;
+mod module;
 mod nix;
 mod openapi;
 mod page;

@@ -173,6 +173,9 @@ fn a_part_is_promoted_only_where_that_is_wanted_and_never_a_closure_with_a_hole(
     assert_eq!(partly["refused"][0]["dependency_path"], json!([bad.base, debug.base]));
     let unknown = promote(json!({ "paths": [Made::new("never-1.0", "n").base] }));
     assert_eq!(unknown["refused"][0]["rule"], "in source");
+    let other = format!("{}-other-1.0", good.hash);
+    let misnamed = promote(json!({ "paths": [other], "dry_run": true }));
+    assert_eq!((&misnamed["refused"][0]["path"], &misnamed["outcome"]), (&json!(other), &json!("refused")));
     // A withdrawn path takes no new dependents.
     world.api("POST", "caches/staging/withdraw", &json!({ "path": library.base, "reason": "broken" }));
     let late = Made::new("late-1.0", "late").needs(&library);

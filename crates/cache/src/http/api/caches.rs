@@ -188,6 +188,12 @@ pub(super) fn path_hash(text: &str) -> Result<PathHash, Failure> {
     PathHash::parse(hash).ok_or_else(|| Failure::refused("name", format!("`{text}` is no store path")))
 }
 
+/// The last part of a store path, where more of it than the hash is named.
+pub(super) fn path_name(text: &str) -> Option<String> {
+    let base = text.rsplit('/').next().unwrap_or(text);
+    base.contains('-').then(|| base.to_owned())
+}
+
 fn public_keys(texts: &[String]) -> Result<Vec<String>, Failure> {
     let key = |text: &String| match PublicKey::parse(text) {
         Ok(key) => Ok(key.to_string()),

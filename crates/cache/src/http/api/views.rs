@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::caches::{path_hash, space_name};
+use super::caches::{path_hash, path_name, space_name};
 use super::{Call, Failure, Reply, ok, reply};
 use crate::access::Right;
 use crate::cache::PRIORITY;
@@ -165,7 +165,11 @@ impl Call {
             return Err(Failure::malformed("neither `paths` nor `lock` names anything"));
         }
         let wish = Wish {
-            roots: wanted.paths.iter().map(|path| path_hash(path)).collect::<Result<_, _>>()?,
+            roots: wanted
+                .paths
+                .iter()
+                .map(|path| path_hash(path).map(|hash| (hash, path_name(path))))
+                .collect::<Result<_, _>>()?,
             lock: wanted.lock,
             with_closure: wanted.closure,
             is_partial: wanted.partial,

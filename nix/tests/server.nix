@@ -1,0 +1,38 @@
+# What nix/server.nix makes of a machine's configuration, for programs/server/tests/all/module.rs to compare.
+{ configuration }:
+let
+  modules = import ./modules.nix;
+  inherit (modules.lib) mkOption types;
+  any = mkOption {
+    type = types.anything;
+    default = { };
+  };
+  list = mkOption {
+    type = types.listOf types.anything;
+    default = [ ];
+  };
+  # As much of NixOS as the module touches.
+  nixos = {
+    options = {
+      environment.systemPackages = list;
+      systemd.packages = list;
+      systemd.services = any;
+    };
+  };
+  aux = {
+    name = "aux";
+    outPath = "/nix/store/00000000000000000000000000000000-aux";
+  };
+  config = modules.evaluate {
+    pkgs = { inherit aux; };
+    modules = [
+      (_: nixos)
+      (import ../server.nix)
+      configuration
+    ];
+  };
+in
+{
+  services = config.systemd.services;
+  packages = map (package: package.name) config.systemd.packages;
+}

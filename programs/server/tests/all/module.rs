@@ -1,0 +1,51 @@
+//! The NixOS module, evaluated by a real nix in a module system of our own; what it starts, the server must understand.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::corpora::in_ci;
+
+#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "nix itself evaluates the module")]
+fn evaluated(configuration: &str) -> Option<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nix/tests/server.nix").canonicalize().unwrap();
+    let expression = format!("import {} {{ configuration = {configuration}; }}", module.display());
+    let output = Command::new("nix-instantiate")
+        .args(["--readonly-mode", "--eval", "--strict", "--json", "-E", &expression])
+        .env("HOME", folder.path())
+        .env("NIX_STATE_DIR", folder.path().join("state"))
+        .output();
+    let Ok(output) = output else {
+        assert!(!in_ci(), "nix-instantiate is not installed");
+        eprintln!("skipped: no nix-instantiate; `apt-get install nix-bin` would bring it");
+        return None;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the server itself says which options it has")]
+fn a_machine_that_enables_it_starts_the_server_with_options_it_has() {
+    let configuration =
+        r#"{ services.aux-server = { enable = true; listen = "[::1]:81"; feed = "/srv/feed.auxdb"; }; }"#;
+    let Some(made) = evaluated(configuration) else { return };
+    assert_eq!(made["packages"], json!(["aux"]));
+    let unit = &made["services"]["aux-server"];
+    assert_eq!(unit["wantedBy"], json!(["multi-user.target"]));
+    assert_eq!(unit["serviceConfig"]["ExecStart"][0], "");
+    let started = unit["serviceConfig"]["ExecStart"][1].as_str().unwrap();
+    assert!(started.ends_with(" --listen [::1]:81 --store-dir /nix/store --feed /srv/feed.auxdb"), "{started}");
+    // `--help` ends what is well-formed before it begins.
+    let arguments = started.split(' ').skip(1).chain(["--help"]);
+    let helped = Command::new(env!("CARGO_BIN_EXE_aux-server")).args(arguments).output().unwrap();
+    assert!(helped.status.success(), "{}", String::from_utf8_lossy(&helped.stderr));
+}
+
+#[test]
+fn a_machine_that_does_not_enable_it_is_left_alone() {
+    let Some(made) = evaluated("{ }") else { return };
+    assert_eq!(made, json!({ "services": {}, "packages": [] }));
+}
