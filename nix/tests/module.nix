@@ -2,15 +2,8 @@
 { configuration }:
 let
   modules = import ./modules.nix;
+  inherit (modules) any list;
   inherit (modules.lib) mkOption types;
-  any = mkOption {
-    type = types.anything;
-    default = { };
-  };
-  list = mkOption {
-    type = types.listOf types.anything;
-    default = [ ];
-  };
   # As much of NixOS as the module touches.
   nixos =
     { pkgs, ... }:

@@ -127,6 +127,16 @@ in
 {
   inherit lib;
 
+  # Options of NixOS that a module only sets: whatever it puts there, merged.
+  any = lib.mkOption {
+    type = types.anything;
+    default = { };
+  };
+  list = lib.mkOption {
+    type = types.listOf types.anything;
+    default = [ ];
+  };
+
   # Evaluates modules: functions of { config, lib, pkgs }, or sets.
   evaluate =
     { modules, pkgs }:

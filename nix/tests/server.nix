@@ -2,15 +2,7 @@
 { configuration }:
 let
   modules = import ./modules.nix;
-  inherit (modules.lib) mkOption types;
-  any = mkOption {
-    type = types.anything;
-    default = { };
-  };
-  list = mkOption {
-    type = types.listOf types.anything;
-    default = [ ];
-  };
+  inherit (modules) any list;
   # As much of NixOS as the module touches.
   nixos = {
     options = {

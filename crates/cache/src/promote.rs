@@ -127,7 +127,7 @@ impl Cache {
             reason: wish.reason.clone(),
             outcome: outcome.to_owned(),
             edition: None,
-            policy: blake3::hash(row.policy.as_bytes()).to_hex().to_string(),
+            policy: row.policy_digest(),
             feed,
             judgements,
         };

@@ -24,6 +24,13 @@ pub struct SpaceRow {
     pub policy: String,
 }
 
+impl SpaceRow {
+    /// Names the policy in decisions and in the trail: BLAKE3, hexadecimal.
+    pub(crate) fn policy_digest(&self) -> String {
+        blake3::hash(self.policy.as_bytes()).to_hex().to_string()
+    }
+}
+
 /// How a new cache or view is set up.
 #[derive(Debug, Clone)]
 pub(crate) struct NewSpace {

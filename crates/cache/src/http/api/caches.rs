@@ -47,7 +47,8 @@ struct NewCache {
     priority: u32,
 }
 
-fn priority() -> u32 {
+/// Of a cache or view for which none was asked.
+pub(super) fn priority() -> u32 {
     PRIORITY
 }
 

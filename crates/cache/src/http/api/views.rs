@@ -6,10 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::caches::{path_hash, path_name, space_name};
+use super::caches::{path_hash, path_name, priority, space_name};
 use super::{Call, Failure, Reply, ok, reply};
 use crate::access::Right;
-use crate::cache::PRIORITY;
 use crate::catalogue::SharedSpace;
 use crate::names::label;
 use crate::policy::Policy;
@@ -27,10 +26,6 @@ struct NewView {
     anonymous: bool,
     #[serde(default = "priority")]
     priority: u32,
-}
-
-fn priority() -> u32 {
-    PRIORITY
 }
 
 #[derive(Deserialize)]
@@ -148,7 +143,7 @@ impl Call {
         let _views = self.cache.changing_views();
         let mut row = view.row();
         row.policy = wanted.policy;
-        let what = format!("policy {}", blake3::hash(row.policy.as_bytes()).to_hex());
+        let what = format!("policy {}", row.policy_digest());
         self.cache.records.change_space(&row, &self.cache.actor(&self.caller), &what)?;
         self.cache.reload(&row)?;
         self.cache.judge_view(&view)?;
