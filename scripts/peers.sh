@@ -20,6 +20,13 @@ git|git
 tmux|tmux
 xz|xz-utils
 openssl|openssl
+clevis|clevis
+clevis-decrypt-tpm2|clevis-tpm2
+jose|jose
+socat|socat
+swtpm|swtpm
+swtpm_setup|swtpm-tools
+tpm2_createpolicy|tpm2-tools
 zsh|zsh
 fish|fish
 dbus-daemon|dbus-daemon
@@ -33,6 +40,8 @@ while IFS='|' read -r program package; do
     [[ -n $program ]] || continue
     command -v "$program" >/dev/null || missing+=("$package")
 done <<<"$peers"
+# tangd stands where no path leads.
+[[ -x /usr/libexec/tangd ]] || missing+=(tang)
 # The schemas' checker lives in a virtual environment; Debian splits that part of Python off.
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 python3 -c 'import yaml' 2>/dev/null || missing+=(python3-yaml)

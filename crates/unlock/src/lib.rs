@@ -1,0 +1,5 @@
+//! Slots that give a machine its key back: TPM, tang, passphrase, recovery key, and thresholds of them.
+
+pub mod memory;
+pub mod random;
+pub mod tang;

@@ -1,0 +1,7 @@
+//! The room against the real programs: tangd, clevis, a TPM in software and its tools.
+#![cfg(test)]
+
+mod surroundings;
+mod tang;
+#[path = "../../../../tests/support/tang.rs"]
+mod tang_server;
