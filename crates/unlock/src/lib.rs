@@ -3,3 +3,4 @@
 pub mod memory;
 pub mod random;
 pub mod tang;
+pub mod tpm;

@@ -14,6 +14,8 @@ use zeroize::Zeroize;
 
 /// How many bytes one secret may have: a page of every machine that we run on.
 pub const SECRET_BYTES_MAX: usize = 4096;
+/// The same as a file's length.
+const PAGE_LENGTH: libc::off_t = 4096;
 
 /// Secret bytes on a page of their own. It has neither `Debug` nor `Display` nor `Clone`.
 pub struct SecretBytes {
@@ -131,7 +133,7 @@ fn secret_page() -> Option<NonNull<u8>> {
     let descriptor = i32::try_from(descriptor).ok().filter(|descriptor| *descriptor >= 0)?;
     // SAFETY: the descriptor was opened just now; a mapping outlives the descriptor it was made from.
     let page = unsafe {
-        let is_sized = libc::ftruncate(descriptor, SECRET_BYTES_MAX as libc::off_t) == 0;
+        let is_sized = libc::ftruncate(descriptor, PAGE_LENGTH) == 0;
         let page = if is_sized { map(descriptor, libc::MAP_SHARED).ok() } else { None };
         libc::close(descriptor);
         page

@@ -124,7 +124,7 @@ impl Field {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong("the prime is not in base64url"))?;
         let bytes: [u8; NUMBER_BYTES] = bytes.try_into().map_err(|_| wrong("the prime has not 256 bits"))?;
         let prime = U256::from_be_bytes(bytes);
-        if !bool::from(prime.bit_vartime(0)) {
+        if !prime.bit_vartime(0) {
             return Err(wrong("the prime is even"));
         }
         Ok(Self { modulus: DynResidueParams::new(&prime), prime })

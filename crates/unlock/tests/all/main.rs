@@ -2,6 +2,9 @@
 #![cfg(test)]
 
 mod surroundings;
+#[path = "../../../../tests/support/swtpm.rs"]
+mod swtpm;
 mod tang;
 #[path = "../../../../tests/support/tang.rs"]
 mod tang_server;
+mod tpm;
