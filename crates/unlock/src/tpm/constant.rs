@@ -48,7 +48,6 @@ pub(super) const COUNTER_WRITTEN: u32 = 1 << 29;
 pub(super) const AT_MOST: u16 = 0x0009;
 
 /// Command codes.
-pub(super) const EVICT_CONTROL: u32 = 0x0000_0120;
 pub(super) const NV_DEFINE_SPACE: u32 = 0x0000_012A;
 pub(super) const CREATE_PRIMARY: u32 = 0x0000_0131;
 pub(super) const NV_INCREMENT: u32 = 0x0000_0134;

@@ -10,14 +10,18 @@ pub(super) type Digest = [u8; DIGEST_BYTES];
 /// SHA-256 of several parts.
 pub(super) fn digest(parts: &[&[u8]]) -> Digest {
     let mut context = Context::new(&SHA256);
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     array(context.finish().as_ref())
 }
 
 /// HMAC-SHA-256 of several parts.
 pub(super) fn hmac(key: &[u8], parts: &[&[u8]]) -> Digest {
     let mut context = hmac::Context::with_key(&hmac::Key::new(HMAC_SHA256, key));
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     array(context.sign().as_ref())
 }
 

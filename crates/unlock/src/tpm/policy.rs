@@ -1,7 +1,7 @@
 //! Policies: what must hold so that a TPM gives something back, the digest that says so, and satisfying one.
 //!
-//! The digest is computed here, so that a policy can be made where no TPM is (part 3, sections on PolicyPCR, PolicyNV and
-//! PolicyAuthorize); the TPM computes the same when the conditions hold.
+//! The digest is computed here, so that a policy can be made where no TPM is (part 3, sections on `PolicyPCR`, `PolicyNV` and
+//! `PolicyAuthorize`); the TPM computes the same when the conditions hold.
 
 use std::collections::BTreeMap;
 

@@ -60,11 +60,6 @@ impl Point {
         let encoded = self.projective()?.to_affine().to_encoded_point(true);
         encoded.as_bytes().try_into().map_err(|_| TpmError::Point)
     }
-
-    /// SEC 1's uncompressed form.
-    pub(super) fn uncompressed(&self) -> Vec<u8> {
-        [&[4], self.x.as_slice(), self.y.as_slice()].concat()
-    }
 }
 
 /// The template of the storage root key: ECC on P-256, as the TCG's provisioning guidance has it.
@@ -134,11 +129,4 @@ pub(super) fn point_of(area: &[u8]) -> Result<Point, Short> {
 /// Whether the area is that of an RSA key.
 pub(super) fn is_rsa(area: &[u8]) -> bool {
     Reader::new(area).u16() == Ok(ALG_RSA)
-}
-
-/// The policy that guards an object, from its public area.
-pub(super) fn policy_of(area: &[u8]) -> Result<&[u8], Short> {
-    let mut reader = Reader::new(area);
-    reader.bytes(8)?;
-    reader.sized()
 }

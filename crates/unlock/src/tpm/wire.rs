@@ -11,7 +11,7 @@ pub(super) struct Reader<'bytes>(&'bytes [u8]);
 /// What ends before it should, or says a length that it has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it ends too early")]
-pub struct Short;
+pub(super) struct Short;
 
 impl Writer {
     pub(super) fn new() -> Self {

@@ -1,6 +1,8 @@
 //! The room against the real programs: tangd, clevis, a TPM in software and its tools.
 #![cfg(test)]
 
+mod failures;
+mod slots;
 mod surroundings;
 #[path = "../../../../tests/support/swtpm.rs"]
 mod swtpm;

@@ -130,7 +130,7 @@ fn our_digests_are_those_of_tpm2_tools_and_of_the_tpm() {
     let bound = CounterBound { index: COUNTER, most: value + 3 };
     let statement = now(&address, &[7], Some(bound));
     assert_eq!(tpm::trial(&address, &statement, &random()).unwrap(), statement.digest());
-    fs::write(folder.path().join("operand"), (value + 3).to_be_bytes()).unwrap();
+    aux_io::file::replace(folder.path().join("operand"), &(value + 3).to_be_bytes()).unwrap();
     swtpm.tool(folder.path(), "tpm2_startauthsession -Q -S session");
     swtpm.tool(folder.path(), "tpm2_policypcr -Q -S session -l sha256:7 -L first");
     swtpm.tool(folder.path(), "tpm2_policynv -Q -S session -i operand 0x1500020 ule -L both");
