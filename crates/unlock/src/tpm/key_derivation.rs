@@ -5,10 +5,10 @@ use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use zeroize::Zeroizing;
 
 pub(super) const DIGEST_BYTES: usize = 32;
-pub(super) type Digest = [u8; DIGEST_BYTES];
+pub(crate) type Digest = [u8; DIGEST_BYTES];
 
 /// SHA-256 of several parts.
-pub(super) fn digest(parts: &[&[u8]]) -> Digest {
+pub(crate) fn digest(parts: &[&[u8]]) -> Digest {
     let mut context = Context::new(&SHA256);
     for part in parts {
         context.update(part);
@@ -17,7 +17,7 @@ pub(super) fn digest(parts: &[&[u8]]) -> Digest {
 }
 
 /// HMAC-SHA-256 of several parts.
-pub(super) fn hmac(key: &[u8], parts: &[&[u8]]) -> Digest {
+pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> Digest {
     let mut context = hmac::Context::with_key(&hmac::Key::new(HMAC_SHA256, key));
     for part in parts {
         context.update(part);

@@ -22,7 +22,9 @@ pub use error::TpmError;
 pub use policy::{CounterBound, Statement};
 pub use seal::{Policy, SealError, SignedPolicy, TpmObject, exchange, make_key, public_key, seal, unseal};
 
+pub(crate) use key_derivation::{digest, hmac};
 pub(crate) use object::Wrapped;
+pub(crate) use public::uncompressed;
 pub(crate) use register::REGISTERS;
 
 use crate::random::Randomness;

@@ -62,6 +62,12 @@ impl Point {
     }
 }
 
+/// SEC 1's uncompressed form of a point in either.
+pub(crate) fn uncompressed(sec1: &[u8]) -> Result<Vec<u8>, TpmError> {
+    let point = Point::of_sec1(sec1)?;
+    Ok([&[4], point.x.as_slice(), point.y.as_slice()].concat())
+}
+
 /// The template of the storage root key: ECC on P-256, as the TCG's provisioning guidance has it.
 pub(super) fn storage_root_template() -> Vec<u8> {
     let attributes = FIXED_TPM | FIXED_PARENT | SENSITIVE_DATA_ORIGIN | USER_WITH_AUTH | NO_DA | RESTRICTED | DECRYPTS;

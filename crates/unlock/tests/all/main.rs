@@ -6,6 +6,7 @@ mod slots;
 mod surroundings;
 #[path = "../../../../tests/support/swtpm.rs"]
 mod swtpm;
+mod tag;
 mod tang;
 #[path = "../../../../tests/support/tang.rs"]
 mod tang_server;
