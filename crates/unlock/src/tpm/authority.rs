@@ -36,6 +36,8 @@ enum Signer {
 pub enum AuthorityError {
     #[error("not a private key on P-256 or of RSA in PKCS #8")]
     Key,
+    #[error("not a public key on P-256 or of RSA in PEM, as `openssl pkey -pubout` writes it")]
+    Public,
     #[error("the key does not sign")]
     Signing,
 }
@@ -76,7 +78,35 @@ impl PolicySigner {
     }
 }
 
+/// Everything in front of the point in a `SubjectPublicKeyInfo` on P-256 (RFC 5480).
+const P256_PREFIX: &[u8] =
+    b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
+/// What names RSA in one (RFC 3279).
+const RSA_ALGORITHM: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+
 impl PolicyKey {
+    /// Reads a public key as `openssl pkey -pubout` writes it.
+    pub fn of_pem(text: &[u8]) -> Result<Self, AuthorityError> {
+        let block = pem::parse(text).ok().filter(|block| block.tag() == "PUBLIC KEY");
+        let block = block.ok_or(AuthorityError::Public)?;
+        let der = block.contents();
+        if let Some(point) = der.strip_prefix(P256_PREFIX) {
+            let point = Point::of_sec1(point).map_err(|_| AuthorityError::Public)?;
+            return Ok(Self { area: signing_area_p256(&point) });
+        }
+        let rsa = || {
+            let mut reader = Reader::new(der);
+            let header = |reader: &mut Reader<'_>, tag: u8| (reader.bytes(2).ok()? == [tag, 0x82]).then_some(());
+            header(&mut reader, 0x30)?;
+            let mut sequence = Reader::new(reader.sized().ok()?);
+            (sequence.bytes(RSA_ALGORITHM.len()).ok()? == RSA_ALGORITHM).then_some(())?;
+            header(&mut sequence, 0x03)?;
+            modulus(sequence.sized().ok()?.strip_prefix(&[0])?)
+        };
+        let area = signing_area_rsa(rsa().ok_or(AuthorityError::Public)?);
+        Ok(Self { area })
+    }
+
     pub(crate) fn of_area(area: Vec<u8>) -> Self {
         Self { area }
     }

@@ -1,5 +1,7 @@
 //! Sealing a secret to this TPM, and getting it back while its policy holds.
 
+use std::fmt;
+
 use aux_core::hexadecimal;
 use aux_io::tpm::TpmAddress;
 use zeroize::Zeroizing;
@@ -60,6 +62,32 @@ pub enum SealError {
     NoneHolds { reasons: Vec<String> },
     #[error("policy {name} is not signed by key {key}")]
     Signature { name: String, key: String },
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Measured(statement) => write!(f, "{statement}"),
+            Self::Signed { key, .. } => write!(f, "what policy key {} signs", key.fingerprint()),
+        }
+    }
+}
+
+impl fmt::Display for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let registers: Vec<String> = self.registers.keys().map(u8::to_string).collect();
+        write!(f, "PCR {}", registers.join(", "))?;
+        match self.counter {
+            Some(CounterBound { index, most }) => write!(f, " and counter {index:#010x} up to {most}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl TpmObject {
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
 }
 
 impl Policy {
