@@ -1,4 +1,4 @@
-//! Real tang servers for tests: `tangd` for each connection, as systemd or socat would start it, and clevis beside it.
+//! Real tang servers for tests: `tangd` for each connection, as systemd or socat would start it.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +12,6 @@ use std::thread;
 
 const TANGD: &str = "/usr/libexec/tangd";
 const KEYGEN: &str = "/usr/libexec/tangd-keygen";
-const ROTATE: &str = "/usr/libexec/tangd-rotate-keys";
 
 /// A server with keys of its own on a port of its own, until it is dropped.
 pub(crate) struct Tang {
@@ -65,7 +64,7 @@ impl Tang {
 
     /// The thumbprint of the signing key, as `tang-show-keys` shows it.
     pub(crate) fn thumbprint(&self) -> String {
-        let keys = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let keys = fs::read_dir(self.folder()).unwrap().map(|entry| entry.unwrap().path());
         let is_signing = |path: &PathBuf| {
             let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             !is_hidden && fs::read_to_string(path).unwrap().contains("ES512")
@@ -75,27 +74,9 @@ impl Tang {
         String::from_utf8(shown).unwrap().trim().to_owned()
     }
 
-    /// Retires the keys: they still recover, and are no longer advertised.
-    pub(crate) fn rotate(&self) {
-        output(command(ROTATE).arg("-d").arg(self.folder.path()), b"");
-    }
-
-    /// Throws all keys away and makes others.
-    pub(crate) fn replace_keys(&self) {
-        for entry in fs::read_dir(self.folder.path()).unwrap() {
-            fs::remove_file(entry.unwrap().path()).unwrap();
-        }
-        output(command(KEYGEN).arg(self.folder.path()), b"");
-    }
-
-    /// `clevis encrypt tang`, with this server's own thumbprint.
-    pub(crate) fn clevis_encrypt(&self, plain: &[u8]) -> String {
-        clevis(&["encrypt", "tang", &self.pin()], plain)
-    }
-
-    /// The pin of this server in clevis's settings.
-    pub(crate) fn pin(&self) -> String {
-        format!(r#"{{"url":"{}","thp":"{}"}}"#, self.url(), self.thumbprint())
+    /// Where its keys are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 }
 
@@ -105,11 +86,6 @@ impl Drop for Tang {
         // Wakes the listener, which then closes its port.
         drop(TcpStream::connect(self.address));
     }
-}
-
-/// Runs clevis with something on standard input.
-pub(crate) fn clevis(arguments: &[&str], input: &[u8]) -> String {
-    String::from_utf8(output(command("/usr/bin/clevis").args(arguments), input)).unwrap()
 }
 
 fn serve(keys: &Path, stream: TcpStream) {

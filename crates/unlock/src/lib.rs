@@ -5,6 +5,8 @@
 
 mod add;
 mod attempt;
+#[cfg(test)]
+mod hostile;
 mod key;
 pub mod lint;
 pub mod memory;

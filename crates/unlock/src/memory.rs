@@ -185,6 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn a_hardened_process_leaves_no_core_and_lets_nobody_look() {
+        harden_process().unwrap();
+        let limit = rustix::process::getrlimit(Resource::Core);
+        assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
+        assert_eq!(rustix::process::dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
+
+    #[test]
     fn equal_secrets_are_the_same_and_a_page_is_the_most() {
         let secret = |text: &str| SecretBytes::take(&mut text.as_bytes().to_vec()).unwrap();
         assert!(secret("a").is_same(&secret("a")));

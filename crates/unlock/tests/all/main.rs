@@ -1,7 +1,9 @@
 //! The room against the real programs: tangd, clevis, a TPM in software and its tools.
 #![cfg(test)]
 
+mod clevis;
 mod failures;
+mod golden;
 mod slots;
 mod surroundings;
 #[path = "../../../../tests/support/swtpm.rs"]

@@ -31,7 +31,12 @@ mod help;
 mod http_server;
 mod labels;
 mod publisher;
+mod secret_slot;
 mod store;
+#[path = "../../../../tests/support/swtpm.rs"]
+mod swtpm;
+#[path = "../../../../tests/support/tang.rs"]
+mod tang_server;
 mod team;
 mod tidy;
 mod waivers;

@@ -20,7 +20,13 @@ const REFERENCE: &str = "aux";
 
 /// Make a slot. The first makes the file and a new key; every other is added once a slot that is there has opened.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("kind").required(true).multiple(true).args(["tpm2", "policy_key", "tang", "new_passphrase_file", "recovery"]))]
+#[command(
+    override_usage = "aux secret slot add [OPTIONS] SLOT",
+    group = clap::ArgGroup::new("kind")
+        .required(true)
+        .multiple(true)
+        .args(["tpm2", "policy_key", "tang", "new_passphrase_file", "recovery"])
+)]
 pub(crate) struct Args {
     /// What to call it.
     #[arg(value_name = "SLOT")]

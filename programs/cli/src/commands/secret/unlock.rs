@@ -77,12 +77,16 @@ fn unlock(args: &Args, output: &PathBuf, ui: &mut Ui) -> Result<u8, Failure> {
     let opened = open(&slots, &surroundings).map_err(|error| failure(&error))?;
     let mut text = opened.key.identity_text().map_err(Failure::new)?;
     text.push('\n');
-    file::create_private(output, text.as_bytes())?;
+    if output.exists() {
+        return Err(Failure::new(format!("{}: it exists already, and is left as it is", output.display())));
+    }
+    // First closed, then handed out: a key that is out while the TPM would give it once more was worth less.
     if let Some(register) = args.close {
-        let address =
-            surroundings.tpm.as_ref().ok_or_else(|| Failure::new("there is no TPM whose PCR could be closed"))?;
+        let missing = || Failure::new("there is no TPM whose PCR could be closed");
+        let address = surroundings.tpm.as_ref().ok_or_else(missing)?;
         tpm::extend(address, register, CLOSED, &surroundings.random).map_err(Failure::new)?;
     }
+    file::create_private(output, text.as_bytes())?;
     if args.reach.json {
         let answer = OpenedDocument {
             schema: "aux.secret-unlocked/1",
