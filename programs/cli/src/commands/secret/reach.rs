@@ -168,7 +168,7 @@ pub(super) fn passphrase(path: &Path) -> Result<SecretBytes, Failure> {
     Ok(taken)
 }
 
-/// The operating system's own.
+/// The kernel's own, which waits until it is seeded.
 fn randomness() -> Randomness {
-    Randomness::new(|bytes| aws_lc_rs::rand::fill(bytes).map_err(|_| std::io::ErrorKind::Other.into()))
+    Randomness::new(|bytes| getrandom::fill(bytes).map_err(std::io::Error::other))
 }
