@@ -4,6 +4,7 @@
 mod clevis;
 mod failures;
 mod golden;
+mod image;
 mod slots;
 mod surroundings;
 #[path = "../../../../tests/support/swtpm.rs"]
@@ -13,3 +14,5 @@ mod tang;
 #[path = "../../../../tests/support/tang.rs"]
 mod tang_server;
 mod tpm;
+mod waiting;
+mod wire;
