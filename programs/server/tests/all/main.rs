@@ -1,6 +1,7 @@
 //! The server as a process, with a real Nix as its client.
 #![cfg(test)]
 
+mod browser;
 #[expect(dead_code, reason = "real inventories are for other packages' tests")]
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
@@ -13,6 +14,7 @@ mod module;
 mod nix;
 mod openapi;
 mod page;
+mod page_in_a_browser;
 mod pushing;
 mod units;
 mod views;
