@@ -9,6 +9,7 @@ use crate::objects::ObjectError;
 use crate::promote::PromoteError;
 use crate::push::PutError;
 use crate::receive::ReceiveError;
+use crate::records::RecordsError;
 
 /// A request that failed. `Internal` and `NoSpace` carry what goes to the log alone.
 #[derive(Debug)]
@@ -40,6 +41,10 @@ pub(super) enum Failure {
     },
     Slow,
     Busy,
+    /// The database is away; what is in memory is served meanwhile.
+    Away {
+        detail: String,
+    },
     NoSpace {
         detail: String,
     },
@@ -61,7 +66,7 @@ impl Failure {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Away { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -82,6 +87,7 @@ impl Failure {
             Self::Range { .. } => "range",
             Self::Slow => "slow",
             Self::Busy => "busy",
+            Self::Away { .. } => "away",
             Self::NoSpace { .. } => "no-space",
             Self::Internal { .. } => "internal",
         }
@@ -100,6 +106,7 @@ impl Failure {
             | Self::Range { .. }
             | Self::Slow
             | Self::Busy
+            | Self::Away { .. }
             | Self::NoSpace { .. }
             | Self::Internal { .. } => None,
         }
@@ -108,7 +115,7 @@ impl Failure {
     /// What the log is told besides.
     pub(super) fn logged(&self) -> Option<&str> {
         match self {
-            Self::NoSpace { detail } | Self::Internal { detail } => Some(detail),
+            Self::Away { detail } | Self::NoSpace { detail } | Self::Internal { detail } => Some(detail),
             _ => self.told(),
         }
     }
@@ -131,22 +138,30 @@ impl From<AccessError> for Failure {
     }
 }
 
-impl From<DatabaseError> for Failure {
-    fn from(error: DatabaseError) -> Self {
+impl From<RecordsError> for Failure {
+    fn from(error: RecordsError) -> Self {
         let detail = error.to_string();
         match error {
-            DatabaseError::Full { .. } => Self::NoSpace { detail },
-            DatabaseError::Busy { .. } => {
+            RecordsError::Embedded(DatabaseError::Full { .. }) | RecordsError::Full { .. } => Self::NoSpace { detail },
+            RecordsError::Embedded(DatabaseError::Busy { .. }) | RecordsError::Busy { .. } => {
                 tracing::warn!("{detail}");
                 Self::Busy
             }
-            DatabaseError::Create { .. }
-            | DatabaseError::Newer { .. }
-            | DatabaseError::Foreign { .. }
-            | DatabaseError::Damaged { .. }
-            | DatabaseError::ReadOnly { .. }
-            | DatabaseError::Migration { .. }
-            | DatabaseError::Query { .. } => Self::Internal { detail },
+            RecordsError::Away { .. } => Self::Away { detail },
+            RecordsError::Embedded(
+                DatabaseError::Create { .. }
+                | DatabaseError::Newer { .. }
+                | DatabaseError::Foreign { .. }
+                | DatabaseError::Damaged { .. }
+                | DatabaseError::ReadOnly { .. }
+                | DatabaseError::Migration { .. }
+                | DatabaseError::Query { .. },
+            )
+            | RecordsError::Refused { .. }
+            | RecordsError::Newer { .. }
+            | RecordsError::Foreign { .. }
+            | RecordsError::Query { .. }
+            | RecordsError::Unreadable { .. } => Self::Internal { detail },
         }
     }
 }
@@ -158,6 +173,7 @@ impl From<PromoteError> for Failure {
             PromoteError::NoView => Self::refused("no-view", detail),
             PromoteError::Lock(_) => Self::refused("lock", detail),
             PromoteError::Name(_) => Self::Forbidden,
+            PromoteError::Interrupted => Self::Away { detail },
             PromoteError::Policy(_) | PromoteError::NarInfo(_) => Self::Internal { detail },
             PromoteError::Database(error) => error.into(),
         }

@@ -13,7 +13,10 @@ mod module;
 mod nix;
 mod openapi;
 mod page;
+#[path = "../../../../tests/support/postgres.rs"]
+mod postgres;
 mod pushing;
+mod several;
 mod units;
 mod views;
 mod world;

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use crate::corpora::in_ci;
 use crate::http::{Answer, request};
 
 pub(crate) struct World {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     child: Option<Child>,
     pub(crate) listen: String,
     pub(crate) public_key: String,
@@ -21,11 +22,26 @@ pub(crate) struct World {
 impl World {
     /// A server for the stores below its folder.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (listen, public_key, admin) = Default::default();
-        let mut world = Self { folder, child: None, listen, public_key, admin };
-        world.start(&[]);
+        Self::with(&[])
+    }
+
+    /// The same, started with some arguments more.
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        let mut world = Self::below(Arc::new(tempfile::tempdir().unwrap()));
+        world.start(arguments);
         world
+    }
+
+    /// Another server with the same data folder.
+    pub(crate) fn beside(&self, arguments: &[&str]) -> Self {
+        let mut world = Self::below(Arc::clone(&self.folder));
+        world.start(arguments);
+        world
+    }
+
+    fn below(folder: Arc<tempfile::TempDir>) -> Self {
+        let (listen, public_key, admin) = Default::default();
+        Self { folder, child: None, listen, public_key, admin }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
