@@ -27,7 +27,7 @@ impl World {
 
     /// The same, started with some arguments more.
     pub(crate) fn with(arguments: &[&str]) -> Self {
-        let mut world = Self::below(Arc::new(tempfile::tempdir().unwrap()));
+        let mut world = Self::prepared();
         world.start(arguments);
         world
     }
@@ -37,6 +37,21 @@ impl World {
         let mut world = Self::below(Arc::clone(&self.folder));
         world.start(arguments);
         world
+    }
+
+    /// A folder for a server that was not started yet.
+    pub(crate) fn prepared() -> Self {
+        Self::below(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// Starts a server that must refuse to serve; what it says.
+    #[expect(clippy::disallowed_methods, reason = "the server is tested as it runs, as a process")]
+    pub(crate) fn refused(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aux-server"));
+        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(self.path("data")).args(arguments).env_clear();
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
     }
 
     fn below(folder: Arc<tempfile::TempDir>) -> Self {
