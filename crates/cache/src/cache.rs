@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use aux_io::database::DatabaseError;
 use aux_io::file::{self, FileError, Lock};
+use aux_io::http::HttpOptions;
 use aux_nix::NarInfo;
 use aux_nix::narinfo::NarInfoError;
 use aux_nix::signature::KeyError;
@@ -20,6 +21,7 @@ use crate::names::SpaceName;
 use crate::objects::{ObjectError, Objects};
 use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Records, SpaceRow};
+use crate::upstream::{UpstreamError, Upstreams};
 use crate::verdict::ViewVerdict;
 
 /// What Nix's own cache has as its priority; lower is asked first.
@@ -38,6 +40,8 @@ pub struct Surroundings {
     pub random: Box<dyn Fn() -> Option<[u8; 32]> + Send + Sync>,
     /// Where every store that substitutes from here lies: `/nix/store`.
     pub store_directory: String,
+    /// How other caches are reached: who asks, and through which proxy.
+    pub http: HttpOptions,
     /// A compiled index that somebody keeps new; without one no rule that asks for an audit holds.
     pub feed: Option<PathBuf>,
 }
@@ -53,6 +57,7 @@ pub struct Cache {
     /// Held while a view or the set of views changes, so that acts on views come one after another.
     views: Mutex<()>,
     pub(crate) feed: Feed,
+    pub(crate) upstreams: Upstreams,
     verdicts: Mutex<BTreeMap<i64, ViewVerdict>>,
     surroundings: Surroundings,
     tokens: RwLock<Tokens>,
@@ -77,6 +82,8 @@ pub enum OpenError {
     Key { path: PathBuf, cause: KeyError },
     #[error("the narinfo of path {number} in the records cannot be read, so that it cannot be signed: {error}")]
     NarInfo { number: i64, error: NarInfoError },
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
     #[error("the system gives no randomness for keys and tokens")]
     Random,
 }
@@ -96,6 +103,7 @@ impl Cache {
             admin_token(&records, &data.join(TOKEN_FILE), &surroundings, &actor)?;
             records.set_setting("made", "1")?;
         }
+        let upstreams = Upstreams::new(surroundings.http.clone(), records.upstreams()?)?;
         let cache = Self {
             objects,
             records,
@@ -104,6 +112,7 @@ impl Cache {
             keeping: RwLock::default(),
             views: Mutex::default(),
             feed: Feed::new(surroundings.feed.clone()),
+            upstreams,
             verdicts: Mutex::default(),
             surroundings,
             tokens: RwLock::default(),

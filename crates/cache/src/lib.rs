@@ -17,8 +17,10 @@ mod prove;
 mod push;
 mod receive;
 mod records;
+mod upstream;
 mod verdict;
 mod withdraw;
 
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};
+pub use upstream::UpstreamError;

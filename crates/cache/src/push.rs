@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use aux_io::database::DatabaseError;
 use aux_nix::content_address::ContentError;
-use aux_nix::narinfo::{NarInfoError, NarUrl, NarUrlError};
+use aux_nix::narinfo::{Compression, NarInfoError, NarUrl, NarUrlError};
 use aux_nix::signature::{KeyError, SignatureError, TrustedKeys};
 use aux_nix::{NarInfo, Sha256};
 
@@ -38,6 +38,8 @@ pub enum PutError {
     Hash { field: &'static str },
     #[error("{field} says {said}, and the NAR that was put has {found}")]
     Size { field: &'static str, said: u64, found: u64 },
+    #[error("it is packed with {found}, and not with {said}")]
+    OtherPacking { said: Compression, found: Compression },
     #[error("references are not in the cache: {}", shown(missing))]
     Dangling { missing: Vec<String> },
     #[error("{0}")]
@@ -62,6 +64,14 @@ pub enum PutError {
     Database(#[from] DatabaseError),
 }
 
+/// Who puts a NAR, and what was said of it before it came.
+#[derive(Clone, Copy)]
+pub struct NarTerms<'t> {
+    pub actor: &'t Actor,
+    /// It is kept only if it is what this narinfo says.
+    pub announced: Option<&'t NarInfo>,
+}
+
 /// References named one by one in an error.
 const NAMED_MAX: usize = 20;
 
@@ -80,14 +90,18 @@ impl Cache {
         space: &SharedSpace,
         name: &UploadName,
         from: &mut dyn Read,
-        actor: &Actor,
+        NarTerms { actor, announced }: NarTerms<'_>,
     ) -> Result<Received, PutError> {
         let row = space.row();
         if row.source.is_some() {
             return Err(PutError::View);
         }
         let mut incoming = self.objects.arrive()?;
-        let received = receive(from, &mut incoming).map_err(PutError::Receive)?;
+        let size = announced.map(|info| info.nar_size);
+        let received = receive(from, &mut incoming, size).map_err(PutError::Receive)?;
+        if let Some(info) = announced {
+            held_against(&received, info)?;
+        }
         // Until the upload is written down, collection could remove an object that nobody seems to need.
         let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
         match self.records.object(received.nar_hash)? {
@@ -113,7 +127,7 @@ impl Cache {
         if row.source.is_some() {
             return Err(PutError::View);
         }
-        let mut info = NarInfo::parse(document)?;
+        let info = NarInfo::parse(document)?;
         if PathHash::of(&info.path) != Some(hash) {
             return Err(PutError::WrongName);
         }
@@ -125,6 +139,15 @@ impl Cache {
         if !row.keys.is_empty() {
             info.verify(&TrustedKeys::parse(&row.keys.join(" "))?)?;
         }
+        self.commit_narinfo(space, info, &self.actor(caller))?;
+        self.upstreams.forget(row.number, hash);
+        Ok(())
+    }
+
+    /// Commits a path whose narinfo is to be believed, if its NAR is here and so is all that it needs.
+    pub(crate) fn commit_narinfo(&self, space: &SharedSpace, mut info: NarInfo, actor: &Actor) -> Result<(), PutError> {
+        let row = space.row();
+        let hash = PathHash::of(&info.path).ok_or(PutError::WrongName)?;
         // Until the commit is in memory nothing is withdrawn, collected or read anew.
         let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
         let hidden = |path: &aux_nix::BaseName| {
@@ -152,7 +175,7 @@ impl Cache {
             signature: own,
             references: others.filter_map(PathHash::of).collect(),
         };
-        match self.records.commit(&row, &commit, &self.actor(caller))? {
+        match self.records.commit(&row, &commit, actor)? {
             CommitOutcome::Committed(number) => {
                 let Commit { hash, base, object, narinfo, signature, .. } = commit;
                 space.write().add(&PathRow { number, hash, base, object, narinfo, signature });
@@ -214,4 +237,25 @@ impl Cache {
         space.write().add(&PathRow { narinfo, ..present });
         Ok(())
     }
+}
+
+/// Whether what came is what was announced.
+fn held_against(received: &Received, info: &NarInfo) -> Result<(), PutError> {
+    let sizes = [
+        ("NarSize", info.nar_size, received.nar_size),
+        ("FileSize", info.file_size.unwrap_or(received.file_size), received.file_size),
+    ];
+    if let Some((field, said, found)) = sizes.into_iter().find(|(_, said, found)| said != found) {
+        return Err(PutError::Size { field, said, found });
+    }
+    if info.nar_hash != received.nar_hash {
+        return Err(PutError::Hash { field: "NarHash" });
+    }
+    if info.file_hash.is_some_and(|hash| hash != received.file_hash) {
+        return Err(PutError::Hash { field: "FileHash" });
+    }
+    if info.compression != received.packing.compression() {
+        return Err(PutError::OtherPacking { said: info.compression, found: received.packing.compression() });
+    }
+    Ok(())
 }

@@ -16,6 +16,8 @@ pub(super) const NARINFO: &str = "text/x-nix-narinfo";
 pub(super) const NAR: &str = "application/x-nix-nar";
 /// Why a path is hidden.
 const WITHDRAWN: HeaderName = HeaderName::from_static("aux-withdrawn");
+/// Upstreams that did not say whether they have it.
+const UNANSWERED: HeaderName = HeaderName::from_static("aux-unanswered");
 const REQUEST: HeaderName = HeaderName::from_static("aux-request");
 
 /// A whole body in memory.
@@ -84,6 +86,12 @@ fn with_headers(mut answer: Answer, failure: &Failure) -> Answer {
             let shown = visible_ascii(reason);
             if let Ok(value) = HeaderValue::from_str(&shown) {
                 headers.insert(WITHDRAWN, value);
+            }
+        }
+        Failure::Unanswered { silent, .. } => {
+            // Names of upstreams are letters, digits and dashes.
+            if let Ok(value) = HeaderValue::from_str(&silent.join(", ")) {
+                headers.insert(UNANSWERED, value);
             }
         }
         Failure::Method { allowed } => drop(headers.insert(ALLOW, HeaderValue::from_static(allowed))),

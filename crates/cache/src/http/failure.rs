@@ -1,5 +1,7 @@
 //! Every way in which a request can fail, and what the client is told: a status, a word, and nothing of the inside.
 
+use std::sync::Arc;
+
 use aux_io::database::DatabaseError;
 use hyper::StatusCode;
 
@@ -9,6 +11,7 @@ use crate::objects::ObjectError;
 use crate::promote::PromoteError;
 use crate::push::PutError;
 use crate::receive::ReceiveError;
+use crate::upstream::{PullError, UpstreamError};
 
 /// A request that failed. `Internal` and `NoSpace` carry what goes to the log alone.
 #[derive(Debug)]
@@ -40,6 +43,11 @@ pub(super) enum Failure {
     },
     Slow,
     Busy,
+    /// No upstream that may have it gave it; these did not answer. To Nix a narinfo is then not there.
+    Unanswered {
+        silent: Arc<[String]>,
+        is_narinfo: bool,
+    },
     NoSpace {
         detail: String,
     },
@@ -53,7 +61,10 @@ impl Failure {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::Withdrawn { .. } => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::Withdrawn { .. } | Self::Unanswered { is_narinfo: true, .. } => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Unanswered { is_narinfo: false, .. } => StatusCode::BAD_GATEWAY,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Malformed { .. } => StatusCode::BAD_REQUEST,
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -82,6 +93,7 @@ impl Failure {
             Self::Range { .. } => "range",
             Self::Slow => "slow",
             Self::Busy => "busy",
+            Self::Unanswered { .. } => "unanswered",
             Self::NoSpace { .. } => "no-space",
             Self::Internal { .. } => "internal",
         }
@@ -100,6 +112,7 @@ impl Failure {
             | Self::Range { .. }
             | Self::Slow
             | Self::Busy
+            | Self::Unanswered { .. }
             | Self::NoSpace { .. }
             | Self::Internal { .. } => None,
         }
@@ -191,7 +204,7 @@ impl From<ReceiveError> for Failure {
             ReceiveError::Client(_) => Self::malformed("the body ended before its end"),
             ReceiveError::Packing(_) => Self::refused("packing", detail),
             ReceiveError::Nar(_) => Self::refused("nar", detail),
-            ReceiveError::TooLarge => Self::TooLarge,
+            ReceiveError::TooLarge | ReceiveError::Longer { .. } => Self::TooLarge,
             ReceiveError::Disk(error) => error.into(),
         }
     }
@@ -209,6 +222,7 @@ impl From<PutError> for Failure {
             PutError::NoUpload(_) => Self::refused("no-upload", detail),
             PutError::Hash { .. } => Self::refused("hash-mismatch", detail),
             PutError::Size { .. } => Self::refused("size-mismatch", detail),
+            PutError::OtherPacking { .. } => Self::refused("packing", detail),
             PutError::Dangling { .. } => Self::refused("dangling-reference", detail),
             PutError::Signature(_) => Self::refused("signature", detail),
             PutError::ContentAddress(_) => Self::refused("content-address", detail),
@@ -218,6 +232,30 @@ impl From<PutError> for Failure {
             PutError::Key(_) | PutError::Url(_) | PutError::Packing(_) | PutError::Lost { .. } => {
                 Self::Internal { detail }
             }
+        }
+    }
+}
+
+impl From<UpstreamError> for Failure {
+    fn from(error: UpstreamError) -> Self {
+        Self::refused("upstream", error.to_string())
+    }
+}
+
+impl From<&PullError> for Failure {
+    fn from(error: &PullError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PullError::Absent | PullError::Put(PutError::Conflict) => Self::NotFound,
+            PullError::Unanswered(silent) => Self::Unanswered { silent: Arc::clone(silent), is_narinfo: false },
+            PullError::Put(PutError::Withdrawn { reason }) => Self::Withdrawn { reason: reason.clone() },
+            PullError::Put(
+                PutError::Object(ObjectError::Full { .. })
+                | PutError::Database(DatabaseError::Full { .. })
+                | PutError::Receive(ReceiveError::Disk(ObjectError::Full { .. })),
+            )
+            | PullError::Database(DatabaseError::Full { .. }) => Self::NoSpace { detail },
+            PullError::Put(_) | PullError::Database(_) | PullError::Broken => Self::Internal { detail },
         }
     }
 }

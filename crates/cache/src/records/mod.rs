@@ -15,6 +15,7 @@ mod spaces;
 mod tests;
 mod tokens;
 mod trail;
+mod upstreams;
 mod withdrawals;
 
 use std::path::Path;
@@ -30,6 +31,7 @@ pub(crate) use editions::{Editing, To};
 pub(crate) use paths::{Commit, CommitOutcome, ObjectRow, PathRow, Upload};
 pub(crate) use pins::Pin;
 pub(crate) use spaces::{NewSpace, SpaceRow};
+pub(crate) use upstreams::{UpstreamRow, UpstreamTerms};
 pub(crate) use withdrawals::Withdrawal;
 
 /// Who did something and when, for the trail.

@@ -15,5 +15,6 @@ mod openapi;
 mod page;
 mod pushing;
 mod units;
+mod upstream;
 mod views;
 mod world;

@@ -12,6 +12,7 @@ use crate::http::{Answer, request};
 
 pub(crate) struct World {
     folder: tempfile::TempDir,
+    store: PathBuf,
     child: Option<Child>,
     pub(crate) listen: String,
     pub(crate) public_key: String,
@@ -22,8 +23,18 @@ impl World {
     /// A server for the stores below its folder.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store");
+        Self::serving(folder, store)
+    }
+
+    /// Another server, for the same stores.
+    pub(crate) fn beside(other: &Self) -> Self {
+        Self::serving(tempfile::tempdir().unwrap(), other.store.clone())
+    }
+
+    fn serving(folder: tempfile::TempDir, store: PathBuf) -> Self {
         let (listen, public_key, admin) = Default::default();
-        let mut world = Self { folder, child: None, listen, public_key, admin };
+        let mut world = Self { folder, store, child: None, listen, public_key, admin };
         world.start(&[]);
         world
     }
@@ -37,7 +48,7 @@ impl World {
     pub(crate) fn start(&mut self, arguments: &[&str]) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aux-server"));
         command.args(["--listen", "127.0.0.1:0", "--json", "--log", "debug", "--data"]).arg(self.path("data"));
-        command.arg("--store-dir").arg(self.path("store")).args(arguments).env_clear();
+        command.arg("--store-dir").arg(&self.store).args(arguments).env_clear();
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
