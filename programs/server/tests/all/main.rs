@@ -5,6 +5,7 @@
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
 mod feed;
+mod foreign;
 mod hostile;
 mod http;
 mod keeping;
@@ -16,5 +17,6 @@ mod page;
 mod pushing;
 mod units;
 mod upstream;
+mod upstream_lies;
 mod views;
 mod world;
