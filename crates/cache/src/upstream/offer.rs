@@ -52,8 +52,10 @@ pub(super) struct Rules<'r> {
 /// A path that an upstream has, proved by a signature that is believed of it.
 #[derive(Debug)]
 pub(crate) struct Offer {
-    /// As the upstream says it, without what is neither signed nor proved.
+    /// As the upstream says it, with our URL.
     pub info: NarInfo,
+    /// Whether the content address, where there is one, follows from what is signed.
+    is_proved: bool,
     /// Where the upstream has the NAR.
     pub from: NarUrl,
 }
@@ -78,21 +80,28 @@ impl Rules<'_> {
             return Err(Refusal::TooLarge(info.nar_size));
         }
         let packing = Packing::parse(info.compression.name()).ok_or(Refusal::Compression(info.compression))?;
-        match info.verify_content_address() {
-            Ok(_) | Err(ContentError::None) => {}
-            // Nothing signs this field, and clients believe it: it waits until the NAR is here and bears it out.
-            Err(ContentError::NeedsNar | ContentError::Unsupported(_)) => info.content_address = None,
+        let is_proved = match info.verify_content_address() {
+            Ok(_) | Err(ContentError::None) => true,
+            Err(ContentError::NeedsNar | ContentError::Unsupported(_)) => false,
             Err(error) => return Err(Refusal::ContentAddress(error)),
-        }
+        };
         let from = info.url.clone();
         info.url = NarUrl::parse(&format!("nar/{}", pulled_name(info.nar_hash, hash, packing)))?;
-        Ok(Some(Offer { info, from }))
+        Ok(Some(Offer { info, is_proved, from }))
     }
 }
 
 impl Offer {
     /// As it is served: what is signed, and how the NAR is packed. The packed size and hash are known once it is here.
     pub(crate) fn served(&self) -> NarInfo {
+        let mut info = self.proposed();
+        // Nothing signs this field, and clients believe it: it waits until the NAR is here and bears it out.
+        info.content_address = info.content_address.filter(|_| self.is_proved);
+        info
+    }
+
+    /// As it is to be committed, once the NAR is here and was held against the packed size and hash.
+    pub(crate) fn proposed(&self) -> NarInfo {
         let mut info = self.info.clone();
         (info.file_hash, info.file_size) = (None, None);
         info

@@ -74,8 +74,13 @@ impl Cache {
                     break;
                 }
             };
-            let Err(trouble) = self.bring(space, &offered).await? else {
-                return self.commit_offer(space, &offered).await;
+            let brought = match self.bring(space, &offered).await? {
+                Ok(()) => self.commit_offer(space, &offered).await?,
+                Err(trouble) => Err(trouble),
+            };
+            let trouble = match brought {
+                Ok(pulled) => return Ok(pulled),
+                Err(trouble) => trouble,
             };
             // What it says of this path is no good: the next one's turn.
             offered.upstream.trouble(hash, &trouble, self.now());
@@ -162,7 +167,11 @@ impl Cache {
     }
 
     /// Commits a path whose NAR is here, if all it needs is in the cache.
-    async fn commit_offer(self: &Arc<Self>, space: &SharedSpace, offered: &Arc<Offered>) -> Result<Pulled, PullError> {
+    async fn commit_offer(
+        self: &Arc<Self>,
+        space: &SharedSpace,
+        offered: &Arc<Offered>,
+    ) -> Result<Result<Pulled, Trouble>, PullError> {
         let (cache, space, offered) = (Arc::clone(self), space.clone(), Arc::clone(offered));
         blocking(move || {
             let Offered { upstream, offer } = &*offered;
@@ -171,19 +180,19 @@ impl Cache {
             if !cache.upstreams.is_current(upstream) {
                 return Err(PullError::Absent);
             }
-            // An offer stands for a moment in which all its hashes and sizes were those of the NAR that came.
-            match cache.commit_narinfo(&space, offer.served(), &cache.actor_of(&offered)) {
+            match cache.commit_narinfo(&space, offer.proposed(), &cache.actor_of(&offered)) {
                 Ok(()) => {
                     upstream.counts.pulled_paths.fetch_add(1, Ordering::Relaxed);
                     if let Some(hash) = PathHash::of(&offer.info.path) {
                         cache.upstreams.forget(number, hash);
                     }
-                    Ok(Pulled { object, waits_for: Vec::new() })
+                    Ok(Ok(Pulled { object, waits_for: Vec::new() }))
                 }
                 Err(PutError::Dangling { missing }) => {
                     let waits_for = missing.iter().filter_map(|base| PathHash::parse(base.get(..32)?)).collect();
-                    Ok(Pulled { object, waits_for })
+                    Ok(Ok(Pulled { object, waits_for }))
                 }
+                Err(error @ PutError::ContentAddress(_)) => Ok(Err(Trouble::Refused(Refusal::Nar(error)))),
                 Err(error) => Err(error.into()),
             }
         })

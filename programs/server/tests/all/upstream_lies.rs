@@ -1,5 +1,6 @@
 //! Upstreams that lie, send too much or lead elsewhere: nothing of it is served or kept, and the next upstream is asked.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 
@@ -139,12 +140,20 @@ fn a_content_address_that_is_not_borne_out_is_refused_and_one_that_cannot_be_tol
     trial.bad.offer(&forged);
     assert_eq!(trial.narinfo(&forged).status, 404, "{}", trial.near.log());
     // A path that follows from a file's own hash: the NAR must show it.
-    let address = ContentAddress::parse(&format!("fixed:{}", Sha256::of(b"flat-1.0"))).unwrap();
-    let mut flat = trial.path("flat-1.0");
-    flat.info.content_address = Some(address);
+    let said = format!("fixed:{}", Sha256::of(b"flat-1.0"));
+    let store = trial.near.path("store");
+    let address = ContentAddress::parse(&said).unwrap();
+    let place = address.store_path(store.to_str().unwrap(), "flat-1.0", &BTreeSet::new(), false).unwrap();
+    let mut flat = Foreigner::new(&trial.near, "flat-1.0", &[]);
+    let printed = flat.info.print().replace(flat.base().as_str(), place.as_str());
+    flat.info = aux_nix::NarInfo::parse(format!("{printed}CA: {said}\n").as_bytes()).unwrap();
+    let flat = flat.signed(&trial.key);
     trial.bad.offer(&flat);
     let offered = trial.narinfo(&flat);
-    assert!(offered.status == 404 || !offered.text().contains("CA:"), "{}", offered.text());
+    assert!(!offered.text().contains("CA:"), "{}", offered.text());
+    assert_eq!(trial.nar(&flat).status, 200, "{}", trial.near.log());
+    let kept = trial.narinfo(&flat);
+    assert!(kept.text().contains(&format!("CA: {said}\n")), "{}", kept.text());
 }
 
 #[test]

@@ -13,6 +13,8 @@ use crate::http::{Answer, request};
 pub(crate) struct World {
     folder: tempfile::TempDir,
     store: PathBuf,
+    /// The authorities it believes of servers that speak TLS; those of the machine where nothing is said.
+    authorities: Option<PathBuf>,
     child: Option<Child>,
     pub(crate) listen: String,
     pub(crate) public_key: String,
@@ -24,17 +26,22 @@ impl World {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("store");
-        Self::serving(folder, store)
+        Self::serving(folder, store, None)
     }
 
     /// Another server, for the same stores.
     pub(crate) fn beside(other: &Self) -> Self {
-        Self::serving(tempfile::tempdir().unwrap(), other.store.clone())
+        Self::serving(tempfile::tempdir().unwrap(), other.store.clone(), None)
     }
 
-    fn serving(folder: tempfile::TempDir, store: PathBuf) -> Self {
+    /// Another that believes these authorities of servers that speak TLS.
+    pub(crate) fn believing(other: &Self, authorities: PathBuf) -> Self {
+        Self::serving(tempfile::tempdir().unwrap(), other.store.clone(), Some(authorities))
+    }
+
+    fn serving(folder: tempfile::TempDir, store: PathBuf, authorities: Option<PathBuf>) -> Self {
         let (listen, public_key, admin) = Default::default();
-        let mut world = Self { folder, store, child: None, listen, public_key, admin };
+        let mut world = Self { folder, store, authorities, child: None, listen, public_key, admin };
         world.start(&[]);
         world
     }
@@ -49,6 +56,7 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aux-server"));
         command.args(["--listen", "127.0.0.1:0", "--json", "--log", "debug", "--data"]).arg(self.path("data"));
         command.arg("--store-dir").arg(&self.store).args(arguments).env_clear();
+        command.envs(self.authorities.iter().map(|file| ("SSL_CERT_FILE", file)));
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
