@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use aux_core::limits::CACHE_SERVERS_MAX;
 use aux_io::file::{self, FileError, Lock};
+use aux_io::http::HttpOptions;
 use aux_nix::NarInfo;
 use aux_nix::narinfo::NarInfoError;
 use aux_nix::signature::KeyError;
@@ -20,6 +21,7 @@ use crate::names::SpaceName;
 use crate::objects::{ObjectError, Objects};
 use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Place, Records, RecordsError, Shared, SpaceRow};
+use crate::upstream::{UpstreamError, Upstreams};
 use crate::verdict::ViewVerdict;
 
 /// What Nix's own cache has as its priority; lower is asked first.
@@ -38,6 +40,8 @@ pub struct Surroundings {
     pub random: Box<dyn Fn() -> Option<[u8; 32]> + Send + Sync>,
     /// Where every store that substitutes from here lies: `/nix/store`.
     pub store_directory: String,
+    /// How other caches are reached: who asks, and through which proxy.
+    pub http: HttpOptions,
     /// A compiled index that somebody keeps new; without one no rule that asks for an audit holds.
     pub feed: Option<PathBuf>,
 }
@@ -57,6 +61,7 @@ pub struct Cache {
     /// Views that another server changed and that were not judged here since.
     pub(crate) changed_views: Mutex<BTreeSet<i64>>,
     pub(crate) feed: Feed,
+    pub(crate) upstreams: Upstreams,
     verdicts: Mutex<BTreeMap<i64, ViewVerdict>>,
     surroundings: Surroundings,
     pub(crate) tokens: RwLock<Tokens>,
@@ -93,6 +98,8 @@ pub enum OpenError {
     Key { path: PathBuf, cause: KeyError },
     #[error("the narinfo of path {number} in the records cannot be read, so that it cannot be signed: {error}")]
     NarInfo { number: i64, error: NarInfoError },
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
     #[error("the system gives no randomness for keys and tokens")]
     Random,
 }
@@ -149,6 +156,7 @@ impl Cache {
         // What is changed from here on is read again; what was changed before is read below.
         let seen = records.changes(i64::MAX)?.map_or(0, |changes| changes.number);
         drop(beginning);
+        let upstreams = Upstreams::new(surroundings.http.clone(), records.upstreams()?)?;
         let cache = Self {
             objects,
             records,
@@ -159,6 +167,7 @@ impl Cache {
             seen: Mutex::new(seen),
             changed_views: Mutex::default(),
             feed: Feed::new(surroundings.feed.clone()),
+            upstreams,
             verdicts: Mutex::default(),
             surroundings,
             tokens: RwLock::default(),

@@ -91,7 +91,7 @@ impl Space {
 }
 
 /// A narinfo with the server's own signature behind those that it came with. The order of fields is free to Nix.
-fn ready(narinfo: &str, signatures: Option<&str>) -> Box<[u8]> {
+pub(crate) fn ready(narinfo: &str, signatures: Option<&str>) -> Box<[u8]> {
     match signatures {
         None => narinfo.as_bytes().into(),
         Some(signatures) => {

@@ -17,7 +17,7 @@ impl Cache {
         let Some(changes) = self.records.changes(*seen)? else { return Ok(()) };
         match &changes.since {
             Some(since) => self.apply(since)?,
-            None => self.apply(&[Change::Tokens, Change::Spaces])?,
+            None => self.apply(&[Change::Tokens, Change::Upstreams, Change::Spaces])?,
         }
         *seen = changes.number;
         Ok(())
@@ -45,6 +45,11 @@ impl Cache {
     fn apply(&self, changes: &[Change]) -> Result<(), RecordsError> {
         if changes.contains(&Change::Tokens) {
             self.reload_tokens()?;
+        }
+        if changes.contains(&Change::Upstreams)
+            && let Err(error) = self.upstreams.set_up_all(self.records.upstreams()?)
+        {
+            tracing::error!("upstreams stay as they were: {error}");
         }
         let is_all = changes.contains(&Change::Spaces);
         let named: BTreeSet<i64> = changes.iter().filter_map(|change| space(*change)).collect();
@@ -97,6 +102,6 @@ impl Cache {
 fn space(change: Change) -> Option<i64> {
     match change {
         Change::Space(space) => Some(space),
-        Change::Tokens | Change::Spaces | Change::Path { .. } => None,
+        Change::Tokens | Change::Upstreams | Change::Spaces | Change::Path { .. } => None,
     }
 }

@@ -19,12 +19,14 @@ mod push;
 mod receive;
 mod records;
 mod turns;
+mod upstream;
 mod verdict;
 mod withdraw;
 
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};
 pub use records::{Place, PlaceError, password};
+pub use upstream::UpstreamError;
 
 #[cfg(test)]
 #[expect(dead_code, reason = "the corpora are for other packages' tests")]

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use aux_nix::content_address::ContentError;
-use aux_nix::narinfo::{NarInfoError, NarUrl, NarUrlError};
+use aux_nix::narinfo::{Compression, NarInfoError, NarUrl, NarUrlError};
 use aux_nix::signature::{KeyError, SignatureError, TrustedKeys};
 use aux_nix::{NarInfo, Sha256};
 
@@ -36,6 +36,8 @@ pub enum PutError {
     Hash { field: &'static str },
     #[error("{field} says {said}, and the NAR that was put has {found}")]
     Size { field: &'static str, said: u64, found: u64 },
+    #[error("it is packed with {found}, and not with {said}")]
+    OtherPacking { said: Compression, found: Compression },
     #[error("references are not in the cache: {}", shown(missing))]
     Dangling { missing: Vec<String> },
     #[error("{0}")]
@@ -60,6 +62,14 @@ pub enum PutError {
     Database(#[from] RecordsError),
 }
 
+/// Who puts a NAR, and what was said of it before it came.
+#[derive(Clone, Copy)]
+pub struct NarTerms<'t> {
+    pub actor: &'t Actor,
+    /// It is kept only if it is what this narinfo says.
+    pub announced: Option<&'t NarInfo>,
+}
+
 /// References named one by one in an error.
 const NAMED_MAX: usize = 20;
 
@@ -78,14 +88,18 @@ impl Cache {
         space: &SharedSpace,
         name: &UploadName,
         from: &mut dyn Read,
-        actor: &Actor,
+        NarTerms { actor, announced }: NarTerms<'_>,
     ) -> Result<Received, PutError> {
         let row = space.row();
         if row.source.is_some() {
             return Err(PutError::View);
         }
         let mut incoming = self.objects.arrive()?;
-        let received = receive(from, &mut incoming).map_err(PutError::Receive)?;
+        let size = announced.map(|info| info.nar_size);
+        let received = receive(from, &mut incoming, size).map_err(PutError::Receive)?;
+        if let Some(info) = announced {
+            held_against(&received, info)?;
+        }
         // Until the upload is written down, collection could remove an object that nobody seems to need.
         let keeping = self.keeping()?;
         match keeping.object(received.nar_hash)? {
@@ -111,7 +125,7 @@ impl Cache {
         if row.source.is_some() {
             return Err(PutError::View);
         }
-        let mut info = NarInfo::parse(document)?;
+        let info = NarInfo::parse(document)?;
         if PathHash::of(&info.path) != Some(hash) {
             return Err(PutError::WrongName);
         }
@@ -123,9 +137,20 @@ impl Cache {
         if !row.keys.is_empty() {
             info.verify(&TrustedKeys::parse(&row.keys.join(" "))?)?;
         }
+        // A right that another server took away is gone before anything is committed with it.
+        self.catch_up()?;
+        self.confirm(caller)?;
+        self.commit_narinfo(space, info, &self.actor(caller))?;
+        self.upstreams.forget(row.number, hash);
+        Ok(())
+    }
+
+    /// Commits a path whose narinfo is to be believed, if its NAR is here and so is all that it needs.
+    pub(crate) fn commit_narinfo(&self, space: &SharedSpace, mut info: NarInfo, actor: &Actor) -> Result<(), PutError> {
+        let row = space.row();
+        let hash = PathHash::of(&info.path).ok_or(PutError::WrongName)?;
         // Until the commit is in memory nothing is withdrawn, collected or read anew.
         let keeping = self.keeping()?;
-        self.confirm(caller)?;
         let hidden = |path: &aux_nix::BaseName| {
             let reason = space.read().withdrawn(PathHash::of(path)?).map(str::to_owned)?;
             Some(format!("{path}: {reason}"))
@@ -151,7 +176,7 @@ impl Cache {
             signature: own,
             references: others.filter_map(PathHash::of).collect(),
         };
-        match keeping.commit(&row, &commit, &self.actor(caller))? {
+        match keeping.commit(&row, &commit, actor)? {
             CommitOutcome::Committed(number) => {
                 let Commit { hash, base, object, narinfo, signature, .. } = commit;
                 space.write().add(&PathRow { number, hash, base, object, narinfo, signature });
@@ -212,5 +237,26 @@ fn add_signatures(records: &Records, space: &SharedSpace, present: PathRow, push
     let narinfo = known.print();
     records.replace_narinfo(space.read().row.number, present.number, &narinfo)?;
     space.write().add(&PathRow { narinfo, ..present });
+    Ok(())
+}
+
+/// Whether what came is what was announced.
+fn held_against(received: &Received, info: &NarInfo) -> Result<(), PutError> {
+    let sizes = [
+        ("NarSize", info.nar_size, received.nar_size),
+        ("FileSize", info.file_size.unwrap_or(received.file_size), received.file_size),
+    ];
+    if let Some((field, said, found)) = sizes.into_iter().find(|(_, said, found)| said != found) {
+        return Err(PutError::Size { field, said, found });
+    }
+    if info.nar_hash != received.nar_hash {
+        return Err(PutError::Hash { field: "NarHash" });
+    }
+    if info.file_hash.is_some_and(|hash| hash != received.file_hash) {
+        return Err(PutError::Hash { field: "FileHash" });
+    }
+    if info.compression != received.packing.compression() {
+        return Err(PutError::OtherPacking { said: info.compression, found: received.packing.compression() });
+    }
     Ok(())
 }

@@ -20,6 +20,8 @@ pub(super) const NAR: &str = "application/x-nix-nar";
 const RETRY_SECONDS: u64 = 5;
 /// Why a path is hidden.
 const WITHDRAWN: HeaderName = HeaderName::from_static("aux-withdrawn");
+/// Upstreams that did not say whether they have it.
+const UNANSWERED: HeaderName = HeaderName::from_static("aux-unanswered");
 const REQUEST: HeaderName = HeaderName::from_static("aux-request");
 
 /// A whole body in memory.
@@ -91,6 +93,12 @@ fn with_headers(mut answer: Answer, failure: &Failure) -> Answer {
             }
         }
         Failure::Busy | Failure::Away { .. } => drop(headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS))),
+        Failure::Unanswered { silent, .. } => {
+            // Names of upstreams are letters, digits and dashes.
+            if let Ok(value) = HeaderValue::from_str(&silent.join(", ")) {
+                headers.insert(UNANSWERED, value);
+            }
+        }
         Failure::Method { allowed } => drop(headers.insert(ALLOW, HeaderValue::from_static(allowed))),
         Failure::Range { size } => {
             if let Ok(value) = HeaderValue::from_str(&format!("bytes */{size}")) {

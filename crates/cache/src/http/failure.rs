@@ -1,5 +1,7 @@
 //! Every way in which a request can fail, and what the client is told: a status, a word, and nothing of the inside.
 
+use std::sync::Arc;
+
 use aux_io::database::DatabaseError;
 use hyper::StatusCode;
 
@@ -10,6 +12,7 @@ use crate::promote::PromoteError;
 use crate::push::PutError;
 use crate::receive::ReceiveError;
 use crate::records::RecordsError;
+use crate::upstream::{PullError, UpstreamError};
 
 /// A request that failed. `Internal` and `NoSpace` carry what goes to the log alone.
 #[derive(Debug)]
@@ -45,6 +48,11 @@ pub(super) enum Failure {
     Away {
         detail: String,
     },
+    /// No upstream that may have it gave it; these did not answer. To Nix a narinfo is then not there.
+    Unanswered {
+        silent: Arc<[String]>,
+        is_narinfo: bool,
+    },
     NoSpace {
         detail: String,
     },
@@ -58,7 +66,10 @@ impl Failure {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::Withdrawn { .. } => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::Withdrawn { .. } | Self::Unanswered { is_narinfo: true, .. } => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Unanswered { is_narinfo: false, .. } => StatusCode::BAD_GATEWAY,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Malformed { .. } => StatusCode::BAD_REQUEST,
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -88,6 +99,7 @@ impl Failure {
             Self::Slow => "slow",
             Self::Busy => "busy",
             Self::Away { .. } => "away",
+            Self::Unanswered { .. } => "unanswered",
             Self::NoSpace { .. } => "no-space",
             Self::Internal { .. } => "internal",
         }
@@ -107,6 +119,7 @@ impl Failure {
             | Self::Slow
             | Self::Busy
             | Self::Away { .. }
+            | Self::Unanswered { .. }
             | Self::NoSpace { .. }
             | Self::Internal { .. } => None,
         }
@@ -140,7 +153,12 @@ impl From<AccessError> for Failure {
 
 impl From<RecordsError> for Failure {
     fn from(error: RecordsError) -> Self {
-        let detail = error.to_string();
+        Self::of_records(&error, error.to_string())
+    }
+}
+
+impl Failure {
+    fn of_records(error: &RecordsError, detail: String) -> Self {
         match error {
             RecordsError::Embedded(DatabaseError::Full { .. }) | RecordsError::Full { .. } => Self::NoSpace { detail },
             RecordsError::Embedded(DatabaseError::Busy { .. }) | RecordsError::Busy { .. } => {
@@ -207,7 +225,7 @@ impl From<ReceiveError> for Failure {
             ReceiveError::Client(_) => Self::malformed("the body ended before its end"),
             ReceiveError::Packing(_) => Self::refused("packing", detail),
             ReceiveError::Nar(_) => Self::refused("nar", detail),
-            ReceiveError::TooLarge => Self::TooLarge,
+            ReceiveError::TooLarge | ReceiveError::Longer { .. } => Self::TooLarge,
             ReceiveError::Disk(error) => error.into(),
         }
     }
@@ -225,6 +243,7 @@ impl From<PutError> for Failure {
             PutError::NoUpload(_) => Self::refused("no-upload", detail),
             PutError::Hash { .. } => Self::refused("hash-mismatch", detail),
             PutError::Size { .. } => Self::refused("size-mismatch", detail),
+            PutError::OtherPacking { .. } => Self::refused("packing", detail),
             PutError::Dangling { .. } => Self::refused("dangling-reference", detail),
             PutError::Signature(_) => Self::refused("signature", detail),
             PutError::ContentAddress(_) => Self::refused("content-address", detail),
@@ -234,6 +253,29 @@ impl From<PutError> for Failure {
             PutError::Key(_) | PutError::Url(_) | PutError::Packing(_) | PutError::Lost { .. } => {
                 Self::Internal { detail }
             }
+        }
+    }
+}
+
+impl From<UpstreamError> for Failure {
+    fn from(error: UpstreamError) -> Self {
+        Self::refused("upstream", error.to_string())
+    }
+}
+
+impl From<&PullError> for Failure {
+    fn from(error: &PullError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PullError::Absent | PullError::Put(PutError::Conflict) => Self::NotFound,
+            PullError::Unanswered(silent) => Self::Unanswered { silent: Arc::clone(silent), is_narinfo: false },
+            PullError::Put(PutError::Withdrawn { reason }) => Self::Withdrawn { reason: reason.clone() },
+            PullError::Put(
+                PutError::Object(ObjectError::Full { .. })
+                | PutError::Receive(ReceiveError::Disk(ObjectError::Full { .. })),
+            ) => Self::NoSpace { detail },
+            PullError::Put(PutError::Database(error)) | PullError::Database(error) => Self::of_records(error, detail),
+            PullError::Put(_) | PullError::Broken => Self::Internal { detail },
         }
     }
 }

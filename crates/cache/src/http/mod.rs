@@ -9,7 +9,7 @@ mod failure;
 mod file_piece;
 mod metrics;
 mod page;
-
+mod pulled;
 mod range;
 mod request;
 mod route;

@@ -10,6 +10,8 @@ use super::error::RecordsError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     Tokens,
+    /// The upstreams of all caches.
+    Upstreams,
     /// Every cache and view.
     Spaces,
     /// One cache or view, by its number, and with a cache its views.
@@ -52,6 +54,7 @@ impl Records {
                     let kind: String = row.get(0)?;
                     match (kind.as_str(), row.get(1)?, row.get(2)?) {
                         ("tokens", _, _) => Ok(Change::Tokens),
+                        ("upstreams", _, _) => Ok(Change::Upstreams),
                         ("space", Some(space), _) => Ok(Change::Space(space)),
                         ("path", Some(space), Some(path)) => Ok(Change::Path { space, path }),
                         // What a newer aux says is read as widely as possible.
@@ -70,6 +73,7 @@ pub(super) fn write(transaction: &Transaction<'_>, change: Change) -> Result<(),
     let mark = asked.borrow().mark().to_owned();
     let (kind, space, path) = match change {
         Change::Tokens => ("tokens", None, None),
+        Change::Upstreams => ("upstreams", None, None),
         Change::Spaces => ("spaces", None, None),
         Change::Space(space) => ("space", Some(space), None),
         Change::Path { space, path } => ("path", Some(space), Some(path)),

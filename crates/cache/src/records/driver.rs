@@ -162,7 +162,20 @@ macro_rules! columns {
         }
     })* };
 }
-columns!(i64, bool, String, Vec<u8>, Option<i64>, Option<String>);
+columns!(i64, String, Vec<u8>, Option<i64>, Option<String>);
+
+impl Column for bool {
+    fn read(row: &Row<'_>, column: usize) -> Result<Self, Problem> {
+        match row {
+            Row::Embedded(row) => Ok(row.get(column)?),
+            // What is asked is a truth value; what is kept is 0 or 1, as the embedded store has it.
+            Row::Shared(row) => match row.try_get(column) {
+                Ok(is) => Ok(is),
+                Err(_) => Ok(row.try_get::<_, i64>(column)? != 0),
+            },
+        }
+    }
+}
 
 impl<const LENGTH: usize> Column for [u8; LENGTH] {
     fn read(row: &Row<'_>, column: usize) -> Result<Self, Problem> {

@@ -20,6 +20,7 @@ mod spaces;
 mod tests;
 mod tokens;
 mod trail;
+mod upstreams;
 mod withdrawals;
 
 use std::path::Path;
@@ -43,6 +44,7 @@ pub(crate) use pins::Pin;
 pub(crate) use postgres::Shared;
 pub use postgres::{Place, PlaceError, password};
 pub(crate) use spaces::{NewSpace, SpaceRow};
+pub(crate) use upstreams::{UpstreamRow, UpstreamTerms};
 pub(crate) use withdrawals::Withdrawal;
 
 /// Who did something and when, for the trail.

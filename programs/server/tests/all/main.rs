@@ -5,6 +5,7 @@
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
 mod feed;
+mod foreign;
 mod hostile;
 mod http;
 mod keeping;
@@ -18,5 +19,7 @@ mod postgres;
 mod pushing;
 mod several;
 mod units;
+mod upstream;
+mod upstream_lies;
 mod views;
 mod world;

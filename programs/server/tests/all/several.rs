@@ -27,7 +27,7 @@ fn eventually(what: &str, holds: impl Fn() -> bool) {
 fn two(cluster: &Postgres) -> (World, World) {
     let address = cluster.database();
     let one = World::with(&["--records", &address]);
-    let other = one.beside(&["--records", &address]);
+    let other = one.sharing(&["--records", &address]);
     assert_eq!(one.public_key, other.public_key);
     (one, other)
 }

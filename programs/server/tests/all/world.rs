@@ -13,6 +13,9 @@ use crate::http::{Answer, request};
 
 pub(crate) struct World {
     folder: Arc<tempfile::TempDir>,
+    store: PathBuf,
+    /// The authorities it believes of servers that speak TLS; those of the machine where nothing is said.
+    authorities: Option<PathBuf>,
     child: Option<Child>,
     pub(crate) listen: String,
     pub(crate) public_key: String,
@@ -32,8 +35,24 @@ impl World {
         world
     }
 
+    /// Another server, for the same stores.
+    pub(crate) fn beside(other: &Self) -> Self {
+        let mut world = Self::below(Arc::new(tempfile::tempdir().unwrap()));
+        world.store = other.store.clone();
+        world.start(&[]);
+        world
+    }
+
+    /// Another that believes these authorities of servers that speak TLS.
+    pub(crate) fn believing(other: &Self, authorities: PathBuf) -> Self {
+        let mut world = Self::below(Arc::new(tempfile::tempdir().unwrap()));
+        (world.store, world.authorities) = (other.store.clone(), Some(authorities));
+        world.start(&[]);
+        world
+    }
+
     /// Another server with the same data folder.
-    pub(crate) fn beside(&self, arguments: &[&str]) -> Self {
+    pub(crate) fn sharing(&self, arguments: &[&str]) -> Self {
         let mut world = Self::below(Arc::clone(&self.folder));
         world.start(arguments);
         world
@@ -56,7 +75,8 @@ impl World {
 
     fn below(folder: Arc<tempfile::TempDir>) -> Self {
         let (listen, public_key, admin) = Default::default();
-        Self { folder, child: None, listen, public_key, admin }
+        let store = folder.path().join("store");
+        Self { folder, store, authorities: None, child: None, listen, public_key, admin }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -68,7 +88,8 @@ impl World {
     pub(crate) fn start(&mut self, arguments: &[&str]) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aux-server"));
         command.args(["--listen", "127.0.0.1:0", "--json", "--log", "debug", "--data"]).arg(self.path("data"));
-        command.arg("--store-dir").arg(self.path("store")).args(arguments).env_clear();
+        command.arg("--store-dir").arg(&self.store).args(arguments).env_clear();
+        command.envs(self.authorities.iter().map(|file| ("SSL_CERT_FILE", file)));
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();

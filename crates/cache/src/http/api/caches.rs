@@ -195,7 +195,7 @@ pub(super) fn path_name(text: &str) -> Option<String> {
     base.contains('-').then(|| base.to_owned())
 }
 
-fn public_keys(texts: &[String]) -> Result<Vec<String>, Failure> {
+pub(super) fn public_keys(texts: &[String]) -> Result<Vec<String>, Failure> {
     let key = |text: &String| match PublicKey::parse(text) {
         Ok(key) => Ok(key.to_string()),
         Err(error) => Err(Failure::refused("key", format!("`{text}` is no public key: {error}"))),

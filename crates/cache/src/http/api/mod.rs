@@ -4,6 +4,7 @@ mod caches;
 mod hiding;
 mod keeping;
 mod tokens;
+mod upstreams;
 mod views;
 
 use std::sync::Arc;
@@ -72,6 +73,8 @@ impl Call {
             ["caches", name, "why", path] => self.only(&Method::GET, "GET", |call| call.why(name, path)),
             ["caches", name, "pins"] => self.pins(name, None),
             ["caches", name, "pins", pin] => self.pins(name, Some(pin)),
+            ["caches", name, "upstreams"] => self.only(&Method::GET, "GET", |call| call.upstreams(name)),
+            ["caches", name, "upstreams", upstream] => self.upstream(name, upstream),
             ["views", rest @ ..] => self.views(rest),
             ["caches", rest @ ..] => self.caches(rest),
             ["tokens", rest @ ..] => self.tokens(rest),

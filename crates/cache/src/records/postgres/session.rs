@@ -163,7 +163,8 @@ impl ToSql for Value<'_> {
             Self::Null => Ok(IsNull::Yes),
             Self::Integer(number) if *kind == Type::INT4 => i32::try_from(*number)?.to_sql(kind, out),
             Self::Integer(number) => number.to_sql(kind, out),
-            Self::Boolean(is) => is.to_sql(kind, out),
+            Self::Boolean(is) if *kind == Type::BOOL => is.to_sql(kind, out),
+            Self::Boolean(is) => i64::from(*is).to_sql(kind, out),
             // PostgreSQL has no text with this character, and what a person wrote is not refused for it.
             Self::Text(text) if text.contains('\0') => text.replace('\0', "\u{fffd}").to_sql(kind, out),
             Self::Text(text) => text.to_sql(kind, out),
