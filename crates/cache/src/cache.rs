@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use aux_core::limits::CACHE_SERVERS_MAX;
 use aux_io::file::{self, FileError, Lock};
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::access::{Caller, Right, Secret, Token, Tokens};
-use crate::catalogue::{Catalogue, SharedSpace, Space};
+use crate::catalogue::{Catalogue, Kept, SharedSpace, Space};
 use crate::feed::Feed;
 use crate::keys::Keys;
 use crate::names::SpaceName;
@@ -266,10 +266,62 @@ impl Cache {
 
     /// The same for somebody who holds pushes back already.
     pub(crate) fn refill(&self, row: &SpaceRow) -> Result<(), RecordsError> {
-        let mut space = Space::hiding(row.clone(), self.records.withdrawn(row)?);
-        self.records.each_visible(row, &mut |path| space.add(&path))?;
+        let space = match row.source {
+            None => self.filled_cache(row)?,
+            Some(source) => self.filled_view(row, source)?,
+        };
         self.catalogue.put(space);
         Ok(())
+    }
+
+    /// What did not change stays the very same in memory, so that two do not stand there while one is made.
+    fn filled_cache(&self, row: &SpaceRow) -> Result<Space, RecordsError> {
+        let withdrawn = self.records.withdrawn(row)?;
+        let before = self.catalogue.numbered(row.number);
+        let before = before.as_ref().map(SharedSpace::read);
+        let known = |hash, kept: Kept| match before.as_ref().and_then(|before| before.path(hash)) {
+            Some(known) if **known == kept => Arc::clone(known),
+            _ => Arc::new(kept),
+        };
+        let (mut paths, mut others) = (Vec::new(), Vec::new());
+        self.records.each_narinfo(row.number, &mut |(number, hash), narinfo, own| {
+            if withdrawn.contains_key(&hash) {
+                return;
+            }
+            match Kept::cut(number, narinfo, own) {
+                Some(kept) => paths.push((hash, known(hash, kept))),
+                None => others.push(hash),
+            }
+        })?;
+        for hash in others {
+            tracing::error!("{hash}: its narinfo in the records is not as this server writes it, so it is not served");
+        }
+        drop(before);
+        Ok(Space::holding(row.clone(), withdrawn, paths))
+    }
+
+    /// A view has what its cache has, but for what was pushed since that was read.
+    fn filled_view(&self, row: &SpaceRow, source: i64) -> Result<Space, RecordsError> {
+        let withdrawn = self.records.withdrawn(row)?;
+        let (mut paths, mut missing) = (Vec::new(), Vec::new());
+        if let Some(source) = self.catalogue.numbered(source) {
+            let source = source.read();
+            self.records.each_entry(row.number, &mut |number, hash| {
+                if withdrawn.contains_key(&hash) {
+                    return;
+                }
+                match source.path(hash).filter(|kept| kept.number == number && kept.is_signed()) {
+                    Some(kept) => paths.push((hash, Arc::clone(kept))),
+                    None => missing.push(number),
+                }
+            })?;
+        }
+        let mut space = Space::holding(row.clone(), withdrawn, paths);
+        for number in missing {
+            let Some(path) = self.records.numbered(number)? else { continue };
+            space.add(&path);
+        }
+        Ok(space)
     }
 }
 

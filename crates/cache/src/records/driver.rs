@@ -145,6 +145,18 @@ impl Row<'_> {
     pub(super) fn get<T: Column>(&self, column: usize) -> Result<T, Problem> {
         T::read(self, column)
     }
+
+    /// Text as it stands in the row, without a copy.
+    pub(super) fn text(&self, column: usize) -> Result<Option<&str>, Problem> {
+        match self {
+            Self::Embedded(row) => {
+                let value = row.get_ref(column)?;
+                let text = value.as_str_or_null().map_err(|error| Problem::Unreadable(error.to_string()))?;
+                Ok(text)
+            }
+            Self::Shared(row) => Ok(row.try_get(column)?),
+        }
+    }
 }
 
 /// What a column can be read as.

@@ -247,6 +247,40 @@ impl Records {
         })
     }
 
+    /// Every path of a cache, hidden or not: its number, hash, narinfo and the server's own signatures. Without what is
+    /// known of its NAR, which the narinfo says too, so that a million are read in a second.
+    pub(crate) fn each_narinfo(
+        &self,
+        cache: i64,
+        each: &mut dyn FnMut((i64, PathHash), &str, Option<&str>),
+    ) -> Result<(), RecordsError> {
+        self.read(|transaction| {
+            let count: i64 =
+                transaction.one("SELECT count(*) FROM path WHERE space = ?1", values![cache], |row| row.get(0))?;
+            let newest: i64 = transaction.one("SELECT coalesce(max(number), 0) FROM path", &[], |row| row.get(0))?;
+            // Most of a table is read in the order in which it stands, and a few rows by their index.
+            let space = if count * 8 >= newest { "space + 0" } else { "space" };
+            let sql = format!("SELECT number, hash, narinfo, signature FROM path WHERE {space} = ?1");
+            transaction.each(&sql, values![cache], &mut |row| {
+                let own = (row.get(0)?, PathHash(row.get(1)?));
+                each(own, row.text(2)?.unwrap_or_default(), row.text(3)?);
+                Ok(())
+            })
+        })
+    }
+
+    /// The numbers and hashes of what a view's newest edition holds, hidden or not.
+    pub(crate) fn each_entry(&self, view: i64, each: &mut dyn FnMut(i64, PathHash)) -> Result<(), RecordsError> {
+        self.read(|transaction| {
+            let sql = "SELECT path.number, path.hash FROM entry JOIN path ON path.number = entry.path \
+                       WHERE entry.space = ?1 AND entry.removed IS NULL";
+            transaction.each(sql, values![view], &mut |row| {
+                each(row.get(0)?, PathHash(row.get(1)?));
+                Ok(())
+            })
+        })
+    }
+
     /// Every path of a cache that is reached from some of its paths, with what each refers to.
     pub(crate) fn closure(&self, roots: &[i64]) -> Result<Vec<(PathRow, Vec<PathHash>)>, RecordsError> {
         self.read(|transaction| {

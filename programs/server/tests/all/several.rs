@@ -203,7 +203,7 @@ fn a_server_that_fits_not_to_its_store_does_not_start() {
     cluster.sql("postgres", "CREATE DATABASE newer");
     cluster.sql("newer", "CREATE SCHEMA aux_cache; CREATE TABLE aux_cache.version AS SELECT 99::bigint AS number");
     let told = refused(&own, &["--records", &cluster.address("newer")]);
-    assert!(told.contains("version 99, this one knows up to 1"), "{told}");
+    assert!(told.contains("version 99, this one knows up to"), "{told}");
     cluster.sql("postgres", "CREATE DATABASE theirs");
     cluster.sql("theirs", "CREATE SCHEMA aux_cache CREATE TABLE thing (x int)");
     let told = refused(&own, &["--records", &cluster.address("theirs")]);
