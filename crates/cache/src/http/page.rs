@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 
+use tokio::time::Instant;
+
 use super::answer::{Answer, bytes};
 use super::{Failure, Server};
 use crate::catalogue::SharedSpace;
@@ -55,6 +57,7 @@ fn page(server: &Server) -> Result<String, Failure> {
          <h1>Binary cache</h1>"
     );
     storage(server, &spaces, &mut html)?;
+    upstreams(server, &spaces, &mut html);
     let views: Vec<_> = spaces.iter().filter(|space| space.read().row.source.is_some()).collect();
     html.push_str("<nav aria-label=\"Views\"><ul>");
     for view in &views {
@@ -113,6 +116,36 @@ fn storage(server: &Server, spaces: &[SharedSpace], html: &mut String) -> Result
     }
     html.push_str("</tbody></table></div>");
     Ok(())
+}
+
+/// How others that caches ask have been answering; nothing where there are none.
+fn upstreams(server: &Server, spaces: &[SharedSpace], html: &mut String) {
+    let mut rows = Vec::new();
+    for space in spaces {
+        let (number, name) = (space.read().row.number, space.read().row.name.to_string());
+        for upstream in server.cache.upstreams.of(number).iter() {
+            let breaker = upstream.breaker(Instant::now());
+            let state = match breaker.seconds_left {
+                Some(seconds) => format!("open: left alone for {seconds} s more"),
+                None => breaker.word.to_owned(),
+            };
+            let answers = upstream.counts.answers().map(|(word, count)| format!("{count} {word}")).join(", ");
+            let (paths, bytes) = upstream.counts.pulled();
+            let pulled = format!("{paths} paths, {}", size(bytes));
+            let wrong = [upstream.last().0, upstream.last().1].into_iter().flatten();
+            let wrong: Vec<String> =
+                wrong.map(|event| format!("{} {}: {}", event.at, event.path, event.what)).collect();
+            rows.push([name.clone(), upstream.name().to_owned(), state, answers, pulled, wrong.join("; ")]);
+        }
+    }
+    if rows.is_empty() {
+        return;
+    }
+    table(html, "Upstreams", &["Cache", "Upstream", "Circuit breaker", "Answers", "Pulled", "What went wrong last"]);
+    for row in &rows {
+        cells(html, &row.each_ref().map(String::as_str));
+    }
+    html.push_str("</tbody></table></div>");
 }
 
 fn view(server: &Server, view: &SharedSpace, html: &mut String) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ mod browser;
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
 mod feed;
+mod foreign;
 mod hostile;
 mod http;
 mod keeping;
@@ -15,7 +16,12 @@ mod nix;
 mod openapi;
 mod page;
 mod page_in_a_browser;
+#[path = "../../../../tests/support/postgres.rs"]
+mod postgres;
 mod pushing;
+mod several;
 mod units;
+mod upstream;
+mod upstream_lies;
 mod views;
 mod world;
