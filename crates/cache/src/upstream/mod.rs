@@ -9,6 +9,10 @@ mod breaker;
 mod closure;
 mod find;
 mod flights;
+#[cfg(test)]
+#[expect(dead_code, reason = "files with tags, TLS and bodies are for other packages' tests")]
+#[path = "../../../../tests/support/http_server.rs"]
+mod http_server;
 mod lasting;
 mod offer;
 mod one;

@@ -9,6 +9,9 @@ mod feed;
 mod foreign;
 mod hostile;
 mod http;
+#[expect(dead_code, reason = "files with tags, TLS and bodies are for other packages' tests")]
+#[path = "../../../../tests/support/http_server.rs"]
+mod http_server;
 mod keeping;
 mod kills;
 mod module;
