@@ -118,13 +118,20 @@ impl Cache {
         .await
     }
 
-    /// Whether the NAR is here already; then it is written down as one that came for this cache.
+    /// Whether the NAR is in this cache already; then it is written down as one that came under the offer's name. That it is
+    /// here for another cache opens nothing: an upstream that only knows its hash must send it too.
     fn adopt(&self, space: &SharedSpace, offered: &Offered) -> Result<bool, PullError> {
         let (row, name) = (space.row(), upload_name(offered)?);
         // Until the upload is written down, collection could remove an object that nobody seems to need.
         let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
         let object = self.records.object(offered.offer.info.nar_hash)?;
         let Some(object) = object.filter(|object| self.objects.has(object.nar_hash)) else { return Ok(false) };
+        if self.records.upload(row.number, &name)?.is_some_and(|upload| upload.object == object) {
+            return Ok(true);
+        }
+        if space.read().nar(object.nar_hash).is_none() {
+            return Ok(false);
+        }
         let received = Received {
             nar_hash: object.nar_hash,
             nar_size: object.nar_size,
@@ -134,9 +141,7 @@ impl Cache {
             // That of the object that is there stays.
             listing: String::new(),
         };
-        if self.records.upload(row.number, &name)?.is_none_or(|upload| upload.object != object) {
-            self.records.put_upload(&row, &name, &received, &self.actor_of(offered))?;
-        }
+        self.records.put_upload(&row, &name, &received, &self.actor_of(offered))?;
         Ok(true)
     }
 

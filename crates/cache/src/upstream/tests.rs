@@ -19,9 +19,9 @@ use zeroize::Zeroizing;
 use super::http_server::{Answer, HttpServer};
 use super::{ClosureError, Found, Lack, PullError, Upstream};
 use crate::cache::{Cache, Surroundings};
-use crate::catalogue::SharedSpace;
+use crate::catalogue::{SharedSpace, Space};
 use crate::names::{PathHash, SpaceName};
-use crate::records::{Actor, UpstreamRow, UpstreamTerms};
+use crate::records::{Actor, NewSpace, UpstreamRow, UpstreamTerms};
 
 const STORE: &str = "/nix/store";
 
@@ -38,6 +38,24 @@ impl World {
         let cache = Arc::new(open(data.path()));
         let space = cache.space(&SpaceName::parse("staging").unwrap()).unwrap();
         Self { cache, space, _data: data }
+    }
+
+    /// Another cache of the same server.
+    fn beside(&self, name: &str) -> Self {
+        let name = SpaceName::parse(name).unwrap();
+        let new = NewSpace {
+            name,
+            source: None,
+            anonymous: false,
+            signs: false,
+            keys: Vec::new(),
+            priority: 40,
+            policy: String::new(),
+        };
+        let row = self.cache.records.create_space(&new, &Actor::server(Timestamp::UNIX_EPOCH)).unwrap().unwrap();
+        self.cache.catalogue.put(Space::new(row));
+        let space = self.cache.space(&new.name).unwrap();
+        Self { cache: Arc::clone(&self.cache), space, _data: tempfile::tempdir().unwrap() }
     }
 
     /// Gives the cache an upstream at a URL, believed in the order of their names.
@@ -180,6 +198,10 @@ impl Drop for Gated {
     }
 }
 
+fn nars_asked(server: &HttpServer) -> usize {
+    server.requests().iter().filter(|request| request.path.starts_with("/nar/")).count()
+}
+
 /// An address where nobody listens.
 fn nowhere() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -297,8 +319,7 @@ async fn a_path_is_committed_once_all_it_needs_is_there_and_a_closure_is_pulled_
     assert_eq!((waits_for.as_slice(), world.has(&program)), (expected.as_slice(), false));
     world.cache.close(&world.space, program.hash).await.unwrap();
     assert!(world.has(&program) && world.has(&library) && world.has(&base));
-    let nars = far.asked().iter().filter(|asked| asked.ends_with(".nar")).count();
-    assert_eq!(nars, 3, "what was here is not fetched again");
+    assert_eq!(nars_asked(&far), 3, "what was here is not fetched again");
     let trail = world.cache.records.trail(0, 100).unwrap();
     let pushes = trail.iter().filter(|entry| entry.act == "push" && entry.by == "upstream far");
     assert_eq!(
@@ -342,21 +363,29 @@ async fn what_comes_from_an_upstream_that_was_taken_away_meanwhile_is_not_commit
 }
 
 #[tokio::test]
-async fn a_nar_that_is_here_for_another_cache_is_not_fetched() {
+async fn a_nar_that_is_in_the_cache_is_not_fetched_and_knowing_its_hash_opens_no_other_cache() {
     let world = World::new();
     let path = Thing::new("shared-1.0", &[]);
     let far = upstream(std::slice::from_ref(&path));
     world.follow("far", &far.url(""));
     world.cache.pull(&world.space, path.hash).await.unwrap();
-    // Another name for the same content.
+    // Another name for the same content, of which the upstream has no NAR at all.
     let mut twin = Thing::new("twin-1.0", &[]);
     (twin.info.nar_hash, twin.info.nar_size, twin.info.url) =
         (path.info.nar_hash, path.info.nar_size, NarUrl::parse("nar/elsewhere.nar").unwrap());
     twin.info.sign(&key());
+    twin.nar = b"none".to_vec();
     let second = upstream(std::slice::from_ref(&twin));
-    world.follow("second", &second.url(""));
+    let other = world.beside("other");
+    for world in [&world, &other] {
+        world.follow("second", &second.url(""));
+    }
     assert!(world.cache.pull(&world.space, twin.hash).await.unwrap().waits_for.is_empty());
-    assert!(world.has(&twin) && !second.asked().iter().any(|asked| asked.ends_with(".nar")));
+    assert!(world.has(&twin));
+    assert_eq!(nars_asked(&second), 0);
+    let error = other.cache.pull(&other.space, twin.hash).await.unwrap_err();
+    assert!(matches!(*error, PullError::Absent), "{error}");
+    assert_eq!(nars_asked(&second), 1);
 }
 
 #[tokio::test]
