@@ -121,6 +121,7 @@ fn pinned(line: &str) -> String {
         match word {
             _ if date => "[DATE]",
             _ if time => "[TIME]",
+            _ if word.len() > 20 && word.starts_with("\"20") && word.ends_with("Z\",") => "\"[MOMENT]\",",
             _ if word.starts_with("aux_") => "[TOKEN]",
             _ if word.contains('-') && word.ends_with(')') && line.contains("(request") => "[REQUEST])",
             _ => word,

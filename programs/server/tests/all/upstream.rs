@@ -1,6 +1,7 @@
 //! What a cache lacks comes through it from others, to an unmodified Nix.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -384,4 +385,27 @@ fn what_was_offered_before_a_restart_is_found_by_its_url_and_no_other_nar_is_fet
         assert_eq!((part.status, &part.body[..]), (206, &path.nar[1..4]), "{url}");
     }
     assert_eq!(far.asked(".nar"), 1);
+}
+
+#[test]
+fn a_server_that_is_killed_in_the_middle_of_a_fetch_keeps_nothing_of_it() {
+    let (mut near, far, key) = with_foreign(&json!({}));
+    let path = Foreigner::new(&near, "hello-1.0", &[]).signed(&key);
+    far.offer(&path);
+    far.put(path.info.url.as_str(), dripping());
+    let url = nar_url(&narinfo(&near, &path));
+    let mut stream = TcpStream::connect(&near.listen).unwrap();
+    write!(stream, "GET /staging/{url} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    while far.asked(".nar") == 0 {
+        std::thread::yield_now();
+    }
+    near.kill();
+    let mut nothing = Vec::new();
+    assert!(stream.read_to_end(&mut nothing).is_err() || nothing.is_empty());
+    near.start(&[]);
+    let checked = near.api("POST", "fsck", &json!({}));
+    assert_eq!((&checked["clean"], &checked["objects"], &checked["leftovers"]), (&json!(true), &json!(0), &json!(0)));
+    assert_eq!(fs::read_dir(near.path("data/incoming")).unwrap().count(), 0);
+    far.offer(&path);
+    assert_eq!(near.ask(&format!("GET /staging/{url}"), "", b"").body, path.nar);
 }

@@ -184,7 +184,7 @@ fn rows(upstream: &Answer) -> Vec<String> {
             answers.offered, answers.absent, answers.excluded, answers.refused, answers.failed, answers.skipped
         ),
     ];
-    for (word, event) in [("no answer", &upstream.last_failure), ("refused", &upstream.last_refusal)] {
+    for (word, event) in [("failure", &upstream.last_failure), ("refusal", &upstream.last_refusal)] {
         if let Some(Event { at, path, what }) = event {
             rows.push(format!("    last {word}, {}, {path}:", moment(at)));
             rows.push(format!("        {what}"));
