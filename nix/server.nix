@@ -41,6 +41,8 @@ in
     systemd.packages = [ cfg.package ];
     systemd.services.aux-server = {
       wantedBy = [ "multi-user.target" ];
+      # Upstreams of caches are reached through it.
+      environment = config.networking.proxy.envVars;
       # The empty word takes back what the unit itself says. The folder is the unit's state directory.
       serviceConfig.ExecStart = [
         ""

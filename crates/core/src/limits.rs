@@ -185,6 +185,8 @@ pub const CACHE_UPSTREAM_FETCHES_MAX: usize = 8;
 pub const CACHE_UPSTREAM_FETCH_SECONDS_MAX: u64 = 3_600;
 /// Redirects that one request to an upstream follows, within its origin and those the administrator named.
 pub const CACHE_UPSTREAM_REDIRECTS_MAX: u32 = 3;
+/// Caches and proxies that a question may have come through before it is asked of upstreams.
+pub const CACHE_UPSTREAM_HOPS_MAX: usize = 8;
 /// Failures in a row after which an upstream is left alone for a while.
 pub const CACHE_UPSTREAM_FAILURES_MAX: u32 = 3;
 /// How long an upstream is left alone the first time, seconds; each time in a row twice as long.

@@ -81,7 +81,7 @@ impl Call {
         let space = self.space(name, right)?;
         let is_view = space.read().row.source.is_some();
         if is_view {
-            Err(Failure::refused("no-cache", format!("{name} is a view; pin in its cache")))
+            Err(Failure::refused("no-cache", format!("{name} is a view; name the cache that it is of")))
         } else {
             Ok(space)
         }
