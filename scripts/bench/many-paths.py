@@ -18,9 +18,13 @@ NAMES = ["glibc-2.40-66", "perl5.40.0-URI-5.21", "python3.12-cryptography-43.0.1
          "nodejs-22.12.0-dev", "unit-systemd-journald.service", "qtbase-6.8.1", "hook", "wrapper-firefox-134.0"]
 
 
+TRANSLATION = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", DIGITS.encode())
+
+
 def nix32(data):
-    number = int.from_bytes(data, "little")
-    return "".join(DIGITS[number >> shift & 31] for shift in range((len(data) * 8 - 1) // 5 * 5, -1, -5))
+    """The last bit first; with zeros before it, the same as base 32 of the bytes backwards."""
+    encoded = base64.b32encode(bytes(-len(data) % 5) + data[::-1])
+    return encoded[-((len(data) * 8 + 4) // 5):].translate(TRANSLATION).decode()
 
 
 def digest(kind, number):
@@ -38,6 +42,7 @@ def main():
     promoted = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     database = sqlite3.connect(f"{data}/cache.sqlite")
     database.execute("PRAGMA synchronous = OFF")
+    database.execute("PRAGMA cache_size = -1000000")
     (staging,) = database.execute("SELECT number FROM space WHERE name = 'staging'").fetchone()
     (vetted,) = database.execute("SELECT number FROM space WHERE name = 'vetted'").fetchone()
     now = int(time.time())

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::access::{Caller, Right, Secret, Token, Tokens};
 use crate::catalogue::{Catalogue, Kept, SharedSpace, Space};
+use crate::clock::Clock;
 use crate::feed::Feed;
 use crate::keys::Keys;
 use crate::migrate::{MOVED, MOVING};
@@ -67,6 +68,7 @@ pub struct Cache {
     pub(crate) feed: Feed,
     pub(crate) upstreams: Upstreams,
     verdicts: Mutex<BTreeMap<i64, ViewVerdict>>,
+    clock: Clock,
     surroundings: Surroundings,
     pub(crate) tokens: RwLock<Tokens>,
     data: PathBuf,
@@ -166,7 +168,7 @@ impl Cache {
     fn assemble(
         data: &Path,
         (records, objects): (Records, Objects),
-        surroundings: Surroundings,
+        mut surroundings: Surroundings,
         locks: Vec<Lock>,
     ) -> Result<Self, OpenError> {
         let beginning = records.hold(Shared::Views, true)?;
@@ -177,7 +179,9 @@ impl Cache {
             return Err(OpenError::Gone { to });
         }
         let keys = Keys::open(&data.join(KEY_FILE), &surroundings)?;
-        let actor = Actor::server((surroundings.now)());
+        let machine = std::mem::replace(&mut surroundings.now, Box::new(|| Timestamp::UNIX_EPOCH));
+        let clock = Clock::new(machine, records.last_act()?);
+        let actor = Actor::server(clock.now());
         if records.setting("made")?.is_none() {
             make_spaces(&records, &actor)?;
             admin_token(&records, &data.join(TOKEN_FILE), &surroundings, &actor)?;
@@ -199,6 +203,7 @@ impl Cache {
             feed: Feed::new(surroundings.feed.clone()),
             upstreams,
             verdicts: Mutex::default(),
+            clock,
             surroundings,
             tokens: RwLock::default(),
             data: data.to_path_buf(),
@@ -227,8 +232,9 @@ impl Cache {
         &self.surroundings.store_directory
     }
 
+    /// The machine's time, which here never goes back by a little.
     pub fn now(&self) -> Timestamp {
-        (self.surroundings.now)()
+        self.clock.now()
     }
 
     pub(crate) fn random(&self) -> Option<[u8; 32]> {
@@ -356,12 +362,7 @@ impl Cache {
 }
 
 /// The folder's NARs belong to one set of records, and would be collected by any other.
-fn check_records(
-    data: &Path,
-    place: &Place,
-    records: &Records,
-    surroundings: &Surroundings,
-) -> Result<(), OpenError> {
+fn check_records(data: &Path, place: &Place, records: &Records, surroundings: &Surroundings) -> Result<(), OpenError> {
     let path = data.to_path_buf();
     if data.join("cache.sqlite").is_file() {
         let own = Records::open(data)?;

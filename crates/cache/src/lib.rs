@@ -5,6 +5,7 @@ mod cache;
 mod catalogue;
 mod check;
 pub mod client;
+mod clock;
 mod dependencies;
 mod feed;
 mod follow;
