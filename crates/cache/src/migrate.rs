@@ -133,6 +133,11 @@ pub fn migrate(wish: &Move, step: &mut dyn FnMut(MoveStep)) -> Result<Moved, Mov
     let (nars, stored_bytes) = checked_nars(data, &source, step)?;
     begin(&target, (from, to), is_begun)?;
     copy(&source, &target, &contents, step)?;
+    // The part of the only one ends with its connection, and somebody may have come meanwhile.
+    let shared = if wish.way == Way::ToShared { &target } else { &source };
+    if !shared.serve(true)? {
+        return Err(MoveError::DatabaseInUse { place: wish.place.clone() });
+    }
     // From here on the source is the old one, and once the target forgets that it was being filled, it is the new one.
     source.set_setting(MOVED, to)?;
     target.remove_setting(MOVED)?;
