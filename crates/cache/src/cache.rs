@@ -15,8 +15,10 @@ use zeroize::Zeroizing;
 
 use crate::access::{Caller, Right, Secret, Token, Tokens};
 use crate::catalogue::{Catalogue, Kept, SharedSpace, Space};
+use crate::clock::Clock;
 use crate::feed::Feed;
 use crate::keys::Keys;
+use crate::migrate::{MOVED, MOVING};
 use crate::names::SpaceName;
 use crate::objects::{ObjectError, Objects};
 use crate::promote::PromoteError;
@@ -29,6 +31,9 @@ pub(crate) const PRIORITY: u32 = 40;
 const STAGING: &str = "staging";
 const VETTED: &str = "vetted";
 const TOKEN_FILE: &str = "admin-token";
+/// Says that the records are in a database, and which: its setting of that name.
+pub(crate) const ELSEWHERE: &str = "records";
+const IDENTITY: &str = "identity";
 const KEY_FILE: &str = "signing-key";
 /// The setting that says which keys made the signatures that are kept.
 const SIGNED_WITH: &str = "signed with";
@@ -63,6 +68,7 @@ pub struct Cache {
     pub(crate) feed: Feed,
     pub(crate) upstreams: Upstreams,
     verdicts: Mutex<BTreeMap<i64, ViewVerdict>>,
+    clock: Clock,
     surroundings: Surroundings,
     pub(crate) tokens: RwLock<Tokens>,
     data: PathBuf,
@@ -86,6 +92,22 @@ pub enum OpenError {
     OtherKey { path: PathBuf, place: Place, keys: String },
     #[error("{place}: is being moved by aux cache migrate; start again when that has ended")]
     Moving { place: Place },
+    #[error("{}: the records of this folder are in a database; name it with --records", path.display())]
+    Elsewhere { path: PathBuf },
+    #[error(
+        "{}: this folder has records of its own in cache.sqlite; move them with `aux cache migrate`, or name another folder",
+        path.display()
+    )]
+    OwnRecords { path: PathBuf },
+    #[error(
+        "{}: the NARs of this folder belong to other records than those in {place}; name the database that was used before",
+        path.display()
+    )]
+    OtherRecords { path: PathBuf, place: Place },
+    #[error("records are being moved here from {from}, and that was broken off; run the same aux cache migrate again")]
+    Unfinished { from: String },
+    #[error("the records were moved to {to}; name that with --records, or leave --records away if it is a folder")]
+    Gone { to: String },
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
@@ -110,6 +132,9 @@ impl Cache {
     pub fn open(data: &Path, surroundings: Surroundings) -> Result<Self, OpenError> {
         file::create_private_folder(data)?;
         let lock = file::lock(data.join("lock"))?.ok_or_else(|| OpenError::InUse { path: data.to_path_buf() })?;
+        if data.join(ELSEWHERE).exists() {
+            return Err(OpenError::Elsewhere { path: data.to_path_buf() });
+        }
         let objects = Objects::open(data)?;
         Self::assemble(data, (Records::open(data)?, objects), surroundings, vec![lock])
     }
@@ -133,6 +158,7 @@ impl Cache {
         }
         // One server at a time begins, so that two make neither two keys nor two tokens of the first start.
         let beginning = records.hold(Shared::Views, true)?;
+        check_records(data, place, &records, &surroundings)?;
         check_key(data, place, &records)?;
         let objects = Objects::open_at(&data.join("objects"), &incoming)?;
         drop(beginning);
@@ -142,12 +168,20 @@ impl Cache {
     fn assemble(
         data: &Path,
         (records, objects): (Records, Objects),
-        surroundings: Surroundings,
+        mut surroundings: Surroundings,
         locks: Vec<Lock>,
     ) -> Result<Self, OpenError> {
         let beginning = records.hold(Shared::Views, true)?;
+        if let Some(from) = records.setting(MOVING)? {
+            return Err(OpenError::Unfinished { from });
+        }
+        if let Some(to) = records.setting(MOVED)? {
+            return Err(OpenError::Gone { to });
+        }
         let keys = Keys::open(&data.join(KEY_FILE), &surroundings)?;
-        let actor = Actor::server((surroundings.now)());
+        let machine = std::mem::replace(&mut surroundings.now, Box::new(|| Timestamp::UNIX_EPOCH));
+        let clock = Clock::new(machine, records.last_act()?);
+        let actor = Actor::server(clock.now());
         if records.setting("made")?.is_none() {
             make_spaces(&records, &actor)?;
             admin_token(&records, &data.join(TOKEN_FILE), &surroundings, &actor)?;
@@ -169,6 +203,7 @@ impl Cache {
             feed: Feed::new(surroundings.feed.clone()),
             upstreams,
             verdicts: Mutex::default(),
+            clock,
             surroundings,
             tokens: RwLock::default(),
             data: data.to_path_buf(),
@@ -197,8 +232,9 @@ impl Cache {
         &self.surroundings.store_directory
     }
 
+    /// The machine's time, which here never goes back by a little.
     pub fn now(&self) -> Timestamp {
-        (self.surroundings.now)()
+        self.clock.now()
     }
 
     pub(crate) fn random(&self) -> Option<[u8; 32]> {
@@ -323,6 +359,36 @@ impl Cache {
         }
         Ok(space)
     }
+}
+
+/// The folder's NARs belong to one set of records, and would be collected by any other.
+fn check_records(data: &Path, place: &Place, records: &Records, surroundings: &Surroundings) -> Result<(), OpenError> {
+    let path = data.to_path_buf();
+    if data.join("cache.sqlite").is_file() {
+        let own = Records::open(data)?;
+        if own.setting("made")?.is_some() && own.setting(MOVED)?.is_none() {
+            return Err(OpenError::OwnRecords { path });
+        }
+    }
+    let identity = match records.setting(IDENTITY)? {
+        Some(identity) => identity,
+        None => {
+            let random = (surroundings.random)().ok_or(OpenError::Random)?;
+            let identity = aux_core::hexadecimal(random.get(..16).unwrap_or_default());
+            records.set_setting(IDENTITY, &identity)?;
+            identity
+        }
+    };
+    let marker = data.join(ELSEWHERE);
+    if !marker.exists() {
+        return Ok(file::create_private(&marker, format!("{identity}\n").as_bytes())?);
+    }
+    let unread = |cause: String| OpenError::Secret { path: marker.clone(), cause };
+    let known = aux_io::input::read(&marker, 1 << 10).map_err(|error| unread(error.message()))?;
+    if String::from_utf8_lossy(&known).trim() == identity {
+        return Ok(());
+    }
+    Err(OpenError::OtherRecords { path, place: place.clone() })
 }
 
 /// Servers of one store sign with the same keys. To change them all are stopped, and the first to start signs anew.

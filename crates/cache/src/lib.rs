@@ -5,11 +5,13 @@ mod cache;
 mod catalogue;
 mod check;
 pub mod client;
+mod clock;
 mod dependencies;
 mod feed;
 mod follow;
 pub mod http;
 mod keys;
+mod migrate;
 pub mod names;
 mod objects;
 mod policy;
@@ -25,6 +27,7 @@ mod withdraw;
 
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};
+pub use migrate::{Move, MoveError, MoveStep, Moved, Way, migrate};
 pub use records::{Place, PlaceError, password};
 pub use upstream::UpstreamError;
 

@@ -223,6 +223,8 @@ pub const CACHE_VERDICT_SECONDS_MAX: i64 = 3_600;
 pub const CACHE_SPEED_BYTES_PER_SECOND_MIN: u64 = 1_024;
 /// How often the feed's file is looked at, seconds.
 pub const CACHE_FEED_SECONDS: u64 = 5;
+/// How far a clock that goes back is not followed, seconds; beyond that it was wrong before.
+pub const CACHE_CLOCK_BACK_SECONDS_MAX: i64 = 86_400;
 /// Servers at once on one data folder.
 pub const CACHE_SERVERS_MAX: usize = 64;
 /// How long one statement, or one lock, of a database that several servers use is waited for, seconds.

@@ -246,6 +246,9 @@ async fn take_nar(
     let (mut reader, filling) = pieces(request.into_body());
     let taking = tokio::task::spawn_blocking(move || {
         let _place = place;
+        // Nothing is taken for a token that another server revoked, nor what could not be written down.
+        server.cache.catch_up()?;
+        server.cache.confirm(&caller)?;
         let actor = server.cache.actor(&caller);
         let terms = NarTerms { actor: &actor, announced: None };
         let received = server.cache.take_nar(&space, &name, &mut reader, terms)?;

@@ -5,6 +5,7 @@
 
 mod changes;
 mod collect;
+mod copy;
 mod decisions;
 mod driver;
 mod editions;
@@ -35,6 +36,7 @@ use postgres::{Postgres, Session};
 
 pub(crate) use changes::Change;
 pub(crate) use collect::{Collected, Terms};
+pub(crate) use copy::{Contents, Table, tables};
 pub(crate) use decisions::{Decision, Judgement};
 pub(crate) use editions::{Editing, To};
 pub(crate) use error::RecordsError;

@@ -4,7 +4,7 @@ use aux_nix::Sha256;
 
 use super::driver::{Problem, Row, Transaction, values};
 use super::error::RecordsError;
-use super::{Actor, Change, Records, SpaceRow, changes, signed, trail, unsigned};
+use super::{Actor, Change, Records, SpaceRow, changes, copy, signed, trail, unsigned};
 use crate::names::{PathHash, UploadName};
 use crate::receive::{Packing, Received};
 
@@ -255,6 +255,7 @@ impl Records {
         each: &mut dyn FnMut((i64, PathHash), &str, Option<&str>),
     ) -> Result<(), RecordsError> {
         self.read(|transaction| {
+            copy::unhurried(transaction)?;
             let count: i64 =
                 transaction.one("SELECT count(*) FROM path WHERE space = ?1", values![cache], |row| row.get(0))?;
             let newest: i64 = transaction.one("SELECT coalesce(max(number), 0) FROM path", &[], |row| row.get(0))?;
