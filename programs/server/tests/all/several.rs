@@ -239,7 +239,8 @@ fn records_are_moved_to_a_database_and_back_however_often_the_move_is_broken_off
     world.kill();
     let dry = migrate(&Move { is_dry: true, ..out.clone() }, &mut |_| {}).unwrap();
     std::panic::set_hook(Box::new(|_| {}));
-    for until in 0.. {
+    let mut until = 0;
+    let moved = loop {
         let mut steps = 0;
         let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             migrate(&out, &mut |_| {
@@ -255,13 +256,12 @@ fn records_are_moved_to_a_database_and_back_however_often_the_move_is_broken_off
                     "{told}"
                 );
             }
-            Ok(moved) => {
-                assert_eq!(moved.unwrap(), dry);
-                break;
-            }
+            Ok(moved) => break moved,
         }
-    }
+        until += 1;
+    };
     drop(std::panic::take_hook());
+    assert_eq!(moved.unwrap(), dry);
     assert!(dry.tables.contains(&("path", 2)) && dry.nars == 2, "{dry:?}");
     assert!(world.refused(&[]).contains("the records were moved to postgres"));
     assert!(matches!(migrate(&out, &mut |_| {}), Err(MoveError::Gone { .. })));
