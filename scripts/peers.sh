@@ -13,6 +13,7 @@ dbus-daemon|dbus-daemon
 promtool|prometheus
 systemd-analyze|systemd
 sqlite3|sqlite3
+/usr/lib/postgresql/*/bin/initdb|postgresql
 gpg|gnupg
 zstd|zstd
 nginx|nginx-light
@@ -29,16 +30,18 @@ swtpm_setup|swtpm-tools
 tpm2_createpolicy|tpm2-tools
 zsh|zsh
 fish|fish
-dbus-daemon|dbus-daemon
 gdbus|libglib2.0-bin
 dunst|dunst
 Xvfb|xvfb
+chromium|chromium
+chromedriver|chromium-driver
 '
 
 missing=()
 while IFS='|' read -r program package; do
     [[ -n $program ]] || continue
-    command -v "$program" >/dev/null || missing+=("$package")
+    # Debian keeps PostgreSQL's programs out of the path, one folder a version.
+    compgen -G "$program" >/dev/null || command -v "$program" >/dev/null || missing+=("$package")
 done <<<"$peers"
 # tangd stands where no path leads.
 [[ -x /usr/libexec/tangd ]] || missing+=(tang)

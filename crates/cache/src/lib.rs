@@ -5,10 +5,13 @@ mod cache;
 mod catalogue;
 mod check;
 pub mod client;
+mod clock;
 mod dependencies;
 mod feed;
+mod follow;
 pub mod http;
 mod keys;
+mod migrate;
 pub mod names;
 mod objects;
 mod policy;
@@ -17,8 +20,21 @@ mod prove;
 mod push;
 mod receive;
 mod records;
+mod turns;
+mod upstream;
 mod verdict;
 mod withdraw;
 
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};
+pub use migrate::{Move, MoveError, MoveStep, Moved, Way, migrate};
+pub use records::{Place, PlaceError, password};
+pub use upstream::UpstreamError;
+
+#[cfg(test)]
+#[expect(dead_code, reason = "the corpora are for other packages' tests")]
+#[path = "../../../tests/support/corpora.rs"]
+mod corpora;
+#[cfg(test)]
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;

@@ -39,6 +39,8 @@ pub enum ReceiveError {
     Nar(NarError),
     #[error("unpacked it has more than {CACHE_NAR_BYTES_MAX} bytes (CACHE_NAR_BYTES_MAX)")]
     TooLarge,
+    #[error("unpacked it has more than the {bytes} bytes that were announced")]
+    Longer { bytes: u64 },
     #[error(transparent)]
     Disk(#[from] ObjectError),
 }
@@ -75,6 +77,11 @@ impl Packing {
         }
     }
 
+    /// By what stands behind `.nar`.
+    pub fn of_suffix(suffix: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|packing| packing.suffix() == suffix)
+    }
+
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|packing| packing.compression().name() == name)
     }
@@ -90,28 +97,39 @@ impl Packing {
     }
 }
 
-/// Reads all of `from`, and leaves it in `incoming` as it came, if it is a NAR.
-pub(crate) fn receive(from: &mut dyn Read, incoming: &mut Incoming) -> Result<Received, ReceiveError> {
+/// Reads all of `from`, and leaves it in `incoming` as it came, if it is a NAR. One that unpacks to more than `announced`
+/// bytes is read no further.
+pub(crate) fn receive(
+    from: &mut dyn Read,
+    incoming: &mut Incoming,
+    announced: Option<u64>,
+) -> Result<Received, ReceiveError> {
     let path = incoming.path().to_path_buf();
     let mut kept = BufWriter::with_capacity(BUFFER_BYTES, &incoming.file);
-    let received = take(from, &mut kept, &path)?;
+    let received = take(from, &mut kept, &path, announced)?;
     kept.flush().map_err(|cause| classified(&path, cause))?;
     Ok(received)
 }
 
 /// Hashes a kept file and the NAR in it: what a check asks.
 pub(crate) fn rehash(file: &mut dyn Read) -> Result<Received, ReceiveError> {
-    take(file, &mut io::sink(), Path::new(""))
+    take(file, &mut io::sink(), Path::new(""), None)
 }
 
 /// Reads everything, and writes what came to `kept`, whose path is for errors.
-fn take(from: &mut dyn Read, kept: &mut dyn Write, path: &Path) -> Result<Received, ReceiveError> {
+fn take(
+    from: &mut dyn Read,
+    kept: &mut dyn Write,
+    path: &Path,
+    announced: Option<u64>,
+) -> Result<Received, ReceiveError> {
     let mut start = Vec::with_capacity(START_BYTES);
     (&mut *from).take(START_BYTES as u64).read_to_end(&mut start).map_err(ReceiveError::Client)?;
     let packing = Packing::of(&start);
     let mut from = start.chain(from);
     let mut sent = Sent { inner: &mut from, kept, hash: Sha256Hasher::default(), size: 0, failure: None };
-    let unpacked = unpack(&mut sent, packing);
+    let limit_bytes = announced.map_or(CACHE_NAR_BYTES_MAX, |bytes| bytes.min(CACHE_NAR_BYTES_MAX));
+    let unpacked = unpack(&mut sent, packing, limit_bytes);
     match sent.failure.take() {
         Some(Failure::Client(cause)) => return Err(ReceiveError::Client(cause)),
         Some(Failure::Disk(cause)) => return Err(ReceiveError::Disk(classified(path, cause))),
@@ -121,7 +139,7 @@ fn take(from: &mut dyn Read, kept: &mut dyn Write, path: &Path) -> Result<Receiv
     let Unpacked { hash: nar_hash, size: nar_size, listing } = unpacked.map_err(|error| match error {
         Unpack::Packing(cause) => ReceiveError::Packing(cause),
         Unpack::Nar(error) => ReceiveError::Nar(error),
-        Unpack::TooLarge => ReceiveError::TooLarge,
+        Unpack::TooLarge => announced.map_or(ReceiveError::TooLarge, |bytes| ReceiveError::Longer { bytes }),
     })?;
     let (file_hash, file_size) = (sent.hash.finish(), sent.size);
     Ok(Received { nar_hash, nar_size, packing, file_hash, file_size, listing })
@@ -141,10 +159,10 @@ struct Unpacked {
 }
 
 /// Unpacks everything, and reads it as a NAR, strictly. What stands behind the packing's end is read too, and refused.
-fn unpack(sent: &mut Sent<'_>, packing: Packing) -> Result<Unpacked, Unpack> {
+fn unpack(sent: &mut Sent<'_>, packing: Packing, limit_bytes: u64) -> Result<Unpacked, Unpack> {
     let packed = BufReader::with_capacity(BUFFER_BYTES, sent);
     let inner = unpacked(packed, packing).map_err(Unpack::Packing)?;
-    let mut nar = Unpacking { inner, hash: Sha256Hasher::default(), size: 0, failure: None };
+    let mut nar = Unpacking { inner, hash: Sha256Hasher::default(), size: 0, limit_bytes, failure: None };
     let read = listing(&mut nar);
     match (nar.failure.take(), read) {
         (Some(failure), _) => Err(failure),
@@ -184,6 +202,7 @@ struct Unpacking<'u> {
     inner: Box<dyn Read + 'u>,
     hash: Sha256Hasher,
     size: u64,
+    limit_bytes: u64,
     failure: Option<Unpack>,
 }
 
@@ -201,7 +220,7 @@ impl Read for Unpacking<'_> {
         };
         let piece = buffer.get(..length).unwrap_or_default();
         self.size = self.size.saturating_add(piece.len() as u64);
-        if self.size > CACHE_NAR_BYTES_MAX {
+        if self.size > self.limit_bytes {
             return Err(failed(&mut self.failure, |_| Unpack::TooLarge, io::ErrorKind::FileTooLarge.into()));
         }
         self.hash.update(piece);
@@ -277,7 +296,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let objects = Objects::open(data.path()).unwrap();
         let mut incoming = objects.arrive().unwrap();
-        let received = receive(&mut &*bytes, &mut incoming)?;
+        let received = receive(&mut &*bytes, &mut incoming, None)?;
         Ok((received, std::fs::read(incoming.path()).unwrap()))
     }
 
@@ -292,6 +311,18 @@ mod tests {
             assert_eq!(rehash(&mut &*kept).unwrap().nar_hash, Sha256::of(&nar));
             assert!(received.listing.contains(r#""executable":true"#), "{}", received.listing);
         }
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_was_announced_is_read_no_further() {
+        let nar = nar();
+        let bomb = zstd::stream::encode_all(&*nar, 1).unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let objects = Objects::open(data.path()).unwrap();
+        let bytes = nar.len() as u64;
+        assert!(receive(&mut &*bomb, &mut objects.arrive().unwrap(), Some(bytes)).is_ok());
+        let refused = receive(&mut &*bomb, &mut objects.arrive().unwrap(), Some(bytes - 1));
+        assert!(matches!(refused, Err(ReceiveError::Longer { bytes: announced }) if announced == bytes - 1));
     }
 
     #[test]

@@ -44,6 +44,8 @@ impl HttpClient {
                 .timeout_recv_response(Some(options.response_limit))
                 .timeout_per_read(Some(options.speed_window.max(Duration::from_millis(1))))
                 .timeout_per_write(Some(options.response_limit))
+                .max_idle_connections_per_host(options.idle_connections_max)
+                .max_idle_connections(options.idle_connections_max.max(10))
                 .build();
             Agent::new_with_config(config)
         };
@@ -53,16 +55,26 @@ impl HttpClient {
     /// Sends a request and follows a GET's redirects. Any status is an answer; only what is no HTTP is an error.
     pub fn fetch(&self, request: &Request) -> Result<Response, HttpError> {
         let deadline = Instant::now() + self.options.total_limit;
-        let mut request = request.clone();
+        let (origin, mut request) = (request.url.clone(), request.clone());
         for _ in 0..=self.options.redirects_max {
             self.check(&request.url)?;
             let answer = self.once(&request, None, deadline)?;
             let Some(location) = redirect_of(&request, &answer) else {
                 return self.response(&request, answer, deadline);
             };
+            let from = request.url.clone();
             request = redirected(request, &location)?;
+            if ![&from, &origin].iter().any(|one| one.is_same_origin(&request.url))
+                && !self.may_redirect_to(&request.url)
+            {
+                return Err(HttpError::Elsewhere { url: from, to: request.url });
+            }
         }
         Err(HttpError::Redirects { url: request.url, limit: self.options.redirects_max })
+    }
+
+    fn may_redirect_to(&self, to: &Url) -> bool {
+        self.options.redirect_origins.as_ref().is_none_or(|origins| origins.iter().any(|one| one.is_same_origin(to)))
     }
 
     fn check(&self, url: &Url) -> Result<(), HttpError> {

@@ -32,6 +32,11 @@ impl Made {
         self
     }
 
+    pub(crate) fn needing(mut self, base: &str) -> Self {
+        self.references.push(base.to_owned());
+        self
+    }
+
     pub(crate) fn nar_url(&self) -> String {
         format!("nar/{}.nar", Sha256::of(&self.nar).nix32())
     }
