@@ -26,6 +26,11 @@ dbus-daemon|dbus-daemon
 gdbus|libglib2.0-bin
 dunst|dunst
 Xvfb|xvfb
+ssh-keygen|openssh-client
+age-keygen|age
+wg|wireguard-tools
+mkpasswd|whois
+htpasswd|apache2-utils
 '
 
 missing=()
@@ -65,4 +70,8 @@ fi
 if ! "$here/alert-peers.sh"; then
     [[ -z ${CI:-} ]] || exit 1
     echo "peers: no SMTP server and no library of webhooks, so their tests will be skipped" >&2
+fi
+if ! "$here/secrets-peers.sh"; then
+    [[ -z ${CI:-} ]] || exit 1
+    echo "peers: no library for the second implementation of derived secrets, so it will not be asked" >&2
 fi

@@ -206,3 +206,9 @@ pub const CACHE_ANSWER_BYTES_MAX: u64 = 256 << 20;
 pub const CACHE_MISSING_PATHS_MAX: usize = 10_000;
 /// Attempts at sending one thing to a cache.
 pub const CACHE_PUSH_ATTEMPTS_MAX: u32 = 4;
+/// The name of a secret, a machine, a group or an environment, bytes.
+pub const SECRET_LABEL_BYTES_MAX: usize = 128;
+/// The length of a derived secret: bytes, or characters of a password.
+pub const SECRET_LENGTH_MAX: u32 = 65_536;
+/// Secrets that can be guessed with less are refused unless they are called weak, bits.
+pub const SECRET_ENTROPY_BITS_MIN: u32 = 80;
