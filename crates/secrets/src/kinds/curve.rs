@@ -40,12 +40,12 @@ fn x25519_public(stream: &mut Stream) -> [u8; 32] {
 }
 
 /// `AGE-SECRET-KEY-1…`: the stream's bytes in Bech32 (BIP 173), upper case.
-pub(super) fn age_identity(stream: &mut Stream) -> SecretBytes {
+pub(crate) fn age_identity(stream: &mut Stream) -> SecretBytes {
     let text = Zeroizing::new(bech32_text("age-secret-key-", stream.array::<32>().as_slice()));
     SecretBytes::from(text.to_ascii_uppercase())
 }
 
-pub(super) fn age_recipient(stream: &mut Stream) -> String {
+pub(crate) fn age_recipient(stream: &mut Stream) -> String {
     bech32_text("age", &x25519_public(stream))
 }
 

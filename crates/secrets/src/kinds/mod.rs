@@ -13,11 +13,13 @@ mod words;
 use std::collections::BTreeMap;
 
 pub use certificate::{Algorithm, CertificateRule};
+pub(crate) use curve::{age_identity, age_recipient};
 pub use hash::HashMethod;
 pub use parameters::Parameters;
 pub use password::PasswordRule;
 pub use rule::{GokeyRule, Rule, RuleError};
 pub use ssh::authorized_key;
+pub(crate) use ssh::public_blob;
 
 use crate::derive::{Label, Leaf};
 use crate::gokey::{self, GokeyError};
@@ -80,7 +82,7 @@ pub fn value(rule: &Rule, source: &Source<'_>) -> Result<SecretBytes, ValueError
         Rule::SshEd25519 => ssh::private_key(&mut stream, name),
         Rule::Wireguard => curve::wireguard(&mut stream),
         Rule::WireguardPsk => bytes::base64(&mut stream, 32),
-        Rule::AgeX25519 => curve::age_identity(&mut stream),
+        Rule::AgeX25519 => age_identity(&mut stream),
         Rule::P256 => curve::p256_pem(&mut stream),
         Rule::TlsCa(rule) | Rule::TlsLeaf { rule, .. } => certificate::private_key(rule.algorithm, &mut stream),
         Rule::Hash { of, method, .. } => {
@@ -104,7 +106,7 @@ pub fn public(rule: &Rule, source: &Source<'_>) -> Result<Option<String>, ValueE
     Ok(match rule {
         Rule::SshEd25519 => Some(ssh::public_key(&mut stream, source.name)),
         Rule::Wireguard => Some(curve::wireguard_public(&mut stream)),
-        Rule::AgeX25519 => Some(curve::age_recipient(&mut stream)),
+        Rule::AgeX25519 => Some(age_recipient(&mut stream)),
         Rule::P256 => Some(curve::p256_public_pem(&mut stream)),
         Rule::TlsCa(rule) => Some(certificate::authority(rule, source)),
         Rule::TlsLeaf { rule, ca } => {

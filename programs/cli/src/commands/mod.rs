@@ -25,6 +25,7 @@ mod feed_triage;
 mod feed_verify;
 mod flakes;
 mod network;
+mod secret;
 mod since;
 mod synced;
 mod triage_prompt;
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Push to, promote in and look after a private binary cache.
     #[command(subcommand)]
     Cache(cache::Cache),
+    /// Derive, declare, rotate and check the secrets of a fleet.
+    #[command(subcommand)]
+    Secret(secret::Secret),
     Doctor(doctor::Args),
     /// Look into the configuration.
     #[command(subcommand)]
@@ -113,6 +117,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Alert(Alert::Hook(args)) => alert_hook::run(&args, ui),
         Command::Watch(watch) => watch::run(watch, ui),
         Command::Cache(command) => cache::run(&command, ui),
+        Command::Secret(command) => secret::run(&command, ui),
         Command::Doctor(args) => doctor::run(&args, ui),
         Command::Config(Config::Show(args)) => config_show::run(&args, ui),
     }
