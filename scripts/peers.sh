@@ -35,6 +35,11 @@ dunst|dunst
 Xvfb|xvfb
 chromium|chromium
 chromedriver|chromium-driver
+ssh-keygen|openssh-client
+age-keygen|age
+wg|wireguard-tools
+mkpasswd|whois
+htpasswd|apache2-utils
 '
 
 missing=()
@@ -77,4 +82,8 @@ fi
 if ! "$here/alert-peers.sh"; then
     [[ -z ${CI:-} ]] || exit 1
     echo "peers: no SMTP server and no library of webhooks, so their tests will be skipped" >&2
+fi
+if ! "$here/secrets-peers.sh"; then
+    [[ -z ${CI:-} ]] || exit 1
+    echo "peers: no library for the second implementation of derived secrets, so it will not be asked" >&2
 fi

@@ -293,3 +293,23 @@ pub const PASSPHRASE_BYTES_MAX: u64 = 4_096;
 pub const TPM_POLICIES_BYTES_MAX: u64 = 1 << 20;
 /// Signed policies in one document.
 pub const TPM_POLICIES_MAX: usize = 256;
+/// The name of a secret, a machine, a group or an environment, bytes.
+pub const SECRET_LABEL_BYTES_MAX: usize = 128;
+/// The length of a derived secret: bytes, or characters of a password.
+pub const SECRET_LENGTH_MAX: u32 = 65_536;
+/// Secrets that can be guessed with less are refused unless they are called weak, bits.
+pub const SECRET_ENTROPY_BITS_MIN: u32 = 80;
+/// A declaration of secrets, bytes.
+pub const SECRET_DECLARATION_BYTES_MAX: usize = 16 << 20;
+/// A manifest of secrets, bytes; that of a thousand machines with fifty secrets each has ten million.
+pub const SECRET_MANIFEST_BYTES_MAX: usize = 256 << 20;
+/// Machines of one fleet's secrets.
+pub const SECRET_MACHINES_MAX: usize = 20_000;
+/// Recipients of one encrypted file.
+pub const SECRET_RECIPIENTS_MAX: usize = 64;
+/// A secret value that was not derived, bytes.
+pub const SECRET_VALUE_BYTES_MAX: usize = 1 << 20;
+/// A file of age that is opened in memory, bytes.
+pub const SECRET_AGE_BYTES_MAX: usize = 2 << 20;
+/// Bytes of one file that are searched for secrets that should not be there.
+pub const SECRET_SCANNED_BYTES_MAX: u64 = 64 << 20;

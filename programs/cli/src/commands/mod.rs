@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// Push to, promote in and look after a private binary cache.
     #[command(subcommand)]
     Cache(cache::Cache),
-    /// Make and open the slots that give a machine its key back.
+    /// Derive, declare, rotate and check the secrets of a fleet, and unlock a machine's.
     #[command(subcommand)]
     Secret(secret::Secret),
     Doctor(doctor::Args),

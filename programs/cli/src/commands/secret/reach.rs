@@ -10,7 +10,7 @@ use aux_io::tpm::TpmAddress;
 use aux_unlock::memory::{SecretBytes, harden_process};
 use aux_unlock::random::Randomness;
 use aux_unlock::slot::{self, SlotFile};
-use aux_unlock::{OpenError, RecoveryKey, SlotReport, Surroundings, tang_client};
+use aux_unlock::{OpenError, Opened, Outcome, RecoveryKey, SlotReport, Surroundings, open, tang_client};
 use serde::Serialize;
 
 use crate::commands::{environment, network};
@@ -112,6 +112,37 @@ impl Reach {
     }
 }
 
+/// Opens the slots. Where nothing opens, a passphrase would, and somebody is there, that person is asked.
+pub(super) fn open_or_ask(file: &SlotFile, surroundings: &mut Surroundings, ui: &mut Ui) -> Result<Opened, Failure> {
+    let error = match open(file, surroundings) {
+        Ok(opened) => return Ok(opened),
+        Err(error) => error,
+    };
+    if wants_passphrase(&error) && ui.is_interactive() {
+        if let Some(typed) = ui.ask_unseen("passphrase:") {
+            surroundings.passphrase = Some(Arc::new(moved(&typed)?));
+            return open(file, surroundings).map_err(|error| failure(&error));
+        }
+    }
+    Err(failure(&error))
+}
+
+/// Typed bytes on a page of their own.
+pub(super) fn moved(typed: &aux_secrets::SecretBytes) -> Result<SecretBytes, Failure> {
+    let mut page = SecretBytes::zeroed(typed.reveal().len()).map_err(Failure::new)?;
+    page.expose_mut().copy_from_slice(typed.reveal());
+    Ok(page)
+}
+
+fn wants_passphrase(error: &OpenError) -> bool {
+    fn any(reports: &[SlotReport]) -> bool {
+        let waits =
+            |report: &SlotReport| report.kind == "passphrase" && matches!(report.outcome, Outcome::Waits { .. });
+        reports.iter().any(|report| waits(report) || any(&report.slots))
+    }
+    matches!(error, OpenError::NoneOpens { reports } if any(reports))
+}
+
 /// A failure to open, with what came of each slot.
 pub(super) fn failure(error: &OpenError) -> Failure {
     let failure = Failure::new(error);
@@ -143,7 +174,7 @@ pub(super) fn answers(reports: &[SlotReport]) -> Vec<SlotAnswer> {
     let answer = |report: &SlotReport| SlotAnswer {
         path: report.path.clone(),
         kind: report.kind,
-        opens: report.outcome == aux_unlock::Outcome::Opens,
+        opens: report.outcome == Outcome::Opens,
         outcome: report.outcome.to_string(),
         remarks: report.remarks.clone(),
         slots: answers(&report.slots),
@@ -168,7 +199,17 @@ pub(super) fn passphrase(path: &Path) -> Result<SecretBytes, Failure> {
     Ok(taken)
 }
 
-/// The kernel's own, which waits until it is seeded.
+/// The kernel's own, which waits until it is seeded. (aws-lc would gather jitter of its own first, some 20 ms of an unlock.)
 fn randomness() -> Randomness {
-    Randomness::new(|bytes| getrandom::fill(bytes).map_err(std::io::Error::other))
+    Randomness::new(|bytes| {
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty()) {
+                Ok(length) => filled += length,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    })
 }

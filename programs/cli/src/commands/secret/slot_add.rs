@@ -6,12 +6,13 @@ use std::sync::Arc;
 use aux_app::exit;
 use aux_core::limits::SLOT_TEXT_BYTES_MAX;
 use aux_io::{file, input};
+use aux_unlock::memory::SecretBytes;
 use aux_unlock::slot::{SlotFile, print};
 use aux_unlock::tpm::{self, CounterBound, Policy, PolicyKey, Statement};
-use aux_unlock::{NewLock, NewSlot, PassphraseCost, Printed, Surroundings, add, create, lint, open, tang};
+use aux_unlock::{NewLock, NewSlot, PassphraseCost, Printed, Surroundings, add, create, lint, tang};
 use serde::Serialize;
 
-use super::reach::{Reach, document, failure, passphrase};
+use super::reach::{Reach, document, moved, open_or_ask, passphrase};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -25,7 +26,7 @@ const REFERENCE: &str = "aux";
     group = clap::ArgGroup::new("kind")
         .required(true)
         .multiple(true)
-        .args(["tpm2", "policy_key", "tang", "new_passphrase_file", "recovery"])
+        .args(["tpm2", "policy_key", "tang", "new_passphrase_file", "new_passphrase", "recovery"])
 )]
 pub(crate) struct Args {
     /// What to call it.
@@ -49,6 +50,9 @@ pub(crate) struct Args {
     /// A passphrase, the first line of this file; `-` reads it from standard input.
     #[arg(long, value_name = "FILE")]
     new_passphrase_file: Option<PathBuf>,
+    /// A passphrase, which is asked for.
+    #[arg(long, conflicts_with = "new_passphrase_file")]
+    new_passphrase: bool,
     /// A key that is printed, this once, on standard output.
     #[arg(long)]
     recovery: bool,
@@ -79,10 +83,10 @@ struct RecoveryAnswer {
 /// Runs it.
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let path = args.reach.path();
-    let surroundings = args.reach.surroundings()?;
+    let mut surroundings = args.reach.surroundings()?;
     let (slots, printed) = if path.exists() {
         let mut slots = args.reach.read()?;
-        let opened = open(&slots, &surroundings).map_err(|error| failure(&error))?;
+        let opened = open_or_ask(&slots, &mut surroundings, ui)?;
         let new = args.new_slot(&surroundings, ui)?;
         let printed = add(&mut slots, &opened.key, new, &surroundings).map_err(Failure::new)?;
         file::replace(&path, print(&slots).as_bytes())?;
@@ -147,8 +151,12 @@ impl Args {
         for (index, url) in self.tang.iter().enumerate() {
             locks.push((format!("tang-{}", index + 1), self.tang(url, surroundings, ui)?));
         }
-        if let Some(path) = &self.new_passphrase_file {
-            let passphrase = Arc::new(passphrase(path)?);
+        let passphrase = match &self.new_passphrase_file {
+            Some(path) => Some(passphrase(path)?),
+            None if self.new_passphrase => Some(asked_twice(ui)?),
+            None => None,
+        };
+        if let Some(passphrase) = passphrase.map(Arc::new) {
             let cost = PassphraseCost::default();
             locks.push(("passphrase".to_owned(), NewLock::Passphrase { passphrase, cost }));
         }
@@ -210,6 +218,17 @@ impl Args {
         let trusted = advertisement.trusted(&trust).map_err(Failure::new)?;
         Ok(NewLock::Tang { url: url.to_owned(), trusted })
     }
+}
+
+/// A new passphrase, typed twice.
+fn asked_twice(ui: &mut Ui) -> Result<SecretBytes, Failure> {
+    if !ui.is_interactive() {
+        return Err(Failure::new("nobody is here who could type a passphrase").hint("--new-passphrase-file FILE"));
+    }
+    let missing = || Failure::new("no passphrase was typed");
+    let first = moved(&ui.ask_unseen("new passphrase:").ok_or_else(missing)?)?;
+    let second = moved(&ui.ask_unseen("once more:").ok_or_else(missing)?)?;
+    if first.is_same(&second) { Ok(first) } else { Err(Failure::new("the two are not the same; nothing was changed")) }
 }
 
 /// Reads an index such as `0x01500020`.

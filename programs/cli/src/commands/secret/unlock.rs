@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use aux_app::exit;
 use aux_io::file;
-use aux_unlock::{explain, open, opens, tpm};
+use aux_unlock::{explain, opens, tpm};
 use serde::Serialize;
 
-use super::reach::{Reach, SlotAnswer, answers, document, failure, rows};
+use super::reach::{Reach, SlotAnswer, answers, document, failure, open_or_ask, rows};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -73,8 +73,8 @@ fn dry_run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
 
 fn unlock(args: &Args, output: &PathBuf, ui: &mut Ui) -> Result<u8, Failure> {
     let slots = args.reach.read()?;
-    let surroundings = args.reach.surroundings()?;
-    let opened = open(&slots, &surroundings).map_err(|error| failure(&error))?;
+    let mut surroundings = args.reach.surroundings()?;
+    let opened = open_or_ask(&slots, &mut surroundings, ui)?;
     let mut text = opened.key.identity_text().map_err(Failure::new)?;
     text.push('\n');
     if output.exists() {
