@@ -1,11 +1,11 @@
-//! A TPM in software for tests, `swtpm`, and the tools of others beside it.
+//! A TPM in software for tests: `swtpm`.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 
-use crate::tang_server::{command, missing, output};
+use crate::tang_server::{command, missing};
 
 /// A TPM with a state of its own, until it is dropped.
 pub(crate) struct Swtpm {
@@ -58,33 +58,9 @@ impl Swtpm {
         Some(Self { child, address, _state: state })
     }
 
+    /// As `--tpm` takes it; behind the last colon is the port that other tools ask for.
     pub(crate) fn address(&self) -> String {
         format!("swtpm:{}", self.address)
-    }
-
-    /// What the other tools find this TPM by.
-    pub(crate) fn tcti(&self) -> String {
-        format!("swtpm:host=127.0.0.1,port={}", self.address.port())
-    }
-
-    /// One of tpm2-tools on this TPM, in a folder.
-    pub(crate) fn tool(&self, folder: &Path, line: &str) -> Vec<u8> {
-        let mut words = line.split_whitespace();
-        let mut tool = command(&format!("/usr/bin/{}", words.next().unwrap()));
-        output(self.environment(tool.args(words).current_dir(folder)), b"")
-    }
-
-    /// Sets a command up to find this TPM.
-    pub(crate) fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env("TPM2TOOLS_TCTI", self.tcti())
-    }
-
-    /// Objects and sessions that are loaded: none, when everybody cleans up.
-    pub(crate) fn left_behind(&self) -> String {
-        let folder = std::env::temp_dir();
-        let left = ["handles-transient", "handles-loaded-session"]
-            .map(|what| String::from_utf8(self.tool(&folder, &format!("tpm2_getcap {what}"))).unwrap());
-        left.concat()
     }
 }
 

@@ -13,6 +13,7 @@ mod tag;
 mod tang;
 #[path = "../../../../tests/support/tang.rs"]
 mod tang_server;
+mod tools;
 mod tpm;
 mod waiting;
 mod wire;
