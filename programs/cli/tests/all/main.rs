@@ -31,6 +31,7 @@ mod help;
 mod http_server;
 mod labels;
 mod publisher;
+mod secret;
 mod store;
 mod team;
 mod tidy;

@@ -6,6 +6,8 @@ mod check;
 mod common;
 mod diff;
 mod enroll;
+mod export;
+mod import;
 mod init;
 mod lint;
 mod list;
@@ -34,6 +36,8 @@ pub(crate) enum Secret {
     Diff(diff::Args),
     Check(check::Args),
     Lint(lint::Args),
+    Import(import::Args),
+    Export(export::Args),
     BlastRadius(blast_radius::Args),
 }
 
@@ -52,6 +56,8 @@ pub(super) fn run(command: &Secret, ui: &mut Ui) -> Result<u8, Failure> {
         Secret::Diff(args) => diff::run(args, ui),
         Secret::Check(args) => check::run(args, ui),
         Secret::Lint(args) => lint::run(args, ui),
+        Secret::Import(args) => import::run(args, ui),
+        Secret::Export(args) => export::run(args, ui),
         Secret::BlastRadius(args) => blast_radius::run(args, ui),
     }
 }
