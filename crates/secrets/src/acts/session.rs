@@ -178,8 +178,7 @@ impl Session {
         let others = fleet.signers.iter().filter(|signer| **signer != old).map(|signer| signer.as_str().to_owned());
         let signers =
             std::iter::once(Signer::of(&self.key.verifying_key()).as_str().to_owned()).chain(others).collect();
-        let recipients = fleet.recovery.iter().map(ToString::to_string).collect();
-        self.edit(&[Edit::Recovery { recipients, signers }])
+        self.edit(&[Edit::Signers { signers }])
     }
 }
 

@@ -159,7 +159,7 @@ fn a_large_fleet_is_one_manifest() {
     let declaration = folder.path().join("aux-secrets.toml");
     let mut text = fs::read_to_string(&declaration).unwrap();
     for number in 0..MACHINES {
-        text += &format!("\n[machines.m{number}]\nrecipients = [\"{}\"]\n", MACHINE.1);
+        text = text + "\n[machines.m" + &number.to_string() + "]\nrecipients = [\"" + MACHINE.1 + "\"]\n";
     }
     aux_io::file::replace(&declaration, text.as_bytes()).unwrap();
     let session = session(folder.path());
