@@ -170,6 +170,25 @@ fn an_envelope_is_set_shown_and_refused_where_it_was_moved() {
 }
 
 #[test]
+fn an_editor_is_given_the_value_in_memory_and_what_it_leaves_is_set() {
+    let world = begun();
+    good(&world, "secret add motd --type envelope --scope admin --repo fleet --identity admin.key");
+    let edit = |editor: &str| {
+        let mut command = world.command("secret edit motd --repo fleet --identity admin.key");
+        world.finish(command.env("EDITOR", editor).env("PATH", "/usr/bin:/bin"))
+    };
+    let said = edit("/bin/sh -c 'printf first > \"$0\"'");
+    assert_eq!(said.code, Some(0), "{}", said.shown());
+    let said = edit("/bin/sh -c 'test \"$(cat \"$0\")\" = first && printf second >> \"$0\"'");
+    assert_eq!(said.code, Some(0), "{}", said.shown());
+    assert!(edit("true").stderr.contains("nothing was changed"));
+    assert!(edit("false").stderr.contains("nothing was written"));
+    assert_eq!(good(&world, "secret show motd --repo fleet --identity other.key --output -"), "firstsecond");
+    let said = world.run("secret edit motd --repo fleet --identity admin.key");
+    assert!(said.code == Some(2) && said.stderr.contains("no editor is named"), "{}", said.shown());
+}
+
+#[test]
 fn whoever_can_write_the_declaration_is_given_no_key_unseen() {
     let world = begun();
     let text = fs::read_to_string(world.path("fleet/aux-secrets.toml")).unwrap();

@@ -5,6 +5,7 @@ mod blast_radius;
 mod check;
 mod common;
 mod diff;
+mod edit;
 mod enroll;
 mod export;
 mod import;
@@ -28,6 +29,7 @@ pub(crate) enum Secret {
     Enroll(enroll::Args),
     Add(add::Args),
     Set(set::Args),
+    Edit(edit::Args),
     Show(show::Args),
     List(list::Args),
     Rotate(rotate::Args),
@@ -48,6 +50,7 @@ pub(super) fn run(command: &Secret, ui: &mut Ui) -> Result<u8, Failure> {
         Secret::Enroll(args) => enroll::run(args, ui),
         Secret::Add(args) => add::run(args, ui),
         Secret::Set(args) => set::run(args, ui),
+        Secret::Edit(args) => edit::run(args, ui),
         Secret::Show(args) => show::run(args, ui),
         Secret::List(args) => list::run(args, ui),
         Secret::Rotate(args) => rotate::run(args, ui),
