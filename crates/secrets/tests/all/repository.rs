@@ -84,6 +84,36 @@ fn a_manifest_of_a_stranger_is_refused() {
     assert!(check(Repository::open(folder.path(), None).unwrap(), request()).is_err());
 }
 
+/// Whoever can write the repository can name themselves a signer in it; who opens the seed does not fall for that.
+#[test]
+fn a_signer_that_only_the_repository_names_is_told() {
+    let folder = made();
+    let path = folder.path();
+    let key = ed25519_dalek::SigningKey::from_bytes(&[8; 32]);
+    let stranger = aux_secrets::Signer::of(&key.verifying_key());
+    let mut forged = manifest(path);
+    forged.signers.push(stranger.clone());
+    let text = forged.to_text();
+    let write = |name: &str, text: &str| aux_io::file::replace(path.join(name), text.as_bytes()).unwrap();
+    write("aux-secrets.json", &text);
+    write("aux-secrets.json.sig", &aux_secrets::sshsig::sign(text.as_bytes(), &key));
+    write("allowed_signers", &format!("aux-secrets {}\n", stranger.as_str()));
+    let declaration = fs::read_to_string(path.join("aux-secrets.toml")).unwrap();
+    let own = forged.signers[0].as_str();
+    write(
+        "aux-secrets.toml",
+        &declaration.replace(&format!("\"{own}\","), &format!("\"{own}\", \"{}\",", stranger.as_str())),
+    );
+    let checked = |text: Option<&str>| {
+        let identities = text.map(identities).unwrap_or_default();
+        check(Repository::open(path, None).unwrap(), CheckRequest { signers: None, identities }).unwrap()
+    };
+    assert!(checked(None).is_content(), "without the seed, the repository's own list is all there is");
+    assert!(!checked(Some(ADMIN.0)).is_content());
+    let session = aux_secrets::acts::Session::open(Repository::open(path, None).unwrap(), identities(ADMIN.0));
+    assert!(session.err().unwrap().to_string().contains("its signature was made by"));
+}
+
 #[test]
 fn parameters_change_with_the_version_and_counters_never_go_back() {
     let folder = made();
