@@ -12,6 +12,8 @@ pub mod derive;
 pub mod envelope;
 pub mod gokey;
 mod hex;
+#[cfg(test)]
+mod hostile;
 pub mod keyring;
 pub mod kinds;
 pub mod manifest;

@@ -79,7 +79,7 @@ pub fn check(repository: Repository, request: CheckRequest) -> Result<CheckRepor
         view.unlock_seed(&request.identities)?;
         let admin = view.manifest.place(&Holder::Admin).and_then(|place| view.keyring().holder(&Holder::Admin, &place));
         let own = admin.and_then(|admin| signing_key(&admin)).map(|key| Signer::of(&key.verifying_key()));
-        is_signer_strange = own.is_none_or(|own| !view.manifest.signers.contains(&own));
+        is_signer_strange = !is_signer_pinned && own.as_ref() != Some(&view.signer);
         computed = Some(if declared.is_empty() { drift(&view, &declaration)? } else { Vec::new() });
     }
     let manifest = &view.manifest;

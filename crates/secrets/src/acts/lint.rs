@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use aux_core::limits::{FOLDER_DEPTH_MAX, SECRET_SCANNED_BYTES_MAX, SYSTEM_ENTRIES_MAX};
 
 use super::view::View;
-use crate::declaration::{Declaration, Scope};
+use crate::declaration::Declaration;
 use crate::kinds::Rule;
 
 /// One thing that is unwise.
@@ -90,13 +90,6 @@ fn unwise(declaration: &Declaration) -> Vec<LintFinding> {
             let bits = secret.rule.entropy_bits().unwrap_or_default();
             find(at.clone(), format!("is weak: {bits} bits can be guessed where its hash is known"));
         }
-        if secret.units.is_empty() && !secret.is_file && secret.scope != Scope::Admin && secret.rule.others().is_empty()
-        {
-            find(at.clone(), "is used by no unit and written to no file".to_owned());
-        }
-        if secret.rule == Rule::Envelope && secret.provider.is_none() {
-            find(at.clone(), "names no provider: say where it is replaced when it is known to others".to_owned());
-        }
         if matches!(&secret.rule, Rule::Gokey(rule) if rule.seed.is_some()) {
             find(
                 at,
@@ -156,7 +149,9 @@ fn search(path: &Path, depth: usize, needles: &Needles, report: &mut LintReport)
         let Ok(entries) = fs::read_dir(path) else { return unread(report, "cannot be listed") };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.sort();
-        paths.iter().for_each(|path| search(path, depth + 1, needles, report));
+        for path in &paths {
+            search(path, depth + 1, needles, report);
+        }
     } else if kind.is_file() {
         report.files += 1;
         let mut bytes = Vec::new();

@@ -161,19 +161,16 @@ impl Session {
             let is_same =
                 |previous: &&Manifest| delivery_policy(previous, &machine) == delivery_policy(manifest, &machine);
             let kept = before.filter(is_same).and_then(|previous| previous.machines.get(&machine)?.delivery.clone());
-            let delivery = match kept {
-                Some(digest) => digest,
-                None => {
-                    let plaintext = delivery::write(manifest, &self.keyring, &machine);
-                    let plaintext =
-                        plaintext.ok_or_else(|| SessionError::Key { what: format!("machine {machine}") })?;
-                    let own =
-                        manifest.machines.get(&machine).map(|entry| entry.recipients.as_slice()).unwrap_or_default();
-                    let file = seal(&path, &plaintext, &everybody(own, &manifest.recovery))?;
-                    let digest = sha256(&file);
-                    files.push(repository::Change::write(path, file));
-                    digest
-                }
+            let delivery = if let Some(digest) = kept {
+                digest
+            } else {
+                let plaintext = delivery::write(manifest, &self.keyring, &machine);
+                let plaintext = plaintext.ok_or_else(|| SessionError::Key { what: format!("machine {machine}") })?;
+                let own = manifest.machines.get(&machine).map(|entry| entry.recipients.as_slice()).unwrap_or_default();
+                let file = seal(&path, &plaintext, &everybody(own, &manifest.recovery))?;
+                let digest = sha256(&file);
+                files.push(repository::Change::write(path, file));
+                digest
             };
             if let Some(entry) = manifest.machines.get_mut(&machine) {
                 entry.delivery = Some(delivery);

@@ -7,6 +7,7 @@ use super::session::{Session, SessionError};
 use crate::declaration::{Edit, Holder};
 use crate::derive::Label;
 use crate::kinds::Rule;
+use crate::secret::SecretBytes;
 
 /// What is made new.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,35 +99,46 @@ impl Session {
     }
 
     /// A value for an envelope; its version goes up where it had one.
-    pub fn fill(
-        &mut self,
-        name: &Label,
-        machine: Option<&Label>,
-        value: crate::SecretBytes,
-    ) -> Result<Holder, SessionError> {
-        let unknown = |what, name: &Label| SessionError::Unknown { what, name: name.to_string() };
-        let secret = self.declaration.secrets.get(name).ok_or_else(|| unknown("secret", name))?;
+    pub fn fill(&mut self, name: &Label, machine: Option<&Label>, value: SecretBytes) -> Result<Holder, SessionError> {
+        let holder = self.filled_holder(name, machine)?;
+        let version = self.declaration.secrets.get(name).map_or(1, |secret| secret.version);
+        if self.is_filled(&holder, name) {
+            self.edit(&[Edit::Version { secret: name.clone(), version: version + 1 }])?;
+        }
+        self.set(holder.clone(), name.clone(), value);
+        Ok(holder)
+    }
+
+    /// The value an envelope has; an empty one, where it was never filled.
+    pub fn current(&self, name: &Label, machine: Option<&Label>) -> Result<SecretBytes, SessionError> {
+        let holder = self.filled_holder(name, machine)?;
+        match self.previous.as_ref().filter(|_| self.is_filled(&holder, name)) {
+            Some(previous) => self.open_envelope(previous, &holder, name),
+            None => Ok(SecretBytes::with_capacity(0)),
+        }
+    }
+
+    fn is_filled(&self, holder: &Holder, name: &Label) -> bool {
+        self.previous.as_ref().and_then(|previous| previous.values(holder)?.get(name)?.check).is_some()
+    }
+
+    /// Whose value of an envelope is meant.
+    fn filled_holder(&self, name: &Label, machine: Option<&Label>) -> Result<Holder, SessionError> {
+        let unknown = || SessionError::Unknown { what: "secret", name: name.to_string() };
+        let secret = self.declaration.secrets.get(name).ok_or_else(unknown)?;
         let kind = |why| SessionError::Kind { name: name.clone(), why };
         if secret.rule != Rule::Envelope {
             return Err(kind("is derived, so it takes no value; `aux secret rotate` gives it a new one"));
         }
         let holders = self.declaration.holders(secret);
-        let holder = match (machine, holders.as_slice()) {
+        match (machine, holders.as_slice()) {
             (Some(machine), _) => {
                 let own = holders.iter().find(|holder| self.declaration.reads(machine, holder));
-                own.cloned().ok_or_else(|| kind("is not a secret of that machine"))?
+                own.cloned().ok_or_else(|| kind("is not a secret of that machine"))
             }
-            (None, [only]) => only.clone(),
-            (None, []) => return Err(kind("belongs to no machine yet")),
-            (None, _) => return Err(kind("has a value for each machine: say which with --machine")),
-        };
-        let version = secret.version;
-        let is_filled =
-            self.previous.as_ref().and_then(|previous| previous.values(&holder)?.get(name)?.check).is_some();
-        if is_filled {
-            self.edit(&[Edit::Version { secret: name.clone(), version: version + 1 }])?;
+            (None, [only]) => Ok(only.clone()),
+            (None, []) => Err(kind("belongs to no machine yet")),
+            (None, _) => Err(kind("has a value for each machine: say which with --machine")),
         }
-        self.set(holder.clone(), name.clone(), value);
-        Ok(holder)
     }
 }

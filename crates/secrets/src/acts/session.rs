@@ -92,7 +92,8 @@ impl Session {
         let previous = match manifest {
             None => None,
             Some(bytes) => {
-                let known = signers(committed.as_ref(), &key);
+                // The seed's own key alone: the list in the manifest is part of what has to be believed first.
+                let known = [Signer::of(&key.verifying_key())];
                 let text = signature.as_deref().ok_or_else(|| SessionError::Missing {
                     path: repository.folder().join(repository::SIGNATURE).display().to_string(),
                 })?;
@@ -146,7 +147,7 @@ impl Session {
         let Some(previous) = &self.previous else { return Ok(()) };
         let mut changes = previous.declared_changes(&Manifest::shape(&self.declaration));
         changes.retain(|change| {
-            let is_of_people = ["recovery", "signers", "recipients", "members", "groups"]
+            let is_of_people = ["recovery", "signers", "recipients", "members", "groups", "environment"]
                 .iter()
                 .any(|word| change.what.starts_with(word));
             is_of_people || matches!((change.kind, &change.subject), (ChangeKind::Added, Subject::Machine(_)))
@@ -178,17 +179,8 @@ impl Session {
         let others = fleet.signers.iter().filter(|signer| **signer != old).map(|signer| signer.as_str().to_owned());
         let signers =
             std::iter::once(Signer::of(&self.key.verifying_key()).as_str().to_owned()).chain(others).collect();
-        let recipients = fleet.recovery.iter().map(ToString::to_string).collect();
-        self.edit(&[Edit::Recovery { recipients, signers }])
+        self.edit(&[Edit::Signers { signers }])
     }
-}
-
-/// Who may have signed what is committed: the key that follows from the seed, and whom it signed in.
-fn signers(committed: Option<&Manifest>, key: &SigningKey) -> Vec<Signer> {
-    let own = Signer::of(&key.verifying_key());
-    let others = committed.map(|manifest| manifest.signers.clone()).unwrap_or_default();
-    // A manifest that does not name the seed's own key was not made by this program for this fleet.
-    if committed.is_some() && !others.contains(&own) { vec![own] } else { others.into_iter().chain([own]).collect() }
 }
 
 fn manifest_error(repository: &Repository, cause: ManifestError) -> SessionError {

@@ -44,8 +44,7 @@ pub enum Edit {
     Epoch {
         epoch: u32,
     },
-    Recovery {
-        recipients: Vec<String>,
+    Signers {
         signers: Vec<String>,
     },
 }
@@ -104,10 +103,10 @@ impl Edit {
                 add_uses(entry, uses);
             }
             Self::Version { secret, version } => {
-                table(&mut document, &["secrets", secret.as_str()])?.insert("version", number(*version));
+                put(table(&mut document, &["secrets", secret.as_str()])?, "version", number(*version));
             }
             Self::NotBefore { secret, day } => {
-                table(&mut document, &["secrets", secret.as_str()])?.insert("not_before", text_item(&day.to_string()));
+                put(table(&mut document, &["secrets", secret.as_str()])?, "not_before", text_item(&day.to_string()));
             }
             Self::Generation { holder, generation } => {
                 let (path, key): (&[&str], _) = match holder {
@@ -115,19 +114,16 @@ impl Edit {
                     Holder::Group(label) => (&["groups", label.as_str()], "generation"),
                     Holder::Machine(label) => (&["machines", label.as_str()], "generation"),
                 };
-                table(&mut document, path)?.insert(key, number(*generation));
+                put(table(&mut document, path)?, key, number(*generation));
             }
             Self::EnvironmentGeneration { environment, generation } => {
-                table(&mut document, &["environments", environment.as_str()])?
-                    .insert("generation", number(*generation));
+                put(table(&mut document, &["environments", environment.as_str()])?, "generation", number(*generation));
             }
             Self::Epoch { epoch } => {
-                table(&mut document, &["fleet"])?.insert("epoch", number(*epoch));
+                put(table(&mut document, &["fleet"])?, "epoch", number(*epoch));
             }
-            Self::Recovery { recipients, signers } => {
-                let fleet = table(&mut document, &["fleet"])?;
-                fleet.insert("recovery", list(recipients.iter().map(String::as_str)));
-                fleet.insert("signers", list(signers.iter().map(String::as_str)));
+            Self::Signers { signers } => {
+                put(table(&mut document, &["fleet"])?, "signers", list(signers.iter().map(String::as_str)));
             }
         }
         Ok(document.to_string())
@@ -161,6 +157,16 @@ fn table<'d>(document: &'d mut DocumentMut, path: &[&str]) -> Result<&'d mut dyn
         table = table.get_mut(name).and_then(Item::as_table_like_mut).ok_or_else(shape)?;
     }
     Ok(table)
+}
+
+/// A value in place of one that may be there, with the comment behind that one.
+fn put(table: &mut dyn TableLike, key: &str, item: Item) {
+    let before = table.get(key).and_then(Item::as_value).map(|value| value.decor().clone());
+    let mut item = item;
+    if let (Some(value), Some(decor)) = (item.as_value_mut(), before) {
+        *value.decor_mut() = decor;
+    }
+    table.insert(key, item);
 }
 
 fn add_parameters(entry: &mut dyn TableLike, parameters: &Parameters) {

@@ -110,7 +110,7 @@ impl Declaration {
 
 /// The first line of a fleet's declaration, as `init` writes it.
 pub fn first_text(fleet: &Fleet, today: Date) -> String {
-    let list = |items: Vec<&str>| items.iter().map(|item| format!("    \"{item}\",\n")).collect::<String>();
+    let list = |items: Vec<&str>| items.iter().fold(String::new(), |text, item| text + "    \"" + item + "\",\n");
     let recovery = list(fleet.recovery.iter().map(Recipient::as_str).collect());
     let signers = list(fleet.signers.iter().map(Signer::as_str).collect());
     format!(

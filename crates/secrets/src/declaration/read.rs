@@ -233,7 +233,7 @@ impl Declaration {
             if ingredient.scope != secret.scope {
                 return Err(wrong(format!("`{other}` has another scope; a secret is made of those of its own scope")));
             }
-            self.hold_ingredient(name, secret, other, ingredient)?;
+            hold_ingredient(name, secret, other, ingredient)?;
         }
         match &secret.rule {
             Rule::TlsLeaf { ca, .. } => {
@@ -252,36 +252,30 @@ impl Declaration {
         }
         Ok(())
     }
+}
 
-    fn hold_ingredient(
-        &self,
-        name: &Label,
-        secret: &Secret,
-        other: &Label,
-        ingredient: &Secret,
-    ) -> Result<(), DeclarationError> {
-        let wrong = |cause: String| DeclarationError::Value { at: format!("secrets.{name}"), cause };
-        match &secret.rule {
-            Rule::Gokey(_) if ingredient.rule != Rule::Envelope => {
-                Err(wrong(format!("`{other}` must be an envelope: gokey's password and seed were chosen elsewhere")))
-            }
-            Rule::Hash { .. }
-                if !matches!(
-                    ingredient.rule,
-                    Rule::Password(_)
-                        | Rule::Passphrase { .. }
-                        | Rule::Hex { .. }
-                        | Rule::Base64 { .. }
-                        | Rule::Base64Url { .. }
-                ) =>
-            {
-                Err(wrong(format!("`{other}` is no password; hashes are made of password, passphrase, hex and base64")))
-            }
-            Rule::Hash { is_public: true, .. } if ingredient.parameters.weak == Some(true) => {
-                Err(wrong(format!("`{other}` is weak, so its hash must not be published")))
-            }
-            _ => Ok(()),
+fn hold_ingredient(name: &Label, secret: &Secret, other: &Label, ingredient: &Secret) -> Result<(), DeclarationError> {
+    let wrong = |cause: String| DeclarationError::Value { at: format!("secrets.{name}"), cause };
+    match &secret.rule {
+        Rule::Gokey(_) if ingredient.rule != Rule::Envelope => {
+            Err(wrong(format!("`{other}` must be an envelope: gokey's password and seed were chosen elsewhere")))
         }
+        Rule::Hash { .. }
+            if !matches!(
+                ingredient.rule,
+                Rule::Password(_)
+                    | Rule::Passphrase { .. }
+                    | Rule::Hex { .. }
+                    | Rule::Base64 { .. }
+                    | Rule::Base64Url { .. }
+            ) =>
+        {
+            Err(wrong(format!("`{other}` is no password; hashes are made of password, passphrase, hex and base64")))
+        }
+        Rule::Hash { is_public: true, .. } if ingredient.parameters.weak == Some(true) => {
+            Err(wrong(format!("`{other}` is weak, so its hash must not be published")))
+        }
+        _ => Ok(()),
     }
 }
 

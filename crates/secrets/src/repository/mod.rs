@@ -63,10 +63,10 @@ impl Repository {
     /// A folder with a declaration in it; `declaration` where it is another file than `aux-secrets.toml`.
     pub fn open(folder: &Path, declaration: Option<&Path>) -> Result<Self, RepositoryError> {
         let declaration = declaration.map_or_else(|| folder.join(DECLARATION), Path::to_path_buf);
-        if !declaration.is_file() && !folder.join(MANIFEST).is_file() {
+        let pending = transaction::pending(folder)?;
+        if pending.is_none() && !declaration.is_file() && !folder.join(MANIFEST).is_file() {
             return Err(RepositoryError::Missing { folder: folder.to_path_buf() });
         }
-        let pending = transaction::pending(folder)?;
         Ok(Self { folder: folder.to_path_buf(), declaration, pending })
     }
 

@@ -139,18 +139,15 @@ impl Writer {
         for (index, (path, name)) in files.into_iter().enumerate() {
             let target = self.folder.join(path);
             let failed = |cause| write_error(&target, cause);
-            match name {
-                Some(name) => {
-                    if let Some(parent) = target.parent() {
-                        fs::create_dir_all(parent).map_err(failed)?;
-                    }
-                    gone_is_fine(fs::rename(self.folder.join(FOLDER).join(name), &target)).map_err(failed)?;
+            if let Some(name) = name {
+                if let Some(parent) = target.parent() {
+                    fs::create_dir_all(parent).map_err(failed)?;
                 }
-                None => {
-                    gone_is_fine(fs::remove_file(&target)).map_err(failed)?;
-                    // A folder that has become empty is nobody's; one that has not stays.
-                    target.parent().map(fs::remove_dir);
-                }
+                gone_is_fine(fs::rename(self.folder.join(FOLDER).join(name), &target)).map_err(failed)?;
+            } else {
+                gone_is_fine(fs::remove_file(&target)).map_err(failed)?;
+                // A folder that has become empty is nobody's; one that has not stays.
+                target.parent().map(fs::remove_dir);
             }
             reached(Step::InPlace(index + 1));
         }

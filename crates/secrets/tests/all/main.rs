@@ -1,7 +1,10 @@
 //! Everything that is tested from outside the room, as one program.
 #![cfg(test)]
 
+mod fleet;
 mod gokey;
+mod kill;
+mod repository;
 mod tools;
 mod vectors;
 

@@ -35,6 +35,7 @@ mod labels;
 #[path = "../../../../tests/support/postgres.rs"]
 mod postgres;
 mod publisher;
+mod secret;
 mod secret_slot;
 mod store;
 #[path = "../../../../tests/support/swtpm.rs"]

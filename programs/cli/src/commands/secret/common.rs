@@ -123,8 +123,8 @@ impl Writing {
                 "schema": "aux.secret-change/1", "dry_run": self.dry_run, "serial": done.serial, "files": done.paths,
                 "changes": changes_json(&done.changes),
             });
-            for (name, value) in &more.fields {
-                document[*name] = value.clone();
+            if let Some(document) = document.as_object_mut() {
+                document.extend(more.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
             }
             return ui.answer(&format!("{document:#}\n"));
         }
@@ -163,11 +163,8 @@ pub(super) fn changes_json(changes: &[Change]) -> Value {
         ChangeKind::Changed => "changed",
     };
     let one = |change: &Change| {
-        let mut document = json!({ "subject": change.subject.to_string(), "kind": kind(change) });
-        if !change.what.is_empty() {
-            document["what"] = json!(change.what);
-        }
-        document
+        let what = Some(&change.what).filter(|what| !what.is_empty());
+        json!({ "subject": change.subject.to_string(), "kind": kind(change), "what": what })
     };
     changes.iter().map(one).collect()
 }

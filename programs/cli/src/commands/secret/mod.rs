@@ -5,7 +5,10 @@ mod blast_radius;
 mod check;
 mod common;
 mod diff;
+mod edit;
 mod enroll;
+mod export;
+mod import;
 mod init;
 mod lint;
 mod list;
@@ -30,6 +33,7 @@ pub(crate) enum Secret {
     Enroll(enroll::Args),
     Add(add::Args),
     Set(set::Args),
+    Edit(edit::Args),
     Show(show::Args),
     List(list::Args),
     Rotate(rotate::Args),
@@ -38,6 +42,8 @@ pub(crate) enum Secret {
     Diff(diff::Args),
     Check(check::Args),
     Lint(lint::Args),
+    Import(import::Args),
+    Export(export::Args),
     BlastRadius(blast_radius::Args),
     /// Make, list and try the slots that give a machine its key back.
     #[command(subcommand)]
@@ -52,6 +58,7 @@ pub(super) fn run(command: &Secret, ui: &mut Ui) -> Result<u8, Failure> {
         Secret::Enroll(args) => enroll::run(args, ui),
         Secret::Add(args) => add::run(args, ui),
         Secret::Set(args) => set::run(args, ui),
+        Secret::Edit(args) => edit::run(args, ui),
         Secret::Show(args) => show::run(args, ui),
         Secret::List(args) => list::run(args, ui),
         Secret::Rotate(args) => rotate::run(args, ui),
@@ -60,6 +67,8 @@ pub(super) fn run(command: &Secret, ui: &mut Ui) -> Result<u8, Failure> {
         Secret::Diff(args) => diff::run(args, ui),
         Secret::Check(args) => check::run(args, ui),
         Secret::Lint(args) => lint::run(args, ui),
+        Secret::Import(args) => import::run(args, ui),
+        Secret::Export(args) => export::run(args, ui),
         Secret::BlastRadius(args) => blast_radius::run(args, ui),
         Secret::Slot(verb) => slot::run(verb, ui),
         Secret::Unlock(args) => unlock::run(args, ui),
