@@ -160,6 +160,8 @@ pub const CACHE_HEAD_SECONDS_MAX: u64 = 60;
 pub const CACHE_STALL_SECONDS_MAX: u64 = 60;
 /// Connections a cache keeps open at once.
 pub const CACHE_CONNECTIONS_MAX: usize = 16_384;
+/// Connections that wait to be taken up by a cache; the system may allow fewer (`somaxconn` of listen(2)).
+pub const CACHE_WAITING_CONNECTIONS_MAX: u32 = 4_096;
 /// NARs a cache takes in at once; each keeps a processor busy.
 pub const CACHE_UPLOADS_MAX: usize = 32;
 /// Bytes of a NAR read from disk at once; smaller pieces cost a third of the speed.
