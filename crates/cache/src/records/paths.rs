@@ -255,9 +255,7 @@ impl Records {
         let sql = "SELECT coalesce(max(number), 0), count(*) FROM path WHERE space = ?1";
         let (newest, rows): (i64, i64) =
             self.read(|transaction| transaction.one(sql, values![cache], |row| Ok((row.get(0)?, row.get(1)?))))?;
-        let count = if rows < ROWS_OF_PART_MIN { 1 } else { count.max(1) };
-        let end = |part: i64| newest / count * part + if part == count { newest % count } else { 0 };
-        Ok((0..count).map(|part| (end(part), end(part + 1))).collect())
+        Ok(divided(newest, if rows < ROWS_OF_PART_MIN { 1 } else { count }))
     }
 
     /// Paths of a cache, hidden or not, behind the first number and up to the last: number, hash, narinfo and the server's
@@ -363,4 +361,29 @@ fn object(row: &Row<'_>, first: usize) -> Result<ObjectRow, Problem> {
 
 fn packing(name: &str) -> Result<Packing, Problem> {
     Packing::parse(name).ok_or_else(|| Problem::Unreadable(format!("the packing {name}")))
+}
+
+/// Numbers up to the newest in so many parts: behind the first number of each and up to its last.
+fn divided(newest: i64, count: i64) -> Vec<(i64, i64)> {
+    let count = count.max(1);
+    let end = |part: i64| if part == count { newest } else { newest / count * part };
+    (0..count).map(|part| (end(part), end(part + 1))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::divided;
+
+    #[test]
+    fn every_number_is_in_one_part() {
+        for (newest, count) in [(0, 1), (0, 4), (3, 4), (10, 3), (1_000_003, 4), (7, 0)] {
+            let mut last = 0;
+            for (first, end) in divided(newest, count) {
+                assert_eq!(first, last, "{newest} in {count}");
+                assert!(end >= first);
+                last = end;
+            }
+            assert_eq!(last, newest);
+        }
+    }
 }
