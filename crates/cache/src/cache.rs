@@ -1,8 +1,10 @@
 //! The cache as a whole: its folder opened, its parts together, and what is asked of it most.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread;
 
 use aux_core::limits::CACHE_SERVERS_MAX;
 use aux_io::file::{self, FileError, Lock};
@@ -28,6 +30,8 @@ use crate::verdict::ViewVerdict;
 
 /// What Nix's own cache has as its priority; lower is asked first.
 pub(crate) const PRIORITY: u32 = 40;
+/// Threads that read paths at the start.
+const LOADING_THREADS_MAX: usize = 4;
 const STAGING: &str = "staging";
 const VETTED: &str = "vetted";
 const TOKEN_FILE: &str = "admin-token";
@@ -319,43 +323,47 @@ impl Cache {
             Some(known) if **known == kept => Arc::clone(known),
             _ => Arc::new(kept),
         };
-        let (mut paths, mut others) = (Vec::new(), Vec::new());
-        self.records.each_narinfo(row.number, &mut |(number, hash), narinfo, own| {
-            if withdrawn.contains_key(&hash) {
-                return;
-            }
-            match Kept::cut(number, narinfo, own) {
-                Some(kept) => paths.push((hash, known(hash, kept))),
-                None => others.push(hash),
-            }
-        })?;
-        for hash in others {
-            tracing::error!("{hash}: its narinfo in the records is not as this server writes it, so it is not served");
-        }
+        let read = |part| {
+            let mut paths = Vec::new();
+            self.records.each_narinfo(row.number, part, &mut |(number, hash), narinfo, own| {
+                if withdrawn.contains_key(&hash) {
+                    return;
+                }
+                match Kept::cut(number, narinfo, own) {
+                    Some(kept) => paths.push((hash, known(hash, kept))),
+                    None => {
+                        tracing::error!("{hash}: its narinfo in the records is not of its NAR, so it is not served")
+                    }
+                }
+            })?;
+            Ok::<_, RecordsError>(paths)
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(LOADING_THREADS_MAX);
+        let parts = self.records.parts(row.number, i64::try_from(threads).unwrap_or(1))?;
+        let parts: Result<Vec<_>, RecordsError> = thread::scope(|scope| {
+            let read = &read;
+            let reading: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || read(part))).collect();
+            let ended = |_| RecordsError::Unreadable { what: "a thread that read paths ended early".to_owned() };
+            reading.into_iter().map(|one| one.join().map_err(ended)?).collect()
+        });
+        let mut parts = parts?.into_iter();
+        let mut paths = parts.next().unwrap_or_default();
+        paths.extend(parts.flatten());
         drop(before);
         Ok(Space::holding(row.clone(), withdrawn, paths))
     }
 
-    /// A view has what its cache has, but for what was pushed since that was read.
+    /// A view has what its cache has, but for what was pushed or signed since that was read.
     fn filled_view(&self, row: &SpaceRow, source: i64) -> Result<Space, RecordsError> {
         let withdrawn = self.records.withdrawn(row)?;
-        let (mut paths, mut missing) = (Vec::new(), Vec::new());
-        if let Some(source) = self.catalogue.numbered(source) {
-            let source = source.read();
-            self.records.each_entry(row.number, &mut |number, hash| {
-                if withdrawn.contains_key(&hash) {
-                    return;
-                }
-                match source.path(hash).filter(|kept| kept.number == number && kept.is_signed()) {
-                    Some(kept) => paths.push((hash, Arc::clone(kept))),
-                    None => missing.push(number),
-                }
-            })?;
-        }
-        let mut space = Space::holding(row.clone(), withdrawn, paths);
+        let numbers = self.records.entries(row.number)?;
+        let Some(source) = self.catalogue.numbered(source) else { return Ok(Space::new(row.clone())) };
+        let (mut space, missing) = Space::within(row.clone(), withdrawn, (&source.read(), &numbers));
         for number in missing {
             let Some(path) = self.records.numbered(number)? else { continue };
-            space.add(&path);
+            if space.withdrawn(path.hash).is_none() {
+                space.add(&path);
+            }
         }
         Ok(space)
     }

@@ -36,5 +36,6 @@ pub use upstream::UpstreamError;
 #[path = "../../../tests/support/corpora.rs"]
 mod corpora;
 #[cfg(test)]
+#[expect(dead_code, reason = "passwords are the server's tests' matter")]
 #[path = "../../../tests/support/postgres.rs"]
 mod postgres;

@@ -82,7 +82,9 @@ impl Session {
     pub(super) fn give_up(&mut self) {
         if let Some(client) = self.client.take() {
             // A client brings a small runtime along, which may not end on a thread that serves.
-            drop(std::thread::spawn(move || drop(client)));
+            if tokio::runtime::Handle::try_current().is_ok() {
+                drop(std::thread::spawn(move || drop(client)));
+            }
         }
     }
 }
