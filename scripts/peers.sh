@@ -22,10 +22,11 @@ xz|xz-utils
 openssl|openssl
 zsh|zsh
 fish|fish
-dbus-daemon|dbus-daemon
 gdbus|libglib2.0-bin
 dunst|dunst
 Xvfb|xvfb
+chromium|chromium
+chromedriver|chromium-driver
 '
 
 missing=()

@@ -1,9 +1,8 @@
 //! Keeping order: collection of what nobody needs, and the check that everything which is kept is what it was.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 
-use aux_io::database::DatabaseError;
+use crate::records::RecordsError;
 use aux_nix::{NarInfo, Sha256};
 
 use crate::access::Caller;
@@ -38,7 +37,7 @@ pub struct Wrong {
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
     #[error(transparent)]
-    Database(#[from] DatabaseError),
+    Database(#[from] RecordsError),
     #[error(transparent)]
     Object(#[from] ObjectError),
 }
@@ -50,20 +49,25 @@ impl Cache {
         if terms.is_dry {
             return Ok(self.records.collect(terms, &actor)?);
         }
-        let _views = self.changing_views();
+        let _views = self.changing_views()?;
         // Nothing is kept meanwhile, so that no file appears between its record's end and its own.
-        let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
-        let collected = self.records.collect(terms, &actor)?;
-        for row in self.records.spaces()?.into_iter().filter(|_| collected.paths > 0) {
+        let keeping = self.keeping_alone()?;
+        let collected = keeping.collect(terms, &actor)?;
+        for row in keeping.spaces()?.into_iter().filter(|_| collected.paths > 0) {
             self.refill(&row)?;
         }
-        let known: BTreeSet<Sha256> = self.records.objects()?.into_iter().map(|object| object.nar_hash).collect();
+        let known: BTreeSet<Sha256> = keeping.objects()?.into_iter().map(|object| object.nar_hash).collect();
         let mut unknown = Vec::new();
         self.objects.list(&mut |found| match found {
             Found::Object(hash) if !known.contains(&hash) => unknown.push(hash),
             Found::Object(_) | Found::Foreign(_) => {}
         })?;
         for hash in unknown {
+            // Once the lock is lost, another server may be keeping this very NAR.
+            if !keeping.is_held() {
+                tracing::warn!("the database ended during the collection; the next one removes what is left");
+                break;
+            }
             self.objects.remove(hash)?;
         }
         Ok(collected)
@@ -73,7 +77,7 @@ impl Cache {
     pub fn check(&self) -> Result<Checked, OrderError> {
         let mut checked = Checked::default();
         for detail in self.records.check()? {
-            checked.wrong("database", "cache.sqlite", detail);
+            checked.wrong("database", "records", detail);
         }
         let objects = self.records.objects()?;
         for object in &objects {
@@ -117,7 +121,7 @@ impl Cache {
     }
 
     /// Every visible path is what its narinfo says, has all it needs, and is served as it is written down.
-    fn check_space(&self, row: &SpaceRow, checked: &mut Checked) -> Result<(), DatabaseError> {
+    fn check_space(&self, row: &SpaceRow, checked: &mut Checked) -> Result<(), RecordsError> {
         let paths = self.records.visible(row)?;
         let known: BTreeSet<PathHash> = paths.iter().map(|path| path.hash).collect();
         for path in &paths {

@@ -49,7 +49,13 @@ impl Objects {
     /// Opens the folders below `data`, makes them where they are missing, and throws away what was arriving when the
     /// server ended. The caller holds the lock of `data`.
     pub(crate) fn open(data: &Path) -> Result<Self, ObjectError> {
-        let objects = Self { folder: data.join("objects"), incoming: data.join("incoming"), next: AtomicU64::new(0) };
+        Self::open_at(&data.join("objects"), &data.join("incoming"))
+    }
+
+    /// The same with both folders named, which must be on one filesystem.
+    pub(crate) fn open_at(folder: &Path, incoming: &Path) -> Result<Self, ObjectError> {
+        let (folder, incoming) = (folder.to_path_buf(), incoming.to_path_buf());
+        let objects = Self { folder, incoming, next: AtomicU64::new(0) };
         for folder in [&objects.folder, &objects.incoming] {
             fs::create_dir_all(folder).map_err(|cause| classified(folder, cause))?;
         }

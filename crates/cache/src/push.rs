@@ -1,9 +1,7 @@
 //! What is put into a cache: NARs that are taken, and paths that are committed once everything said of them holds.
 
 use std::io::{self, Read};
-use std::sync::PoisonError;
 
-use aux_io::database::DatabaseError;
 use aux_nix::content_address::ContentError;
 use aux_nix::narinfo::{Compression, NarInfoError, NarUrl, NarUrlError};
 use aux_nix::signature::{KeyError, SignatureError, TrustedKeys};
@@ -15,7 +13,7 @@ use crate::catalogue::SharedSpace;
 use crate::names::{PathHash, UploadName};
 use crate::objects::ObjectError;
 use crate::receive::{ReceiveError, Received, receive};
-use crate::records::{Actor, Commit, CommitOutcome, PathRow, Upload};
+use crate::records::{Actor, Commit, CommitOutcome, PathRow, Records, RecordsError, Upload};
 
 /// Why something was not taken. What is said is about what the client sent, except for the last three.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +59,7 @@ pub enum PutError {
     #[error("the kept NAR {nar_hash} is missing, and what came is packed otherwise")]
     Lost { nar_hash: Sha256 },
     #[error(transparent)]
-    Database(#[from] DatabaseError),
+    Database(#[from] RecordsError),
 }
 
 /// Who puts a NAR, and what was said of it before it came.
@@ -103,15 +101,15 @@ impl Cache {
             held_against(&received, info)?;
         }
         // Until the upload is written down, collection could remove an object that nobody seems to need.
-        let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
-        match self.records.object(received.nar_hash)? {
+        let keeping = self.keeping()?;
+        match keeping.object(received.nar_hash)? {
             Some(_) if self.objects.has(received.nar_hash) => {}
             Some(kept) if kept.file_hash != received.file_hash => {
                 return Err(PutError::Lost { nar_hash: received.nar_hash });
             }
             _ => self.objects.keep(incoming, received.nar_hash)?,
         }
-        self.records.put_upload(&row, name, &received, actor)?;
+        keeping.put_upload(&row, name, &received, actor)?;
         Ok(received)
     }
 
@@ -139,6 +137,9 @@ impl Cache {
         if !row.keys.is_empty() {
             info.verify(&TrustedKeys::parse(&row.keys.join(" "))?)?;
         }
+        // A right that another server took away is gone before anything is committed with it.
+        self.catch_up()?;
+        self.confirm(caller)?;
         self.commit_narinfo(space, info, &self.actor(caller))?;
         self.upstreams.forget(row.number, hash);
         Ok(())
@@ -149,7 +150,7 @@ impl Cache {
         let row = space.row();
         let hash = PathHash::of(&info.path).ok_or(PutError::WrongName)?;
         // Until the commit is in memory nothing is withdrawn, collected or read anew.
-        let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
+        let keeping = self.keeping()?;
         let hidden = |path: &aux_nix::BaseName| {
             let reason = space.read().withdrawn(PathHash::of(path)?).map(str::to_owned)?;
             Some(format!("{path}: {reason}"))
@@ -175,7 +176,7 @@ impl Cache {
             signature: own,
             references: others.filter_map(PathHash::of).collect(),
         };
-        match self.records.commit(&row, &commit, actor)? {
+        match keeping.commit(&row, &commit, actor)? {
             CommitOutcome::Committed(number) => {
                 let Commit { hash, base, object, narinfo, signature, .. } = commit;
                 space.write().add(&PathRow { number, hash, base, object, narinfo, signature });
@@ -189,7 +190,7 @@ impl Cache {
                     missing: info.references.iter().filter(is_missing).map(ToString::to_string).collect(),
                 })
             }
-            CommitOutcome::Present(present) => self.add_signatures(space, present, &info),
+            CommitOutcome::Present(present) => add_signatures(&keeping, space, present, &info),
             CommitOutcome::NoObject => Err(PutError::NoUpload(info.url.to_string())),
         }
     }
@@ -215,28 +216,28 @@ impl Cache {
             None => Ok(upload),
         }
     }
+}
 
-    /// The same path again may bring signatures that were not there; another NAR under it is refused.
-    fn add_signatures(&self, space: &SharedSpace, present: PathRow, pushed: &NarInfo) -> Result<(), PutError> {
-        let mut known = NarInfo::parse(present.narinfo.as_bytes())?;
-        if known.fingerprint() != pushed.fingerprint() {
-            return Err(PutError::Conflict);
-        }
-        let before = known.signatures.len();
-        for signature in &pushed.signatures {
-            if !known.signatures.contains(signature) {
-                known.signatures.push(signature.clone());
-            }
-        }
-        known.signatures.truncate(aux_core::limits::NARINFO_SIGNATURES_MAX - 1);
-        if known.signatures.len() == before {
-            return Ok(());
-        }
-        let narinfo = known.print();
-        self.records.replace_narinfo(present.number, &narinfo)?;
-        space.write().add(&PathRow { narinfo, ..present });
-        Ok(())
+/// The same path again may bring signatures that were not there; another NAR under it is refused.
+fn add_signatures(records: &Records, space: &SharedSpace, present: PathRow, pushed: &NarInfo) -> Result<(), PutError> {
+    let mut known = NarInfo::parse(present.narinfo.as_bytes())?;
+    if known.fingerprint() != pushed.fingerprint() {
+        return Err(PutError::Conflict);
     }
+    let before = known.signatures.len();
+    for signature in &pushed.signatures {
+        if !known.signatures.contains(signature) {
+            known.signatures.push(signature.clone());
+        }
+    }
+    known.signatures.truncate(aux_core::limits::NARINFO_SIGNATURES_MAX - 1);
+    if known.signatures.len() == before {
+        return Ok(());
+    }
+    let narinfo = known.print();
+    records.replace_narinfo(space.read().row.number, present.number, &narinfo)?;
+    space.write().add(&PathRow { narinfo, ..present });
+    Ok(())
 }
 
 /// Whether what came is what was announced.

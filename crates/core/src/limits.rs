@@ -223,6 +223,14 @@ pub const CACHE_VERDICT_SECONDS_MAX: i64 = 3_600;
 pub const CACHE_SPEED_BYTES_PER_SECOND_MIN: u64 = 1_024;
 /// How often the feed's file is looked at, seconds.
 pub const CACHE_FEED_SECONDS: u64 = 5;
+/// Servers at once on one data folder.
+pub const CACHE_SERVERS_MAX: usize = 64;
+/// How long one statement, or one lock, of a database that several servers use is waited for, seconds.
+pub const CACHE_DATABASE_SECONDS_MAX: u64 = 30;
+/// How long after another server's act this one has seen it at the latest, while both reach the database, seconds.
+pub const CACHE_CHANGE_SECONDS_MAX: u64 = 2;
+/// Changes that the database remembers for servers that follow; who fell further behind reads everything anew.
+pub const CACHE_CHANGES_KEPT: i64 = 100_000;
 /// A narinfo, bytes; the one of a system with ten thousand references stays below.
 pub const NARINFO_BYTES_MAX: usize = 1 << 20;
 /// Signatures of one narinfo.

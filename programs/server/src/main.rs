@@ -17,9 +17,16 @@ use clap::Parser;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "aux-server", version, after_help = EXIT_CODES, max_term_width = 100)]
 struct Args {
-    /// Where everything is kept; one server uses it at a time.
+    /// Where everything is kept; one server uses it at a time, or several with --records.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// Keep the records in PostgreSQL instead of in DIR/cache.sqlite, so that several servers can share them and DIR:
+    /// postgres://USER@HOST/NAME, or for a socket postgres:///NAME?host=/run/postgresql&user=USER.
+    #[arg(long, value_name = "URL")]
+    records: Option<String>,
+    /// Holds the password for --records, on its first line; readable by this user alone.
+    #[arg(long, value_name = "FILE", requires = "records")]
+    records_password_file: Option<PathBuf>,
     /// Where to listen; port 0 takes any that is free. Put a proxy that speaks TLS in front of other addresses than loopback.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8180")]
     listen: SocketAddr,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aux_cache::{Cache, Server, Surroundings, serve};
+use aux_cache::{Cache, Place, Server, Surroundings, serve};
 use aux_core::limits::CACHE_BLOCKING_THREADS_MAX;
 use aux_io::http::{HttpOptions, Proxy};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -21,7 +21,7 @@ const FETCHES_LIMIT: Duration = Duration::from_secs(2);
 
 /// Serves until a signal says stop. The error is a sentence for a person.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
-    let cache = Cache::open(&args.data, surroundings(args)?).map_err(|error| error.to_string())?;
+    let cache = open(args)?;
     raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .max_blocking_threads(CACHE_BLOCKING_THREADS_MAX)
@@ -32,6 +32,20 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     // What is still being fetched from an upstream is nobody's yet: the next start throws it away.
     runtime.shutdown_timeout(FETCHES_LIMIT);
     ended
+}
+
+fn open(args: &Args) -> Result<Cache, String> {
+    let opened = match &args.records {
+        None => Cache::open(&args.data, surroundings(args)?),
+        Some(address) => {
+            let password = args.records_password_file.as_deref().map(aux_cache::password).transpose()?;
+            let place = Place::parse(address, password.as_ref().map(|password| password.as_bytes()));
+            // The address itself is not shown: what is wrong with it may be that it holds a password.
+            let place = place.map_err(|error| format!("--records: {error}"))?;
+            Cache::open_shared(&args.data, &place, surroundings(args)?)
+        }
+    };
+    opened.map_err(|error| error.to_string())
 }
 
 async fn listen(args: &Args, cache: Arc<Cache>) -> Result<(), String> {

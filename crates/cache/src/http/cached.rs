@@ -119,9 +119,9 @@ fn pulls(server: &Server, space: &SharedSpace, headers: &HeaderMap) -> Option<Vi
 
 fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answer, Failure> {
     let space = space.read();
-    if let Some(path) = space.path(hash) {
+    if let Some(narinfo) = space.narinfo(hash) {
         server.counters.narinfo_hits.add(1);
-        return Ok(bytes(StatusCode::OK, NARINFO, Bytes::copy_from_slice(&path.narinfo)));
+        return Ok(bytes(StatusCode::OK, NARINFO, narinfo));
     }
     server.counters.narinfo_misses.add(1);
     match space.withdrawn(hash) {

@@ -11,6 +11,7 @@ use crate::objects::ObjectError;
 use crate::promote::PromoteError;
 use crate::push::PutError;
 use crate::receive::ReceiveError;
+use crate::records::RecordsError;
 use crate::upstream::{PullError, UpstreamError};
 
 /// A request that failed. `Internal` and `NoSpace` carry what goes to the log alone.
@@ -43,6 +44,10 @@ pub(super) enum Failure {
     },
     Slow,
     Busy,
+    /// The database is away; what is in memory is served meanwhile.
+    Away {
+        detail: String,
+    },
     /// No upstream that may have it gave it; these did not answer. To Nix a narinfo is then not there.
     Unanswered {
         silent: Arc<[String]>,
@@ -72,7 +77,7 @@ impl Failure {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Away { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -93,6 +98,7 @@ impl Failure {
             Self::Range { .. } => "range",
             Self::Slow => "slow",
             Self::Busy => "busy",
+            Self::Away { .. } => "away",
             Self::Unanswered { .. } => "unanswered",
             Self::NoSpace { .. } => "no-space",
             Self::Internal { .. } => "internal",
@@ -112,6 +118,7 @@ impl Failure {
             | Self::Range { .. }
             | Self::Slow
             | Self::Busy
+            | Self::Away { .. }
             | Self::Unanswered { .. }
             | Self::NoSpace { .. }
             | Self::Internal { .. } => None,
@@ -121,7 +128,7 @@ impl Failure {
     /// What the log is told besides.
     pub(super) fn logged(&self) -> Option<&str> {
         match self {
-            Self::NoSpace { detail } | Self::Internal { detail } => Some(detail),
+            Self::Away { detail } | Self::NoSpace { detail } | Self::Internal { detail } => Some(detail),
             _ => self.told(),
         }
     }
@@ -144,22 +151,35 @@ impl From<AccessError> for Failure {
     }
 }
 
-impl From<DatabaseError> for Failure {
-    fn from(error: DatabaseError) -> Self {
-        let detail = error.to_string();
+impl From<RecordsError> for Failure {
+    fn from(error: RecordsError) -> Self {
+        Self::of_records(&error, error.to_string())
+    }
+}
+
+impl Failure {
+    fn of_records(error: &RecordsError, detail: String) -> Self {
         match error {
-            DatabaseError::Full { .. } => Self::NoSpace { detail },
-            DatabaseError::Busy { .. } => {
+            RecordsError::Embedded(DatabaseError::Full { .. }) | RecordsError::Full { .. } => Self::NoSpace { detail },
+            RecordsError::Embedded(DatabaseError::Busy { .. }) | RecordsError::Busy { .. } => {
                 tracing::warn!("{detail}");
                 Self::Busy
             }
-            DatabaseError::Create { .. }
-            | DatabaseError::Newer { .. }
-            | DatabaseError::Foreign { .. }
-            | DatabaseError::Damaged { .. }
-            | DatabaseError::ReadOnly { .. }
-            | DatabaseError::Migration { .. }
-            | DatabaseError::Query { .. } => Self::Internal { detail },
+            RecordsError::Away { .. } => Self::Away { detail },
+            RecordsError::Embedded(
+                DatabaseError::Create { .. }
+                | DatabaseError::Newer { .. }
+                | DatabaseError::Foreign { .. }
+                | DatabaseError::Damaged { .. }
+                | DatabaseError::ReadOnly { .. }
+                | DatabaseError::Migration { .. }
+                | DatabaseError::Query { .. },
+            )
+            | RecordsError::Refused { .. }
+            | RecordsError::Newer { .. }
+            | RecordsError::Foreign { .. }
+            | RecordsError::Query { .. }
+            | RecordsError::Unreadable { .. } => Self::Internal { detail },
         }
     }
 }
@@ -171,6 +191,7 @@ impl From<PromoteError> for Failure {
             PromoteError::NoView => Self::refused("no-view", detail),
             PromoteError::Lock(_) => Self::refused("lock", detail),
             PromoteError::Name(_) => Self::Forbidden,
+            PromoteError::Interrupted => Self::Away { detail },
             PromoteError::Policy(_) | PromoteError::NarInfo(_) => Self::Internal { detail },
             PromoteError::Database(error) => error.into(),
         }
@@ -251,11 +272,10 @@ impl From<&PullError> for Failure {
             PullError::Put(PutError::Withdrawn { reason }) => Self::Withdrawn { reason: reason.clone() },
             PullError::Put(
                 PutError::Object(ObjectError::Full { .. })
-                | PutError::Database(DatabaseError::Full { .. })
                 | PutError::Receive(ReceiveError::Disk(ObjectError::Full { .. })),
-            )
-            | PullError::Database(DatabaseError::Full { .. }) => Self::NoSpace { detail },
-            PullError::Put(_) | PullError::Database(_) | PullError::Broken => Self::Internal { detail },
+            ) => Self::NoSpace { detail },
+            PullError::Put(PutError::Database(error)) | PullError::Database(error) => Self::of_records(error, detail),
+            PullError::Put(_) | PullError::Broken => Self::Internal { detail },
         }
     }
 }

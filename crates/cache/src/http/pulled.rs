@@ -32,9 +32,9 @@ pub(super) async fn narinfo(
     let mut info = offered.offer.served();
     let signs = {
         let space = space.read();
-        if let Some(path) = space.path(hash) {
+        if let Some(narinfo) = space.narinfo(hash) {
             // It was pushed or pulled while upstreams were asked.
-            return Ok(bytes(StatusCode::OK, NARINFO, path.narinfo.to_vec()));
+            return Ok(bytes(StatusCode::OK, NARINFO, narinfo));
         }
         not_withdrawn(|hash| space.withdrawn(hash).map(str::to_owned), &info)?;
         space.is_signed()

@@ -1,4 +1,5 @@
-//! The tables of the embedded store; docs/formats/cache-store.md describes them.
+//! The tables; docs/formats/cache-store.md describes them. They are written as `SQLite` reads them, in words of which each
+//! has another in `PostgreSQL` (`postgres::schema`).
 
 use aux_io::database::{Durability, Schema};
 

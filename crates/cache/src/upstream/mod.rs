@@ -131,6 +131,25 @@ impl Upstreams {
         });
     }
 
+    /// Takes in what another server wrote down. Those that are as they were keep what is known of them.
+    pub(crate) fn set_up_all(&self, rows: Vec<UpstreamRow>) -> Result<(), UpstreamError> {
+        let mut wanted: BTreeMap<i64, Vec<Arc<Upstream>>> = BTreeMap::new();
+        for row in rows {
+            let known = self.of(row.space).iter().find(|upstream| upstream.row == row).map(Arc::clone);
+            wanted.entry(row.space).or_default().push(known.map_or_else(|| self.set_up(row), Ok)?);
+        }
+        let mut spaces: Vec<i64> = self.spaces.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        spaces.extend(wanted.keys());
+        for space in spaces {
+            let upstreams = wanted.get(&space).cloned().unwrap_or_default();
+            let is_same = self.of(space).iter().map(|one| &one.row).eq(upstreams.iter().map(|one| &one.row));
+            if !is_same {
+                self.change(space, |known| *known = upstreams);
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn remove(&self, space: i64, name: &str) {
         self.change(space, |upstreams| upstreams.retain(|other| other.name() != name));
     }

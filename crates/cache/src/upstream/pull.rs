@@ -1,10 +1,9 @@
 //! A NAR that was offered comes here: fetched once for all who ask, held against the signature before anybody gets a byte.
 
 use std::sync::Arc;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use aux_io::database::DatabaseError;
+use crate::records::RecordsError;
 use aux_io::http::HttpError;
 use tokio::time::Instant;
 
@@ -37,7 +36,7 @@ pub(crate) enum PullError {
     #[error("{0}")]
     Put(#[from] PutError),
     #[error(transparent)]
-    Database(#[from] DatabaseError),
+    Database(#[from] RecordsError),
     #[error("the fetch came to no end")]
     Broken,
 }
@@ -135,10 +134,10 @@ impl Cache {
     fn adopt(&self, space: &SharedSpace, offered: &Offered) -> Result<bool, PullError> {
         let (row, name) = (space.row(), upload_name(offered)?);
         // Until the upload is written down, collection could remove an object that nobody seems to need.
-        let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
-        let object = self.records.object(offered.offer.info.nar_hash)?;
+        let keeping = self.keeping()?;
+        let object = keeping.object(offered.offer.info.nar_hash)?;
         let Some(object) = object.filter(|object| self.objects.has(object.nar_hash)) else { return Ok(false) };
-        if self.records.upload(row.number, &name)?.is_some_and(|upload| upload.object == object) {
+        if keeping.upload(row.number, &name)?.is_some_and(|upload| upload.object == object) {
             return Ok(true);
         }
         if space.read().nar(object.nar_hash).is_none() {
@@ -153,7 +152,7 @@ impl Cache {
             // That of the object that is there stays.
             listing: String::new(),
         };
-        self.records.put_upload(&row, &name, &received, &self.actor_of(offered))?;
+        keeping.put_upload(&row, &name, &received, &self.actor_of(offered))?;
         Ok(true)
     }
 

@@ -1,6 +1,7 @@
 //! The server as a process, with a real Nix as its client.
 #![cfg(test)]
 
+mod browser;
 #[expect(dead_code, reason = "real inventories are for other packages' tests")]
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
@@ -17,7 +18,11 @@ mod module;
 mod nix;
 mod openapi;
 mod page;
+mod page_in_a_browser;
+#[path = "../../../../tests/support/postgres.rs"]
+mod postgres;
 mod pushing;
+mod several;
 mod units;
 mod upstream;
 mod upstream_lies;

@@ -129,7 +129,7 @@ impl Call {
     fn change_cache(&self, name: &str) -> Result<Reply, Failure> {
         let space = self.space(name, Right::Admin)?;
         let change: Change = self.document()?;
-        let _views = self.cache.changing_views();
+        let _views = self.cache.changing_views()?;
         let mut row = space.row();
         row.anonymous = change.anonymous.unwrap_or(row.anonymous);
         row.signs = change.signs.unwrap_or(row.signs);

@@ -50,7 +50,13 @@ pub(super) async fn answer(
     let (method, query) = (request.method().clone(), request.uri().query().unwrap_or_default().to_owned());
     let body = whole(request.into_body(), CACHE_REQUEST_BYTES_MAX).await?;
     let call = Call { cache: Arc::clone(&server.cache), caller, method, query, body };
-    let Reply(status, value) = blocking(move || call.dispatch(&parts)).await?;
+    let Reply(status, value) = blocking(move || {
+        // A right that another server took away is gone before anything is done with it.
+        call.cache.catch_up()?;
+        call.cache.confirm(&call.caller)?;
+        call.dispatch(&parts)
+    })
+    .await?;
     Ok(document(status, &value))
 }
 

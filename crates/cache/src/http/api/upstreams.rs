@@ -64,7 +64,7 @@ impl Call {
         match self.method {
             Method::PUT => {
                 let terms = terms(&self.document()?, name)?;
-                let _views = self.cache.changing_views();
+                let _views = self.cache.changing_views()?;
                 let others = self.cache.upstreams.of(row.number);
                 if others.iter().filter(|other| other.row.terms.name != terms.name).count() >= CACHE_UPSTREAMS_MAX {
                     let detail = format!("a cache has at most {CACHE_UPSTREAMS_MAX} upstreams (CACHE_UPSTREAMS_MAX)");
@@ -77,7 +77,7 @@ impl Call {
                 ok(&document(&made, Some(SCHEMA)))
             }
             Method::DELETE => {
-                let _views = self.cache.changing_views();
+                let _views = self.cache.changing_views()?;
                 let gone = self.cache.records.remove_upstream(&row, &name, &actor)?.ok_or(Failure::NotFound)?;
                 self.cache.upstreams.remove(row.number, name.as_str());
                 ok(&document(&gone, Some(SCHEMA)))
