@@ -332,7 +332,7 @@ impl Cache {
                 match Kept::cut(number, narinfo, own) {
                     Some(kept) => paths.push((hash, known(hash, kept))),
                     None => {
-                        tracing::error!("{hash}: its narinfo in the records is not of its NAR, so it is not served")
+                        tracing::error!("{hash}: its narinfo in the records is not of its NAR, so it is not served");
                     }
                 }
             })?;
@@ -378,14 +378,13 @@ fn check_records(data: &Path, place: &Place, records: &Records, surroundings: &S
             return Err(OpenError::OwnRecords { path });
         }
     }
-    let identity = match records.setting(IDENTITY)? {
-        Some(identity) => identity,
-        None => {
-            let random = (surroundings.random)().ok_or(OpenError::Random)?;
-            let identity = aux_core::hexadecimal(random.get(..16).unwrap_or_default());
-            records.set_setting(IDENTITY, &identity)?;
-            identity
-        }
+    let identity = if let Some(identity) = records.setting(IDENTITY)? {
+        identity
+    } else {
+        let random = (surroundings.random)().ok_or(OpenError::Random)?;
+        let identity = aux_core::hexadecimal(random.get(..16).unwrap_or_default());
+        records.set_setting(IDENTITY, &identity)?;
+        identity
     };
     let marker = data.join(ELSEWHERE);
     if !marker.exists() {

@@ -69,6 +69,9 @@ const COLUMNS: &str = "path.number, path.hash, path.base, path.narinfo, path.sig
 const SELECT: &str = "SELECT path.number, path.hash, path.base, path.narinfo, path.signature, object.nar_hash, object.nar_size, \
                       object.packing, object.file_hash, object.file_size FROM path JOIN object ON object.nar_hash = path.nar_hash";
 
+/// Hears of a path: its number and hash, its narinfo, and the server's own signatures.
+type EachNarInfo<'e> = dyn FnMut((i64, PathHash), &str, Option<&str>) + 'e;
+
 /// Fewer rows are read at once.
 const ROWS_OF_PART_MIN: i64 = 20_000;
 
@@ -264,7 +267,7 @@ impl Records {
         &self,
         cache: i64,
         (first, last): (i64, i64),
-        each: &mut dyn FnMut((i64, PathHash), &str, Option<&str>),
+        each: &mut EachNarInfo<'_>,
     ) -> Result<(), RecordsError> {
         self.read_beside(|transaction| {
             copy::unhurried(transaction)?;

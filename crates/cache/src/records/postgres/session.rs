@@ -20,7 +20,7 @@ const STATEMENTS_MAX: usize = 128;
 /// A connection. Once it is given up it is not used again.
 #[derive(Default)]
 pub(crate) struct Session {
-    client: Option<Client>,
+    client: Option<Box<Client>>,
     statements: BTreeMap<String, Statement>,
     server: String,
     has_part: bool,
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     pub(super) fn new(client: Client, server: String) -> Self {
-        Self { client: Some(client), statements: BTreeMap::new(), server, has_part: false }
+        Self { client: Some(Box::new(client)), statements: BTreeMap::new(), server, has_part: false }
     }
 
     /// Whether nothing is known against it.

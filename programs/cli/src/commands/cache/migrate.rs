@@ -22,8 +22,8 @@ pub(crate) struct Args {
     /// The data folder of the server, which must be stopped.
     #[arg(value_name = "DIR")]
     data: PathBuf,
-    /// Move them from the folder to this database: postgres://USER@HOST/NAME, or for a socket
-    /// postgres:///NAME?host=/run/postgresql&user=USER.
+    /// Move them from the folder to this database: `postgres://USER@HOST/NAME`, or for a socket
+    /// `postgres:///NAME?host=/run/postgresql&user=USER`.
     #[arg(long, value_name = "URL", group = "way")]
     to_records: Option<String>,
     /// Move them from this database back to the folder.
