@@ -17,7 +17,7 @@ use crate::catalogue::{Catalogue, SharedSpace, Space};
 use crate::feed::Feed;
 use crate::keys::Keys;
 use crate::names::SpaceName;
-use crate::objects::{ObjectError, Objects};
+use crate::objects::{Keep, ObjectError, Objects};
 use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Records, SpaceRow};
 use crate::verdict::ViewVerdict;
@@ -40,6 +40,8 @@ pub struct Surroundings {
     pub store_directory: String,
     /// A compiled index that somebody keeps new; without one no rule that asks for an audit holds.
     pub feed: Option<PathBuf>,
+    /// How NARs that come from now on are kept.
+    pub keep: Keep,
 }
 
 /// Everything a server serves from.
@@ -87,7 +89,7 @@ impl Cache {
     pub fn open(data: &Path, surroundings: Surroundings) -> Result<Self, OpenError> {
         file::create_private_folder(data)?;
         let lock = file::lock(data.join("lock"))?.ok_or_else(|| OpenError::InUse { path: data.to_path_buf() })?;
-        let objects = Objects::open(data)?;
+        let objects = Objects::open(data, surroundings.keep, &surroundings.store_directory)?;
         let records = Records::open(data)?;
         let keys = Keys::open(&data.join(KEY_FILE), &surroundings)?;
         let actor = Actor::server((surroundings.now)());

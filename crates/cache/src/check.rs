@@ -52,7 +52,7 @@ impl Cache {
         }
         let _views = self.changing_views();
         // Nothing is kept meanwhile, so that no file appears between its record's end and its own.
-        let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
+        let keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
         let collected = self.records.collect(terms, &actor)?;
         for row in self.records.spaces()?.into_iter().filter(|_| collected.paths > 0) {
             self.refill(&row)?;
@@ -66,6 +66,8 @@ impl Cache {
         for hash in unknown {
             self.objects.remove(hash)?;
         }
+        drop(keeping);
+        self.objects.sweep()?;
         Ok(collected)
     }
 
@@ -75,12 +77,16 @@ impl Cache {
         for detail in self.records.check()? {
             checked.wrong("database", "cache.sqlite", detail);
         }
+        for detail in self.objects.check()? {
+            checked.wrong("database", "chunks.sqlite", detail);
+        }
         let objects = self.records.objects()?;
         for object in &objects {
             checked.objects += 1;
             checked.stored_bytes = checked.stored_bytes.saturating_add(object.file_size);
             self.check_object(object, &mut checked);
         }
+        checked.stored_bytes = self.objects.taken_bytes(checked.stored_bytes)?;
         let known: BTreeSet<Sha256> = objects.iter().map(|object| object.nar_hash).collect();
         self.objects.list(&mut |found| match found {
             Found::Object(hash) if known.contains(&hash) => {}
@@ -99,7 +105,7 @@ impl Cache {
     fn check_object(&self, object: &ObjectRow, checked: &mut Checked) {
         let name = object.nar_hash.nix32();
         let read = match self.objects.open_object(object.nar_hash) {
-            Ok(mut file) => rehash(&mut file),
+            Ok(stored) => rehash(&mut stored.reader()),
             // It may have been collected since the records were asked.
             Err(_) if matches!(self.records.object(object.nar_hash), Ok(None)) => return,
             Err(_) => return checked.wrong("object", &name, "its file is missing or cannot be opened".to_owned()),

@@ -22,3 +22,4 @@ mod withdraw;
 
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};
+pub use objects::Keep;

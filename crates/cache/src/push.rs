@@ -13,7 +13,7 @@ use crate::access::{AccessError, Caller};
 use crate::cache::Cache;
 use crate::catalogue::SharedSpace;
 use crate::names::{PathHash, UploadName};
-use crate::objects::ObjectError;
+use crate::objects::{ObjectError, Objects};
 use crate::receive::{ReceiveError, Received, receive};
 use crate::records::{Actor, Commit, CommitOutcome, PathRow, Upload};
 
@@ -86,16 +86,15 @@ impl Cache {
         if row.source.is_some() {
             return Err(PutError::View);
         }
-        let mut incoming = self.objects.arrive()?;
-        let received = receive(from, &mut incoming).map_err(PutError::Receive)?;
+        let (received, arrived) = receive(from, &self.objects).map_err(PutError::Receive)?;
         // Until the upload is written down, collection could remove an object that nobody seems to need.
         let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
         match self.records.object(received.nar_hash)? {
-            Some(_) if self.objects.has(received.nar_hash) => {}
-            Some(kept) if kept.file_hash != received.file_hash => {
+            Some(_) if self.objects.has(received.nar_hash)? => Objects::mend(arrived)?,
+            Some(kept) if kept.file_hash != received.kept_hash => {
                 return Err(PutError::Lost { nar_hash: received.nar_hash });
             }
-            _ => self.objects.keep(incoming, received.nar_hash)?,
+            _ => self.objects.keep(arrived, received.nar_hash)?,
         }
         self.records.put_upload(&row, name, &received, actor)?;
         Ok(received)

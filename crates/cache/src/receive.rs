@@ -9,7 +9,7 @@ use aux_nix::hash::Sha256Hasher;
 use aux_nix::nar::{Listing, NarError, Reader};
 use aux_nix::narinfo::Compression;
 
-use crate::objects::{Incoming, ObjectError, classified};
+use crate::objects::{Arriving, ObjectError, Objects, classified};
 
 const BUFFER_BYTES: usize = 256 << 10;
 /// Enough to tell how something is packed.
@@ -21,9 +21,12 @@ pub struct Received {
     pub nar_hash: Sha256,
     pub nar_size: u64,
     pub packing: Packing,
-    /// Of the bytes that were sent, and are kept.
+    /// Of the bytes that were sent.
     pub file_hash: Sha256,
     pub file_size: u64,
+    /// Of the bytes that are kept, and sent to others: the same, or what chunks give.
+    pub kept_hash: Sha256,
+    pub kept_size: u64,
     /// Its listing, as JSON; empty where it has none.
     pub listing: String,
 }
@@ -90,28 +93,48 @@ impl Packing {
     }
 }
 
-/// Reads all of `from`, and leaves it in `incoming` as it came, if it is a NAR.
-pub(crate) fn receive(from: &mut dyn Read, incoming: &mut Incoming) -> Result<Received, ReceiveError> {
-    let path = incoming.path().to_path_buf();
-    let mut kept = BufWriter::with_capacity(BUFFER_BYTES, &incoming.file);
-    let received = take(from, &mut kept, &path)?;
-    kept.flush().map_err(|cause| classified(&path, cause))?;
-    Ok(received)
+/// Reads all of `from`, and has it ready to be kept, if it is a NAR.
+pub(crate) fn receive<'o>(from: &mut dyn Read, objects: &'o Objects) -> Result<(Received, Arriving<'o>), ReceiveError> {
+    let start = start(from)?;
+    let packing = Packing::of(&start);
+    let mut arriving = objects.arrive(packing)?;
+    let mut received = if let Some(incoming) = arriving.file() {
+        let path = incoming.path().to_path_buf();
+        let mut kept = BufWriter::with_capacity(BUFFER_BYTES, &incoming.file);
+        let received = take(&mut start.chain(from), packing, (&mut kept, &path), &mut |_| Ok(()))?;
+        kept.flush().map_err(|cause| classified(&path, cause))?;
+        received
+    } else {
+        take(&mut start.chain(from), packing, (&mut io::sink(), Path::new("")), &mut |nar| arriving.push(nar))?
+    };
+    if let Some(shelved) = arriving.finish()? {
+        (received.kept_hash, received.kept_size) = (shelved.file_hash, shelved.file_size);
+    }
+    Ok((received, arriving))
 }
 
 /// Hashes a kept file and the NAR in it: what a check asks.
 pub(crate) fn rehash(file: &mut dyn Read) -> Result<Received, ReceiveError> {
-    take(file, &mut io::sink(), Path::new(""))
+    let start = start(file)?;
+    let packing = Packing::of(&start);
+    take(&mut start.chain(file), packing, (&mut io::sink(), Path::new("")), &mut |_| Ok(()))
 }
 
-/// Reads everything, and writes what came to `kept`, whose path is for errors.
-fn take(from: &mut dyn Read, kept: &mut dyn Write, path: &Path) -> Result<Received, ReceiveError> {
+fn start(from: &mut dyn Read) -> Result<Vec<u8>, ReceiveError> {
     let mut start = Vec::with_capacity(START_BYTES);
-    (&mut *from).take(START_BYTES as u64).read_to_end(&mut start).map_err(ReceiveError::Client)?;
-    let packing = Packing::of(&start);
-    let mut from = start.chain(from);
-    let mut sent = Sent { inner: &mut from, kept, hash: Sha256Hasher::default(), size: 0, failure: None };
-    let unpacked = unpack(&mut sent, packing);
+    from.take(START_BYTES as u64).read_to_end(&mut start).map_err(ReceiveError::Client)?;
+    Ok(start)
+}
+
+/// Reads everything, writes what came to `kept`, whose path is for errors, and hands what is in it to `each`.
+fn take(
+    from: &mut dyn Read,
+    packing: Packing,
+    (kept, path): (&mut dyn Write, &Path),
+    each: &mut Each<'_>,
+) -> Result<Received, ReceiveError> {
+    let mut sent = Sent { inner: from, kept, hash: Sha256Hasher::default(), size: 0, failure: None };
+    let unpacked = unpack(&mut sent, packing, each);
     match sent.failure.take() {
         Some(Failure::Client(cause)) => return Err(ReceiveError::Client(cause)),
         Some(Failure::Disk(cause)) => return Err(ReceiveError::Disk(classified(path, cause))),
@@ -122,15 +145,21 @@ fn take(from: &mut dyn Read, kept: &mut dyn Write, path: &Path) -> Result<Receiv
         Unpack::Packing(cause) => ReceiveError::Packing(cause),
         Unpack::Nar(error) => ReceiveError::Nar(error),
         Unpack::TooLarge => ReceiveError::TooLarge,
+        Unpack::Disk(error) => ReceiveError::Disk(error),
     })?;
     let (file_hash, file_size) = (sent.hash.finish(), sent.size);
-    Ok(Received { nar_hash, nar_size, packing, file_hash, file_size, listing })
+    let (kept_hash, kept_size) = (file_hash, file_size);
+    Ok(Received { nar_hash, nar_size, packing, file_hash, file_size, kept_hash, kept_size, listing })
 }
+
+/// Takes some of a NAR.
+type Each<'e> = dyn FnMut(&[u8]) -> Result<(), ObjectError> + 'e;
 
 enum Unpack {
     Packing(io::Error),
     Nar(NarError),
     TooLarge,
+    Disk(ObjectError),
 }
 
 /// A NAR that was read to its end.
@@ -141,10 +170,10 @@ struct Unpacked {
 }
 
 /// Unpacks everything, and reads it as a NAR, strictly. What stands behind the packing's end is read too, and refused.
-fn unpack(sent: &mut Sent<'_>, packing: Packing) -> Result<Unpacked, Unpack> {
+fn unpack(sent: &mut Sent<'_>, packing: Packing, each: &mut Each<'_>) -> Result<Unpacked, Unpack> {
     let packed = BufReader::with_capacity(BUFFER_BYTES, sent);
     let inner = unpacked(packed, packing).map_err(Unpack::Packing)?;
-    let mut nar = Unpacking { inner, hash: Sha256Hasher::default(), size: 0, failure: None };
+    let mut nar = Unpacking { inner, each, hash: Sha256Hasher::default(), size: 0, failure: None };
     let read = listing(&mut nar);
     match (nar.failure.take(), read) {
         (Some(failure), _) => Err(failure),
@@ -163,7 +192,7 @@ pub(crate) fn unpacked<'r>(packed: impl BufRead + 'r, packing: Packing) -> io::R
     })
 }
 
-fn listing(nar: &mut Unpacking<'_>) -> Result<String, NarError> {
+fn listing(nar: &mut Unpacking<'_, '_>) -> Result<String, NarError> {
     let mut reader = Reader::with_capacity(BUFFER_BYTES, nar);
     let mut listing = Some(Listing::default());
     let mut entries: usize = 0;
@@ -180,14 +209,15 @@ fn listing(nar: &mut Unpacking<'_>) -> Result<String, NarError> {
 
 /// What comes out of the packing, hashed and bounded. It remembers why it failed, which the NAR's reader would
 /// tell in its words.
-struct Unpacking<'u> {
+struct Unpacking<'u, 'e> {
     inner: Box<dyn Read + 'u>,
+    each: &'u mut Each<'e>,
     hash: Sha256Hasher,
     size: u64,
     failure: Option<Unpack>,
 }
 
-impl Read for Unpacking<'_> {
+impl Read for Unpacking<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let failed = |failure: &mut Option<Unpack>, why: fn(io::Error) -> Unpack, cause: io::Error| {
             let shown = io::Error::from(cause.kind());
@@ -205,6 +235,10 @@ impl Read for Unpacking<'_> {
             return Err(failed(&mut self.failure, |_| Unpack::TooLarge, io::ErrorKind::FileTooLarge.into()));
         }
         self.hash.update(piece);
+        if let Err(error) = (self.each)(piece) {
+            self.failure = Some(Unpack::Disk(error));
+            return Err(io::ErrorKind::Other.into());
+        }
         Ok(length)
     }
 }
@@ -256,7 +290,7 @@ impl Read for Sent<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::Objects;
+    use crate::objects::Keep;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -275,10 +309,9 @@ mod tests {
 
     fn taken(bytes: &[u8]) -> Result<(Received, Vec<u8>), ReceiveError> {
         let data = tempfile::tempdir().unwrap();
-        let objects = Objects::open(data.path()).unwrap();
-        let mut incoming = objects.arrive().unwrap();
-        let received = receive(&mut &*bytes, &mut incoming)?;
-        Ok((received, std::fs::read(incoming.path()).unwrap()))
+        let objects = Objects::open(data.path(), Keep::Whole, "/nix/store").unwrap();
+        let (received, mut arriving) = receive(&mut &*bytes, &objects)?;
+        Ok((received, std::fs::read(arriving.file().unwrap().path()).unwrap()))
     }
 
     #[test]

@@ -162,6 +162,12 @@ pub const CACHE_CONNECTIONS_MAX: usize = 16_384;
 pub const CACHE_UPLOADS_MAX: usize = 32;
 /// Bytes of a NAR read from disk at once; smaller pieces cost a third of the speed.
 pub const CACHE_PIECE_BYTES: usize = 1 << 20;
+/// A NAR's chunks, bytes: at least, about, and at most. At 64 KiB on average a tenth of the ratio is lost.
+pub const CACHE_CHUNK_BYTES_MIN: usize = 128 << 10;
+pub const CACHE_CHUNK_BYTES_AVERAGE: usize = 512 << 10;
+pub const CACHE_CHUNK_BYTES_MAX: usize = 2 << 20;
+/// A pack of chunks that has so many bytes is not appended to any more.
+pub const CACHE_PACK_BYTES: u64 = 256 << 20;
 /// Pieces whose memory is kept for the next ones.
 pub const CACHE_PIECES_KEPT_MAX: usize = 48;
 /// Threads that wait for disks and clients: every upload has one while it lasts, the rest read.

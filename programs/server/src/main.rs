@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aux_app::exit;
-use clap::Parser;
+use aux_cache::Keep;
+use clap::{Parser, ValueEnum};
 
 /// A private binary cache of what was vetted, for unmodified Nix.
 ///
@@ -26,6 +27,10 @@ struct Args {
     /// The index that policies ask, kept new by `aux feed sync` or somebody else; looked at every five seconds.
     #[arg(long, value_name = "FILE.auxdb")]
     feed: Option<PathBuf>,
+    /// How NARs that come from now on are kept: in chunks, which take less room where builds have content in common (what
+    /// comes as zstd; the rest as it was sent), or whole, as they were sent.
+    #[arg(long, value_name = "HOW", default_value = "chunks")]
+    keep: Keeping,
     /// The store directory of those who substitute from here.
     #[arg(long, value_name = "DIR", default_value = "/nix/store")]
     store_dir: String,
@@ -35,6 +40,22 @@ struct Args {
     /// What goes to the log: error, warn, info or debug.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
+}
+
+/// How NARs are kept.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Keeping {
+    Chunks,
+    Whole,
+}
+
+impl From<Keeping> for Keep {
+    fn from(keeping: Keeping) -> Self {
+        match keeping {
+            Keeping::Chunks => Self::Chunks,
+            Keeping::Whole => Self::Whole,
+        }
+    }
 }
 
 const EXIT_CODES: &str =

@@ -64,6 +64,7 @@ fn surroundings(args: &Args) -> Surroundings {
     Surroundings {
         store_directory: args.store_dir.clone(),
         feed: args.feed.clone(),
+        keep: args.keep.into(),
         now: Box::new(Timestamp::now),
         random: Box::new(|| {
             let mut bytes = [0; 32];

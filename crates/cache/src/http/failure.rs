@@ -179,6 +179,7 @@ impl From<ObjectError> for Failure {
         match error {
             ObjectError::Full { .. } => Self::NoSpace { detail },
             ObjectError::File { .. } => Self::Internal { detail },
+            ObjectError::Index(error) => error.into(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The server as a process, with a real Nix as its client.
 #![cfg(test)]
 
+mod chunks;
 #[expect(dead_code, reason = "real inventories are for other packages' tests")]
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;

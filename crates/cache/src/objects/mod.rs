@@ -1,0 +1,191 @@
+//! NARs as they are kept: whole, each a file as it was sent, or in chunks that others have too.
+
+mod chunks;
+mod folder;
+mod piece;
+mod stored;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aux_io::database::DatabaseError;
+use aux_nix::Sha256;
+
+use crate::receive::Packing;
+use chunks::{Chunks, Shelved, Shelving};
+use folder::{Folder, Incoming};
+pub(crate) use stored::Stored;
+
+/// How NARs are kept from now on. What is there stays as it is, and is served all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Each a file, just as it was sent.
+    Whole,
+    /// What comes as zstd in chunks, the rest whole.
+    ///
+    /// Who pushed a NAR remembers how it was packed, Nix for thirty days, and asks for it so: what came as zstd can be
+    /// given as any other zstd, but chunks cannot become the same xz again, nor a file without packing be resumed.
+    Chunks,
+}
+
+/// All NARs of a server.
+#[derive(Debug)]
+pub(crate) struct Objects {
+    folder: Folder,
+    chunks: Chunks,
+    keep: Keep,
+}
+
+/// Where a NAR is arriving. Dropped before it is kept, it is gone.
+pub(crate) enum Arriving<'o> {
+    Whole(Incoming),
+    Chunks(Box<Shelving<'o>>),
+}
+
+/// Something among the NARs, by its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Found {
+    Object(Sha256),
+    /// Nobody put it there.
+    Foreign(PathBuf),
+}
+
+/// A file of the store that could not be used. The cause stands in the text.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    #[error("{}: no space left", path.display())]
+    Full { path: PathBuf },
+    #[error("{}: {cause}", path.display())]
+    File { path: PathBuf, cause: io::Error },
+    #[error(transparent)]
+    Index(#[from] DatabaseError),
+}
+
+impl Objects {
+    /// Opens what is below `data`, and makes it where it is missing. The caller holds the lock of `data`.
+    pub(crate) fn open(data: &Path, keep: Keep, store_directory: &str) -> Result<Self, ObjectError> {
+        Ok(Self { folder: Folder::open(data)?, chunks: Chunks::open(data, store_directory)?, keep })
+    }
+
+    /// A place for a NAR that arrives packed so.
+    pub(crate) fn arrive(&self, packing: Packing) -> Result<Arriving<'_>, ObjectError> {
+        Ok(match (self.keep, packing) {
+            (Keep::Chunks, Packing::Zstd) => Arriving::Chunks(Box::new(self.chunks.shelve())),
+            _ => Arriving::Whole(self.folder.arrive()?),
+        })
+    }
+
+    /// Makes an arrived NAR one of the store. It is on the disk, name and bytes, when this returns.
+    pub(crate) fn keep(&self, arriving: Arriving<'_>, nar_hash: Sha256) -> Result<(), ObjectError> {
+        match arriving {
+            Arriving::Whole(incoming) => self.folder.keep(incoming, nar_hash),
+            Arriving::Chunks(shelving) => shelving.keep(nar_hash),
+        }
+    }
+
+    /// Lets an arrived NAR go that the store has, after what is damaged of it was mended by it.
+    pub(crate) fn mend(arriving: Arriving<'_>) -> Result<(), ObjectError> {
+        match arriving {
+            Arriving::Whole(_) => Ok(()),
+            Arriving::Chunks(shelving) => shelving.mend(),
+        }
+    }
+
+    /// A NAR as it is sent.
+    pub(crate) fn open_object(&self, nar_hash: Sha256) -> Result<Stored, ObjectError> {
+        match self.folder.open_object(nar_hash) {
+            Err(ObjectError::File { path, cause }) if cause.kind() == io::ErrorKind::NotFound => {
+                let reading = self.chunks.reading(nar_hash)?;
+                reading.map(Stored::Chunked).ok_or(ObjectError::File { path, cause })
+            }
+            opened => {
+                let file = opened?;
+                let path = || self.folder.path(nar_hash);
+                let size = file.metadata().map_err(|cause| classified(&path(), cause))?.len();
+                Ok(Stored::Whole { file, size })
+            }
+        }
+    }
+
+    pub(crate) fn has(&self, nar_hash: Sha256) -> Result<bool, ObjectError> {
+        Ok(self.folder.has(nar_hash) || self.chunks.has(nar_hash)?)
+    }
+
+    /// Removes a NAR; one that is not there is no error. The room of chunks comes back with [`Self::sweep`].
+    pub(crate) fn remove(&self, nar_hash: Sha256) -> Result<(), ObjectError> {
+        self.folder.remove(nar_hash)?;
+        self.chunks.remove(nar_hash)
+    }
+
+    /// Gives back the room of chunks that no NAR has any more.
+    pub(crate) fn sweep(&self) -> Result<(), ObjectError> {
+        self.chunks.sweep()
+    }
+
+    /// Everything that is there.
+    pub(crate) fn list(&self, each: &mut dyn FnMut(Found)) -> Result<(), ObjectError> {
+        self.folder.list(each)?;
+        let (nars, foreign) = self.chunks.list()?;
+        nars.into_iter().map(Found::Object).for_each(&mut *each);
+        foreign.into_iter().map(Found::Foreign).for_each(each);
+        Ok(())
+    }
+
+    /// How many bytes NARs take that are `sent_bytes` in what is sent of them.
+    pub(crate) fn taken_bytes(&self, sent_bytes: u64) -> Result<u64, ObjectError> {
+        let (chunked, packs) = self.chunks.bytes()?;
+        Ok(sent_bytes.saturating_sub(chunked).saturating_add(packs))
+    }
+
+    /// What is wrong beside the NARs themselves.
+    pub(crate) fn check(&self) -> Result<Vec<String>, ObjectError> {
+        self.chunks.check()
+    }
+}
+
+impl Arriving<'_> {
+    /// Where bytes go as they were sent.
+    pub(crate) fn file(&mut self) -> Option<&mut Incoming> {
+        match self {
+            Self::Whole(incoming) => Some(incoming),
+            Self::Chunks(_) => None,
+        }
+    }
+
+    /// Takes some of the NAR, unpacked.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), ObjectError> {
+        match self {
+            Self::Whole(_) => Ok(()),
+            Self::Chunks(shelving) => shelving.push(bytes),
+        }
+    }
+
+    /// Takes the NAR's end. Where it is not kept as it was sent, what is sent of it from now on.
+    pub(crate) fn finish(&mut self) -> Result<Option<Shelved>, ObjectError> {
+        match self {
+            Self::Whole(_) => Ok(None),
+            Self::Chunks(shelving) => shelving.finish().map(Some),
+        }
+    }
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, ObjectError> {
+    let read = || fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>();
+    let mut paths = read().map_err(|cause| classified(folder, cause))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Without this a new name can be lost in a power failure although its bytes are safe.
+fn sync_folder(folder: &Path) -> Result<(), ObjectError> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(|cause| classified(folder, cause))
+}
+
+pub(crate) fn classified(path: &Path, cause: io::Error) -> ObjectError {
+    let path = path.to_path_buf();
+    match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ObjectError::Full { path },
+        _ => ObjectError::File { path, cause },
+    }
+}
