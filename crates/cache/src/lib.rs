@@ -7,6 +7,7 @@ mod check;
 pub mod client;
 mod dependencies;
 mod feed;
+mod frames;
 pub mod http;
 mod keys;
 pub mod names;

@@ -9,7 +9,8 @@ use aux_nix::hash::Sha256Hasher;
 use aux_nix::nar::{Listing, NarError, Reader};
 use aux_nix::narinfo::Compression;
 
-use crate::objects::{Arriving, ObjectError, Objects, classified};
+use crate::frames::{Frames, Next};
+use crate::objects::{Arriving, ObjectError, Objects, Taken, classified};
 
 const BUFFER_BYTES: usize = 256 << 10;
 /// Enough to tell how something is packed.
@@ -101,11 +102,16 @@ pub(crate) fn receive<'o>(from: &mut dyn Read, objects: &'o Objects) -> Result<(
     let mut received = if let Some(incoming) = arriving.file() {
         let path = incoming.path().to_path_buf();
         let mut kept = BufWriter::with_capacity(BUFFER_BYTES, &incoming.file);
-        let received = take(&mut start.chain(from), packing, (&mut kept, &path), &mut |_| Ok(()))?;
+        let received = take(&mut start.chain(from), packing, (&mut kept, &path), None)?;
         kept.flush().map_err(|cause| classified(&path, cause))?;
         received
     } else {
-        take(&mut start.chain(from), packing, (&mut io::sink(), Path::new("")), &mut |nar| arriving.push(nar))?
+        take(
+            &mut start.chain(from),
+            packing,
+            (&mut io::sink(), Path::new("")),
+            Some(&mut |taken| arriving.push(taken)),
+        )?
     };
     if let Some(shelved) = arriving.finish()? {
         (received.kept_hash, received.kept_size) = (shelved.file_hash, shelved.file_size);
@@ -117,7 +123,7 @@ pub(crate) fn receive<'o>(from: &mut dyn Read, objects: &'o Objects) -> Result<(
 pub(crate) fn rehash(file: &mut dyn Read) -> Result<Received, ReceiveError> {
     let start = start(file)?;
     let packing = Packing::of(&start);
-    take(&mut start.chain(file), packing, (&mut io::sink(), Path::new("")), &mut |_| Ok(()))
+    take(&mut start.chain(file), packing, (&mut io::sink(), Path::new("")), None)
 }
 
 fn start(from: &mut dyn Read) -> Result<Vec<u8>, ReceiveError> {
@@ -131,7 +137,7 @@ fn take(
     from: &mut dyn Read,
     packing: Packing,
     (kept, path): (&mut dyn Write, &Path),
-    each: &mut Each<'_>,
+    each: Option<&mut Each<'_>>,
 ) -> Result<Received, ReceiveError> {
     let mut sent = Sent { inner: from, kept, hash: Sha256Hasher::default(), size: 0, failure: None };
     let unpacked = unpack(&mut sent, packing, each);
@@ -153,7 +159,7 @@ fn take(
 }
 
 /// Takes some of a NAR.
-type Each<'e> = dyn FnMut(&[u8]) -> Result<(), ObjectError> + 'e;
+type Each<'e> = dyn FnMut(Taken<'_>) -> Result<(), ObjectError> + 'e;
 
 enum Unpack {
     Packing(io::Error),
@@ -170,9 +176,14 @@ struct Unpacked {
 }
 
 /// Unpacks everything, and reads it as a NAR, strictly. What stands behind the packing's end is read too, and refused.
-fn unpack(sent: &mut Sent<'_>, packing: Packing, each: &mut Each<'_>) -> Result<Unpacked, Unpack> {
+fn unpack(sent: &mut Sent<'_>, packing: Packing, each: Option<&mut Each<'_>>) -> Result<Unpacked, Unpack> {
     let packed = BufReader::with_capacity(BUFFER_BYTES, sent);
-    let inner = unpacked(packed, packing).map_err(Unpack::Packing)?;
+    let inner = if each.is_some() && packing == Packing::Zstd {
+        let frames = Frames::new(Box::new(packed) as Box<dyn BufRead>).map_err(Unpack::Packing)?;
+        Inner::Chunks { frames: Some(frames), frame: Vec::new(), content: Vec::new(), position: 0 }
+    } else {
+        Inner::Bytes(unpacked(packed, packing).map_err(Unpack::Packing)?)
+    };
     let mut nar = Unpacking { inner, each, hash: Sha256Hasher::default(), size: 0, failure: None };
     let read = listing(&mut nar);
     match (nar.failure.take(), read) {
@@ -210,36 +221,110 @@ fn listing(nar: &mut Unpacking<'_, '_>) -> Result<String, NarError> {
 /// What comes out of the packing, hashed and bounded. It remembers why it failed, which the NAR's reader would
 /// tell in its words.
 struct Unpacking<'u, 'e> {
-    inner: Box<dyn Read + 'u>,
-    each: &'u mut Each<'e>,
+    inner: Inner<'u>,
+    each: Option<&'u mut Each<'e>>,
     hash: Sha256Hasher,
     size: u64,
     failure: Option<Unpack>,
 }
 
+enum Inner<'u> {
+    Bytes(Box<dyn Read + 'u>),
+    /// As long as every frame is a chunk.
+    Chunks {
+        frames: Option<Frames<Box<dyn BufRead + 'u>>>,
+        frame: Vec<u8>,
+        content: Vec<u8>,
+        position: usize,
+    },
+}
+
 impl Read for Unpacking<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let failed = |failure: &mut Option<Unpack>, why: fn(io::Error) -> Unpack, cause: io::Error| {
-            let shown = io::Error::from(cause.kind());
-            *failure = Some(why(cause));
-            shown
+        let read = loop {
+            match &mut self.inner {
+                Inner::Bytes(inner) => {
+                    break inner.read(buffer).map_err(Unpack::Packing).and_then(|length| self.took(buffer, length));
+                }
+                Inner::Chunks { content, position, .. } if *position < content.len() => {
+                    let rest = content.get(*position..).unwrap_or_default();
+                    let length = rest.len().min(buffer.len());
+                    if let (Some(to), Some(from)) = (buffer.get_mut(..length), rest.get(..length)) {
+                        to.copy_from_slice(from);
+                    }
+                    *position += length;
+                    break Ok(length);
+                }
+                Inner::Chunks { .. } => match self.next_chunk() {
+                    Ok(true) => {}
+                    Ok(false) => break Ok(0),
+                    Err(failure) => break Err(failure),
+                },
+            }
         };
-        let length = match self.inner.read(buffer) {
-            Ok(length) => length,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Err(cause),
-            Err(cause) => return Err(failed(&mut self.failure, Unpack::Packing, cause)),
-        };
+        read.map_err(|failure| match failure {
+            Unpack::Packing(cause) if cause.kind() == io::ErrorKind::Interrupted => cause,
+            failure => {
+                let shown = match &failure {
+                    Unpack::Packing(cause) => cause.kind(),
+                    _ => io::ErrorKind::Other,
+                };
+                self.failure = Some(failure);
+                shown.into()
+            }
+        })
+    }
+}
+
+impl Unpacking<'_, '_> {
+    /// Counts, hashes and hands on what was read.
+    fn took(&mut self, buffer: &[u8], length: usize) -> Result<usize, Unpack> {
         let piece = buffer.get(..length).unwrap_or_default();
-        self.size = self.size.saturating_add(piece.len() as u64);
-        if self.size > CACHE_NAR_BYTES_MAX {
-            return Err(failed(&mut self.failure, |_| Unpack::TooLarge, io::ErrorKind::FileTooLarge.into()));
-        }
-        self.hash.update(piece);
-        if let Err(error) = (self.each)(piece) {
-            self.failure = Some(Unpack::Disk(error));
-            return Err(io::ErrorKind::Other.into());
+        self.count(piece)?;
+        if let Some(each) = &mut self.each {
+            each(Taken::Bytes(piece)).map_err(Unpack::Disk)?;
         }
         Ok(length)
+    }
+
+    fn count(&mut self, piece: &[u8]) -> Result<(), Unpack> {
+        self.size = self.size.saturating_add(piece.len() as u64);
+        if self.size > CACHE_NAR_BYTES_MAX {
+            return Err(Unpack::TooLarge);
+        }
+        self.hash.update(piece);
+        Ok(())
+    }
+
+    /// Hands on the chunk that was read, and takes the next; `false` at the end.
+    fn next_chunk(&mut self) -> Result<bool, Unpack> {
+        let Inner::Chunks { frames, frame, content, position } = &mut self.inner else { return Ok(false) };
+        if !content.is_empty() {
+            let taken = Taken::Chunk { frame: std::mem::take(frame), content: std::mem::take(content) };
+            if let Some(each) = &mut self.each {
+                each(taken).map_err(Unpack::Disk)?;
+            }
+        }
+        *position = 0;
+        let Some(mut following) = frames.take() else { return Ok(false) };
+        match following.next().map_err(Unpack::Packing)? {
+            Next::End => Ok(false),
+            Next::Chunk { frame: next, content: unpacked } => {
+                (*frame, *content, *frames) = (next, unpacked, Some(following));
+                let Inner::Chunks { content, .. } = &self.inner else { return Ok(false) };
+                self.size = self.size.saturating_add(content.len() as u64);
+                if self.size > CACHE_NAR_BYTES_MAX {
+                    return Err(Unpack::TooLarge);
+                }
+                self.hash.update(content);
+                Ok(true)
+            }
+            Next::Other(before) => {
+                let rest = unpacked(following.rest(before), Packing::Zstd).map_err(Unpack::Packing)?;
+                self.inner = Inner::Bytes(rest);
+                Ok(true)
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use aux_nix::Sha256;
 
 use crate::receive::Packing;
 use chunks::{Chunks, Shelved, Shelving};
+pub(crate) use chunks::{cut, frame};
 use folder::{Folder, Incoming};
 pub(crate) use stored::Stored;
 
@@ -41,6 +42,16 @@ pub(crate) struct Objects {
 pub(crate) enum Arriving<'o> {
     Whole(Incoming),
     Chunks(Box<Shelving<'o>>),
+}
+
+/// Some of a NAR that arrives.
+pub(crate) enum Taken<'t> {
+    Bytes(&'t [u8]),
+    /// What its sender packed as one frame.
+    Chunk {
+        frame: Vec<u8>,
+        content: Vec<u8>,
+    },
 }
 
 /// Something among the NARs, by its name.
@@ -154,10 +165,11 @@ impl Arriving<'_> {
     }
 
     /// Takes some of the NAR, unpacked.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), ObjectError> {
-        match self {
-            Self::Whole(_) => Ok(()),
-            Self::Chunks(shelving) => shelving.push(bytes),
+    pub(crate) fn push(&mut self, taken: Taken<'_>) -> Result<(), ObjectError> {
+        match (self, taken) {
+            (Self::Whole(_), _) => Ok(()),
+            (Self::Chunks(shelving), Taken::Bytes(bytes)) => shelving.push(bytes),
+            (Self::Chunks(shelving), Taken::Chunk { frame, content }) => shelving.push_chunk(frame, content),
         }
     }
 

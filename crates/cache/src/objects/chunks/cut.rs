@@ -130,6 +130,13 @@ impl Cutter {
 }
 
 impl Cut {
+    /// Of content that somebody else cut.
+    pub(crate) fn of(content: Vec<u8>, store_directory: &str) -> Self {
+        let mut cutter = Cutter { buffer: content, ..Cutter::new(store_directory) };
+        cutter.scan();
+        Self { content: cutter.buffer, holes: cutter.holes }
+    }
+
     /// With its hashes where they stood, where it has too many of them to be worth it.
     pub(crate) fn settled(mut self) -> Self {
         if self.holes.len() * BYTES_PER_HOLE_MIN > self.content.len() {

@@ -9,7 +9,7 @@ use super::cut::{Cut, HOLE_BYTES};
 
 /// At 3 one core compresses as fast as it hashes.
 const LEVEL: i32 = 3;
-const BLOCK_HEAD_BYTES: usize = 3;
+pub(crate) const BLOCK_HEAD_BYTES: usize = 3;
 /// Types of blocks (section 3.1.1.2.2).
 const RAW: usize = 0;
 const RLE: usize = 1;
@@ -55,6 +55,15 @@ impl Frame {
         (unpacked == expected).then_some(frame)
     }
 
+    /// The frame of a chunk as somebody sent it, who saw that it unpacks to its content.
+    pub(crate) fn sent(bytes: Vec<u8>, cut: &Cut) -> Option<Self> {
+        if cut.holes.is_empty() {
+            return Some(Self { bytes, holes: Vec::new() });
+        }
+        let characters: Vec<_> = cut.holes.iter().map(|hole| hole.characters).collect();
+        Self::with_holes(bytes, cut, &characters)
+    }
+
     /// Puts characters into the holes.
     pub(crate) fn fill(&mut self, characters: &[[u8; HOLE_BYTES]]) {
         fill(&mut self.bytes, &self.holes, characters);
@@ -76,6 +85,25 @@ fn noise(number: usize) -> [u8; HOLE_BYTES] {
     blake3::hash(&(number as u64).to_le_bytes()).into()
 }
 
+/// A chunk as it is sent by whoever has its NAR: its frame with its own hashes in the holes. The receiver proves that they can
+/// be others.
+pub(crate) fn packed(cut: &Cut) -> io::Result<Vec<u8>> {
+    let mut closed = cut.clone();
+    closed.close();
+    if cut.holes.is_empty() {
+        return compressed(&closed);
+    }
+    let mut frame = compressed(cut)?;
+    let noises: Vec<_> = (0..cut.holes.len()).map(noise).collect();
+    if let Some(places) = places(&frame, &noises) {
+        fill(&mut frame, &places, &cut.holes.iter().map(|hole| hole.characters).collect::<Vec<_>>());
+        if zstd::bulk::decompress(&frame, closed.content.len()).is_ok_and(|unpacked| unpacked == closed.content) {
+            return Ok(frame);
+        }
+    }
+    compressed(&closed)
+}
+
 fn compressed(cut: &Cut) -> io::Result<Vec<u8>> {
     let mut encoder = zstd::Encoder::new(Vec::with_capacity(cut.content.len() / 2), LEVEL)?;
     encoder.set_pledged_src_size(Some(cut.content.len() as u64))?;
@@ -95,6 +123,55 @@ fn compressed(cut: &Cut) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
+/// What the head of a frame says (section 3.1.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub length: usize,
+    /// Of what comes out.
+    pub content_size: u64,
+}
+
+impl Head {
+    /// From so many bytes one can tell how long it is.
+    pub(crate) const START_BYTES: usize = 5;
+
+    pub(crate) fn length_of(start: &[u8]) -> Option<usize> {
+        head_bytes(start)
+    }
+
+    /// Of a frame as chunks are kept in: without dictionary and checksum, with its content's size, and for a reader who has
+    /// memory for that and no more.
+    pub(crate) fn of_chunk(bytes: &[u8]) -> Option<Self> {
+        const CHECKSUM: u8 = 4;
+        const DICTIONARY: u8 = 3;
+        const SINGLE_SEGMENT: u8 = 0x20;
+        let length = head_bytes(bytes)?;
+        let descriptor = *bytes.get(4)?;
+        if !bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+            || descriptor & (SINGLE_SEGMENT | CHECKSUM | DICTIONARY) != SINGLE_SEGMENT
+        {
+            return None;
+        }
+        let field = match descriptor >> 6 {
+            0 => 1,
+            1 => 2,
+            2 => 4,
+            _ => 8,
+        };
+        let field_bytes = bytes.get(length - field..length)?;
+        let number = field_bytes.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        // Two bytes count from 256 on.
+        Some(Self { length, content_size: if field == 2 { number + 256 } else { number } })
+    }
+}
+
+/// What the head of a block says: how many bytes of it follow, and whether it is the last of its frame.
+pub(crate) fn block([low, middle, high]: [u8; BLOCK_HEAD_BYTES]) -> (usize, usize, bool) {
+    let head = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
+    let (kind, size) = (head >> 1 & 3, head >> 3);
+    (kind, if kind == RLE { 1 } else { size }, head & 1 == 1)
+}
+
 /// Where in a frame raw blocks hold just these characters, one after another.
 fn places(frame: &[u8], characters: &[[u8; HOLE_BYTES]]) -> Option<Vec<u32>> {
     let mut wanted = characters.iter();
@@ -103,10 +180,8 @@ fn places(frame: &[u8], characters: &[[u8; HOLE_BYTES]]) -> Option<Vec<u32>> {
     let mut position = head_bytes(frame)?;
     loop {
         let head = frame.get(position..position + BLOCK_HEAD_BYTES)?;
-        let head = head.iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
-        let (is_last, kind, size) = (head & 1 == 1, head >> 1 & 3, head >> 3);
+        let (kind, length, is_last) = block(head.try_into().ok()?);
         position += BLOCK_HEAD_BYTES;
-        let length = if kind == RLE { 1 } else { size };
         let content = frame.get(position..position + length)?;
         if kind == RAW && next.is_some_and(|characters| characters == content) {
             places.push(u32::try_from(position).ok()?);

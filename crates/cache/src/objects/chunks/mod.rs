@@ -3,8 +3,8 @@
 //! A NAR is the frames of its chunks one behind the other, which is a zstd stream like any other
 //! (docs/formats/cache-store.md).
 
-mod cut;
-mod frame;
+pub(crate) mod cut;
+pub(crate) mod frame;
 mod index;
 mod pack;
 mod read;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use aux_core::limits::CACHE_CHUNK_BYTES_MIN;
 use aux_nix::Sha256;
 use aux_nix::hash::Sha256Hasher;
 
 use super::super::ObjectError;
 use super::cut::{Cut, Cutter, HOLE_BYTES};
-use super::frame::{compress, fill};
+use super::frame::{Frame, compress, fill};
 use super::index::{Chunk, NewNar, NewPart};
 use super::pack::Pack;
 use super::{Chunks, recipe};
@@ -19,6 +20,10 @@ const PIECE_BYTES: usize = 1 << 20;
 pub(crate) struct Shelving<'s> {
     chunks: &'s Chunks,
     cutter: Cutter,
+    /// The last chunk that was sent as one, and its content.
+    waiting: Option<(Vec<u8>, Vec<u8>)>,
+    /// The sender's chunks are none, so that they are cut here.
+    is_cut_here: bool,
     /// The pack that new chunks go to, and where it ended before.
     pack: Option<(Pack, u64)>,
     parts: Vec<NewPart>,
@@ -48,6 +53,8 @@ impl<'s> Shelving<'s> {
         Self {
             chunks,
             cutter: Cutter::new(&chunks.store_directory),
+            waiting: None,
+            is_cut_here: false,
             pack: None,
             parts: Vec::new(),
             all: Vec::new(),
@@ -63,19 +70,38 @@ impl<'s> Shelving<'s> {
 
     /// Takes more of the NAR, unpacked.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), ObjectError> {
+        self.shelve_waiting()?;
         for bytes in bytes.chunks(PIECE_BYTES) {
             self.cutter.push(bytes);
             while let Some(cut) = self.cutter.next(false) {
-                self.shelve(cut)?;
+                self.shelve(cut, None)?;
             }
         }
         Ok(())
     }
 
+    /// Takes a chunk as its sender cut and packed it, and its content. What is cut smaller than it would be here is cut anew.
+    pub(crate) fn push_chunk(&mut self, frame: Vec<u8>, content: Vec<u8>) -> Result<(), ObjectError> {
+        match self.waiting.take() {
+            Some((_, before)) if before.len() < CACHE_CHUNK_BYTES_MIN / 2 => {
+                self.is_cut_here = true;
+                self.push(&before)?;
+            }
+            Some((frame, before)) => self.shelve_sent(frame, before)?,
+            None => {}
+        }
+        if self.is_cut_here {
+            return self.push(&content);
+        }
+        self.waiting = Some((frame, content));
+        Ok(())
+    }
+
     /// Takes the NAR's end.
     pub(crate) fn finish(&mut self) -> Result<Shelved, ObjectError> {
+        self.shelve_waiting()?;
         while let Some(cut) = self.cutter.next(true) {
-            self.shelve(cut)?;
+            self.shelve(cut, None)?;
         }
         let hasher = std::mem::take(&mut self.hasher);
         Ok(Shelved { file_hash: hasher.finish(), file_size: self.size })
@@ -125,7 +151,20 @@ impl<'s> Shelving<'s> {
         Ok(())
     }
 
-    fn shelve(&mut self, cut: Cut) -> Result<(), ObjectError> {
+    /// The last chunk as it was sent, of which it was not known whether another follows.
+    fn shelve_waiting(&mut self) -> Result<(), ObjectError> {
+        match self.waiting.take() {
+            Some((frame, content)) => self.shelve_sent(frame, content),
+            None => Ok(()),
+        }
+    }
+
+    fn shelve_sent(&mut self, frame: Vec<u8>, content: Vec<u8>) -> Result<(), ObjectError> {
+        self.shelve(Cut::of(content, &self.chunks.store_directory), Some(frame))
+    }
+
+    /// Shelves a chunk, in the frame that it was sent in, where that will do for other fillings too.
+    fn shelve(&mut self, cut: Cut, sent: Option<Vec<u8>>) -> Result<(), ObjectError> {
         let mut cut = cut.settled();
         let digest = cut.digest();
         if let Some(place) = self.seen.get(&digest).copied() {
@@ -146,10 +185,13 @@ impl<'s> Shelving<'s> {
             }
         }
         let had_holes = !cut.holes.is_empty();
-        let frame = compress(&mut cut).map_err(|cause| self.chunks.failed(cause))?;
+        let frame = match sent.and_then(|sent| Frame::sent(sent, &cut)) {
+            Some(frame) => frame,
+            None => compress(&mut cut).map_err(|cause| self.chunks.failed(cause))?,
+        };
         if had_holes && cut.holes.is_empty() {
             // They were closed, and so it is other content.
-            return self.shelve(cut);
+            return self.shelve(cut, None);
         }
         let chunk = self.append(&frame.bytes, &cut, (digest, frame.holes))?;
         let is_same = |found: &Chunk| (found.checksum, &found.holes) == (chunk.checksum, &chunk.holes);

@@ -91,6 +91,42 @@ fn what_went_in_comes_out_and_a_second_build_takes_next_to_no_room() {
 }
 
 #[test]
+fn chunks_are_taken_as_they_are_sent_and_what_is_cut_too_small_is_cut_anew() {
+    let world = World::new();
+    let (one, other) = (nar(1, 'a', 6 << 20), nar(1, 'b', 6 << 20));
+    world.keep(&one);
+    let before = world.bytes();
+    let send = |nar: &[u8], chunks: &[Vec<u8>]| {
+        let mut shelving = world.chunks.shelve();
+        for chunk in chunks {
+            let content = zstd::stream::decode_all(&**chunk).unwrap();
+            shelving.push_chunk(chunk.clone(), content).unwrap();
+        }
+        shelving.finish().unwrap();
+        shelving.keep(Sha256::of(nar)).unwrap();
+        assert!(world.holds(nar));
+    };
+    let mut cutter = cut::Cutter::new("/nix/store");
+    cutter.push(&other);
+    let frames: Vec<_> =
+        std::iter::from_fn(|| cutter.next(true)).map(|cut| frame::packed(&cut.settled()).unwrap()).collect();
+    send(&other, &frames);
+    assert_eq!(world.bytes(), before, "what its sender cut is what is here");
+    let third = nar(1, 'c', 6 << 20);
+    let small: Vec<_> = third.chunks(1000).map(|piece| zstd::bulk::compress(piece, 1).unwrap()).collect();
+    send(&third, &small);
+    assert_eq!(world.bytes(), before);
+    // New ones too, and by somebody who packs otherwise.
+    let new = nar(2, 'c', 3 << 20);
+    let large: Vec<_> = new.chunks(900_000).map(|piece| zstd::bulk::compress(piece, 7).unwrap()).collect();
+    send(&new, &large);
+    let again = nar(2, 'd', 3 << 20);
+    let large: Vec<_> = again.chunks(900_000).map(|piece| zstd::bulk::compress(piece, 1).unwrap()).collect();
+    send(&again, &large);
+    assert!(world.holds(&new));
+}
+
+#[test]
 fn any_part_of_it_can_be_read() {
     let world = World::new();
     // Zeros make frames of a few bytes.
