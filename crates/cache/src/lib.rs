@@ -7,6 +7,7 @@ mod check;
 pub mod client;
 mod dependencies;
 mod feed;
+mod follow;
 mod frames;
 pub mod http;
 mod keys;
@@ -18,9 +19,21 @@ mod prove;
 mod push;
 mod receive;
 mod records;
+mod turns;
+mod upstream;
 mod verdict;
 mod withdraw;
 
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};
-pub use objects::Keep;
+pub use objects::{BucketError, BucketSettings, Keep, REGION};
+pub use records::{Place, PlaceError, password};
+pub use upstream::UpstreamError;
+
+#[cfg(test)]
+#[expect(dead_code, reason = "the corpora are for other packages' tests")]
+#[path = "../../../tests/support/corpora.rs"]
+mod corpora;
+#[cfg(test)]
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;

@@ -16,7 +16,7 @@ impl Cache {
     pub(crate) fn prove_content(&self, info: &mut NarInfo, object: &ObjectRow) -> Result<(), PutError> {
         let proved = match info.verify_content_address() {
             Err(ContentError::NeedsNar) => {
-                let stored = self.objects.open_object(object.nar_hash)?;
+                let stored = self.objects.open_object(&object.into())?;
                 let nar = unpacked(BufReader::new(stored.reader()), object.packing).map_err(PutError::Packing)?;
                 info.verify_content(nar).map(drop)
             }

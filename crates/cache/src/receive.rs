@@ -43,6 +43,8 @@ pub enum ReceiveError {
     Nar(NarError),
     #[error("unpacked it has more than {CACHE_NAR_BYTES_MAX} bytes (CACHE_NAR_BYTES_MAX)")]
     TooLarge,
+    #[error("unpacked it has more than the {bytes} bytes that were announced")]
+    Longer { bytes: u64 },
     #[error(transparent)]
     Disk(#[from] ObjectError),
 }
@@ -79,6 +81,11 @@ impl Packing {
         }
     }
 
+    /// By what stands behind `.nar`.
+    pub fn of_suffix(suffix: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|packing| packing.suffix() == suffix)
+    }
+
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|packing| packing.compression().name() == name)
     }
@@ -94,15 +101,20 @@ impl Packing {
     }
 }
 
-/// Reads all of `from`, and has it ready to be kept, if it is a NAR.
-pub(crate) fn receive<'o>(from: &mut dyn Read, objects: &'o Objects) -> Result<(Received, Arriving<'o>), ReceiveError> {
+/// Reads all of `from`, and has it ready to be kept, if it is a NAR. One that unpacks to more than `announced` bytes is read
+/// no further.
+pub(crate) fn receive<'o>(
+    from: &mut dyn Read,
+    objects: &'o Objects,
+    announced: Option<u64>,
+) -> Result<(Received, Arriving<'o>), ReceiveError> {
     let start = start(from)?;
     let packing = Packing::of(&start);
     let mut arriving = objects.arrive(packing)?;
     let mut received = if let Some(incoming) = arriving.file() {
         let path = incoming.path().to_path_buf();
         let mut kept = BufWriter::with_capacity(BUFFER_BYTES, &incoming.file);
-        let received = take(&mut start.chain(from), packing, (&mut kept, &path), None)?;
+        let received = take(&mut start.chain(from), packing, (&mut kept, &path), None, announced)?;
         kept.flush().map_err(|cause| classified(&path, cause))?;
         received
     } else {
@@ -111,6 +123,7 @@ pub(crate) fn receive<'o>(from: &mut dyn Read, objects: &'o Objects) -> Result<(
             packing,
             (&mut io::sink(), Path::new("")),
             Some(&mut |taken| arriving.push(taken)),
+            announced,
         )?
     };
     if let Some(shelved) = arriving.finish()? {
@@ -123,7 +136,7 @@ pub(crate) fn receive<'o>(from: &mut dyn Read, objects: &'o Objects) -> Result<(
 pub(crate) fn rehash(file: &mut dyn Read) -> Result<Received, ReceiveError> {
     let start = start(file)?;
     let packing = Packing::of(&start);
-    take(&mut start.chain(file), packing, (&mut io::sink(), Path::new("")), None)
+    take(&mut start.chain(file), packing, (&mut io::sink(), Path::new("")), None, None)
 }
 
 fn start(from: &mut dyn Read) -> Result<Vec<u8>, ReceiveError> {
@@ -138,9 +151,11 @@ fn take(
     packing: Packing,
     (kept, path): (&mut dyn Write, &Path),
     each: Option<&mut Each<'_>>,
+    announced: Option<u64>,
 ) -> Result<Received, ReceiveError> {
     let mut sent = Sent { inner: from, kept, hash: Sha256Hasher::default(), size: 0, failure: None };
-    let unpacked = unpack(&mut sent, packing, each);
+    let limit_bytes = announced.map_or(CACHE_NAR_BYTES_MAX, |bytes| bytes.min(CACHE_NAR_BYTES_MAX));
+    let unpacked = unpack(&mut sent, packing, each, limit_bytes);
     match sent.failure.take() {
         Some(Failure::Client(cause)) => return Err(ReceiveError::Client(cause)),
         Some(Failure::Disk(cause)) => return Err(ReceiveError::Disk(classified(path, cause))),
@@ -150,7 +165,7 @@ fn take(
     let Unpacked { hash: nar_hash, size: nar_size, listing } = unpacked.map_err(|error| match error {
         Unpack::Packing(cause) => ReceiveError::Packing(cause),
         Unpack::Nar(error) => ReceiveError::Nar(error),
-        Unpack::TooLarge => ReceiveError::TooLarge,
+        Unpack::TooLarge => announced.map_or(ReceiveError::TooLarge, |bytes| ReceiveError::Longer { bytes }),
         Unpack::Disk(error) => ReceiveError::Disk(error),
     })?;
     let (file_hash, file_size) = (sent.hash.finish(), sent.size);
@@ -176,7 +191,12 @@ struct Unpacked {
 }
 
 /// Unpacks everything, and reads it as a NAR, strictly. What stands behind the packing's end is read too, and refused.
-fn unpack(sent: &mut Sent<'_>, packing: Packing, each: Option<&mut Each<'_>>) -> Result<Unpacked, Unpack> {
+fn unpack(
+    sent: &mut Sent<'_>,
+    packing: Packing,
+    each: Option<&mut Each<'_>>,
+    limit_bytes: u64,
+) -> Result<Unpacked, Unpack> {
     let packed = BufReader::with_capacity(BUFFER_BYTES, sent);
     let inner = if each.is_some() && packing == Packing::Zstd {
         let frames = Frames::new(Box::new(packed) as Box<dyn BufRead>).map_err(Unpack::Packing)?;
@@ -184,7 +204,7 @@ fn unpack(sent: &mut Sent<'_>, packing: Packing, each: Option<&mut Each<'_>>) ->
     } else {
         Inner::Bytes(unpacked(packed, packing).map_err(Unpack::Packing)?)
     };
-    let mut nar = Unpacking { inner, each, hash: Sha256Hasher::default(), size: 0, failure: None };
+    let mut nar = Unpacking { inner, each, hash: Sha256Hasher::default(), size: 0, limit_bytes, failure: None };
     let read = listing(&mut nar);
     match (nar.failure.take(), read) {
         (Some(failure), _) => Err(failure),
@@ -225,6 +245,7 @@ struct Unpacking<'u, 'e> {
     each: Option<&'u mut Each<'e>>,
     hash: Sha256Hasher,
     size: u64,
+    limit_bytes: u64,
     failure: Option<Unpack>,
 }
 
@@ -289,7 +310,7 @@ impl Unpacking<'_, '_> {
 
     fn count(&mut self, piece: &[u8]) -> Result<(), Unpack> {
         self.size = self.size.saturating_add(piece.len() as u64);
-        if self.size > CACHE_NAR_BYTES_MAX {
+        if self.size > self.limit_bytes {
             return Err(Unpack::TooLarge);
         }
         self.hash.update(piece);
@@ -313,7 +334,7 @@ impl Unpacking<'_, '_> {
                 (*frame, *content, *frames) = (next, unpacked, Some(following));
                 let Inner::Chunks { content, .. } = &self.inner else { return Ok(false) };
                 self.size = self.size.saturating_add(content.len() as u64);
-                if self.size > CACHE_NAR_BYTES_MAX {
+                if self.size > self.limit_bytes {
                     return Err(Unpack::TooLarge);
                 }
                 self.hash.update(content);
@@ -395,7 +416,7 @@ mod tests {
     fn taken(bytes: &[u8]) -> Result<(Received, Vec<u8>), ReceiveError> {
         let data = tempfile::tempdir().unwrap();
         let objects = Objects::open(data.path(), Keep::Whole, "/nix/store").unwrap();
-        let (received, mut arriving) = receive(&mut &*bytes, &objects)?;
+        let (received, mut arriving) = receive(&mut &*bytes, &objects, None)?;
         Ok((received, std::fs::read(arriving.file().unwrap().path()).unwrap()))
     }
 
@@ -409,6 +430,20 @@ mod tests {
             assert_eq!(kept, sent);
             assert_eq!(rehash(&mut &*kept).unwrap().nar_hash, Sha256::of(&nar));
             assert!(received.listing.contains(r#""executable":true"#), "{}", received.listing);
+        }
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_was_announced_is_read_no_further() {
+        let nar = nar();
+        let bomb = zstd::stream::encode_all(&*nar, 1).unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let bytes = nar.len() as u64;
+        for keep in [Keep::Whole, Keep::Chunks] {
+            let objects = Objects::open(data.path(), keep, "/nix/store").unwrap();
+            assert!(receive(&mut &*bomb, &objects, Some(bytes)).is_ok());
+            let refused = receive(&mut &*bomb, &objects, Some(bytes - 1)).err();
+            assert!(matches!(refused, Some(ReceiveError::Longer { bytes: announced }) if announced == bytes - 1));
         }
     }
 

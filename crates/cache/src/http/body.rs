@@ -41,7 +41,7 @@ impl Body {
 impl NarBody {
     fn begin(&mut self) {
         let (stored, position, unsent) = (Arc::clone(&self.stored), self.position, self.unsent);
-        let read = move || stored.read(position, unsent).map(Bytes::from_owner);
+        let read = move || stored.read(position, unsent);
         self.piece = (unsent > 0).then(|| tokio::task::spawn_blocking(read));
     }
 

@@ -17,10 +17,12 @@ use super::failure::Failure;
 use super::range::{Part, is_known, part};
 use super::request::{pieces, whole};
 use super::route::{NoteKind, Resource};
-use super::{Server, blocking};
+use super::{Server, blocking, pulled};
 use crate::access::{Caller, Right};
 use crate::catalogue::{Nar, SharedSpace};
-use crate::names::{PathHash, SpaceName, UploadName};
+use crate::names::{PathHash, SpaceName, UploadName, parse_pulled_name};
+use crate::objects::ObjectName;
+use crate::push::NarTerms;
 use crate::receive::Packing;
 
 const READ: &str = "GET, HEAD";
@@ -73,12 +75,18 @@ async fn get(
             };
             Ok(bytes(StatusCode::OK, TEXT, info.to_string()))
         }
-        Resource::NarInfo(hash) => narinfo(server, space, hash),
+        Resource::NarInfo(hash) => match narinfo(server, space, hash) {
+            Err(Failure::NotFound) if pulls(server, space) => pulled::narinfo(server, space, hash).await,
+            answer => answer,
+        },
         Resource::Nar(name, offered) => {
             let nar = offered.and_then(|hash| Some((hash, space.read().nar(hash)?)));
             match nar {
                 Some(nar) => send_nar(server, nar, request).await,
-                None => arrived(server, space, name, request).await,
+                None => match parse_pulled_name(&name) {
+                    Some(names) if pulls(server, space) => pulled::nar(server, space, names, request).await,
+                    _ => arrived(server, space, name, request).await,
+                },
             }
         }
         Resource::Listing(hash) => {
@@ -97,11 +105,16 @@ async fn get(
     }
 }
 
+/// Whether the cache has others to ask for what it lacks. A view never has.
+fn pulls(server: &Server, space: &SharedSpace) -> bool {
+    !server.cache.upstreams.of(space.read().row.number).is_empty()
+}
+
 fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answer, Failure> {
     let space = space.read();
-    if let Some(path) = space.path(hash) {
+    if let Some(narinfo) = space.narinfo(hash) {
         server.counters.narinfo_hits.add(1);
-        return Ok(bytes(StatusCode::OK, NARINFO, Bytes::copy_from_slice(&path.narinfo)));
+        return Ok(bytes(StatusCode::OK, NARINFO, narinfo));
     }
     server.counters.narinfo_misses.add(1);
     match space.withdrawn(hash) {
@@ -111,7 +124,7 @@ fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answe
 }
 
 /// Sends a NAR or a part of it. That it is there and as long as it was when it was hashed is known before the head leaves.
-async fn send_nar(
+pub(super) async fn send_nar(
     server: &Arc<Server>,
     (hash, nar): (Sha256, Nar),
     request: &Request<Incoming>,
@@ -129,7 +142,7 @@ async fn send_nar(
     };
     let reader = Arc::clone(server);
     let stored = blocking(move || {
-        let stored = reader.cache.objects.open_object(hash)?;
+        let stored = reader.cache.objects.open_object(&ObjectName { nar_hash: hash, file_hash: nar.file_hash })?;
         let found = stored.size();
         if found == size {
             return Ok(stored);
@@ -192,7 +205,7 @@ async fn put(
         Resource::Nar(name, _) => take_nar(shared, space, name, (caller, request)).await,
         Resource::NarInfo(hash) => {
             let document = whole(request.into_body(), NARINFO_BYTES_MAX).await?;
-            blocking(move || Ok(shared.cache.take_narinfo(&space, hash, &document, &caller)?)).await?;
+            pulled::take_narinfo(&shared, &space, hash, (document, caller)).await?;
             server.counters.pushed_paths.add(1);
             Ok(bytes(StatusCode::CREATED, TEXT, Bytes::new()))
         }
@@ -229,7 +242,8 @@ async fn take_nar(
     let taking = tokio::task::spawn_blocking(move || {
         let _place = place;
         let actor = server.cache.actor(&caller);
-        let received = server.cache.take_nar(&space, &name, &mut reader, &actor)?;
+        let terms = NarTerms { actor: &actor, announced: None };
+        let received = server.cache.take_nar(&space, &name, &mut reader, terms)?;
         server.counters.pushed_bytes.add(received.file_size);
         Ok::<_, Failure>(())
     });

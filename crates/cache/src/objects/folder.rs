@@ -34,7 +34,13 @@ impl Folder {
     /// Opens the folders below `data`, makes them where they are missing, and throws away what was arriving when the
     /// server ended. The caller holds the lock of `data`.
     pub(crate) fn open(data: &Path) -> Result<Self, ObjectError> {
-        let objects = Self { nars: data.join("objects"), incoming: data.join("incoming"), next: AtomicU64::new(0) };
+        Self::open_at(&data.join("objects"), &data.join("incoming"))
+    }
+
+    /// The same with both folders named, which must be on one filesystem.
+    pub(crate) fn open_at(nars: &Path, incoming: &Path) -> Result<Self, ObjectError> {
+        let (nars, incoming) = (nars.to_path_buf(), incoming.to_path_buf());
+        let objects = Self { nars, incoming, next: AtomicU64::new(0) };
         for folder in [&objects.nars, &objects.incoming] {
             fs::create_dir_all(folder).map_err(|cause| classified(folder, cause))?;
         }

@@ -1,18 +1,23 @@
 //! NARs as they are kept: whole, each a file as it was sent, or in chunks that others have too.
 
+mod bucket;
 mod chunks;
 mod folder;
 mod piece;
 mod stored;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aux_io::database::DatabaseError;
 use aux_nix::Sha256;
 
-use crate::receive::Packing;
+use crate::receive::{Packing, Received};
+use crate::records::ObjectRow;
+pub(crate) use bucket::Bucket;
+pub use bucket::{BucketError, BucketSettings, REGION};
 use chunks::{Chunks, Shelved, Shelving};
 pub(crate) use chunks::{cut, frame};
 use folder::{Folder, Incoming};
@@ -34,8 +39,24 @@ pub enum Keep {
 #[derive(Debug)]
 pub(crate) struct Objects {
     folder: Folder,
-    chunks: Chunks,
+    /// `None` where several servers share a folder that never had any.
+    chunks: Option<Chunks>,
     keep: Keep,
+    /// Where whole NARs go instead of the folder.
+    bucket: Option<Arc<Bucket>>,
+}
+
+/// A NAR as it is kept: its content, and the bytes that are sent of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ObjectName {
+    pub nar_hash: Sha256,
+    pub file_hash: Sha256,
+}
+
+impl From<&ObjectRow> for ObjectName {
+    fn from(row: &ObjectRow) -> Self {
+        Self { nar_hash: row.nar_hash, file_hash: row.file_hash }
+    }
 }
 
 /// Where a NAR is arriving. Dropped before it is kept, it is gone.
@@ -58,6 +79,8 @@ pub(crate) enum Taken<'t> {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Found {
     Object(Sha256),
+    /// In the bucket.
+    Remote(ObjectName),
     /// Nobody put it there.
     Foreign(PathBuf),
 }
@@ -69,6 +92,8 @@ pub enum ObjectError {
     Full { path: PathBuf },
     #[error("{}: {cause}", path.display())]
     File { path: PathBuf, cause: io::Error },
+    #[error("{key}: {cause}")]
+    Bucket { key: String, cause: String },
     #[error(transparent)]
     Index(#[from] DatabaseError),
 }
@@ -76,22 +101,43 @@ pub enum ObjectError {
 impl Objects {
     /// Opens what is below `data`, and makes it where it is missing. The caller holds the lock of `data`.
     pub(crate) fn open(data: &Path, keep: Keep, store_directory: &str) -> Result<Self, ObjectError> {
-        Ok(Self { folder: Folder::open(data)?, chunks: Chunks::open(data, store_directory)?, keep })
+        let chunks = Some(Chunks::open(data, store_directory)?);
+        Ok(Self { folder: Folder::open(data)?, chunks, keep, bucket: None })
+    }
+
+    /// Puts what comes from now on into a bucket, whole. What is here is served all the same.
+    pub(crate) fn with_bucket(self, bucket: Option<Bucket>) -> Self {
+        Self { bucket: bucket.map(Arc::new), ..self }
+    }
+
+    /// The same for one of several servers that share `data`: what arrives at it lies in `incoming`, which no other uses. Only
+    /// one server can write packs; several read what is in them.
+    pub(crate) fn open_shared(data: &Path, incoming: &Path, store_directory: &str) -> Result<Self, ObjectError> {
+        let chunks = if Chunks::are_in(data) { Some(Chunks::open_to_read(data, store_directory)?) } else { None };
+        Ok(Self { folder: Folder::open_at(&data.join("objects"), incoming)?, chunks, keep: Keep::Whole, bucket: None })
     }
 
     /// A place for a NAR that arrives packed so.
     pub(crate) fn arrive(&self, packing: Packing) -> Result<Arriving<'_>, ObjectError> {
-        Ok(match (self.keep, packing) {
-            (Keep::Chunks, Packing::Zstd) => Arriving::Chunks(Box::new(self.chunks.shelve())),
+        Ok(match (self.keep, packing, &self.chunks) {
+            (Keep::Chunks, Packing::Zstd, Some(chunks)) if self.bucket.is_none() => {
+                Arriving::Chunks(Box::new(chunks.shelve()))
+            }
             _ => Arriving::Whole(self.folder.arrive()?),
         })
     }
 
     /// Makes an arrived NAR one of the store. It is on the disk, name and bytes, when this returns.
-    pub(crate) fn keep(&self, arriving: Arriving<'_>, nar_hash: Sha256) -> Result<(), ObjectError> {
-        match arriving {
-            Arriving::Whole(incoming) => self.folder.keep(incoming, nar_hash),
-            Arriving::Chunks(shelving) => shelving.keep(nar_hash),
+    pub(crate) fn keep(&self, arriving: Arriving<'_>, received: &Received) -> Result<(), ObjectError> {
+        match (arriving, &self.bucket) {
+            (Arriving::Chunks(shelving), _) => shelving.keep(received.nar_hash),
+            (Arriving::Whole(incoming), None) => self.folder.keep(incoming, received.nar_hash),
+            (Arriving::Whole(mut incoming), Some(bucket)) => {
+                let path = incoming.path().to_path_buf();
+                incoming.file.rewind().map_err(|cause| classified(&path, cause))?;
+                let name = ObjectName { nar_hash: received.nar_hash, file_hash: received.kept_hash };
+                bucket.put(&name, &mut incoming.file, received.kept_size)
+            }
         }
     }
 
@@ -104,40 +150,61 @@ impl Objects {
     }
 
     /// A NAR as it is sent.
-    pub(crate) fn open_object(&self, nar_hash: Sha256) -> Result<Stored, ObjectError> {
-        match self.folder.open_object(nar_hash) {
+    pub(crate) fn open_object(&self, name: &ObjectName) -> Result<Stored, ObjectError> {
+        match self.folder.open_object(name.nar_hash) {
             Err(ObjectError::File { path, cause }) if cause.kind() == io::ErrorKind::NotFound => {
-                let reading = self.chunks.reading(nar_hash)?;
-                reading.map(Stored::Chunked).ok_or(ObjectError::File { path, cause })
+                let chunks = self.chunks.as_ref();
+                if let Some(reading) = chunks.map(|chunks| chunks.reading(name.nar_hash)).transpose()?.flatten() {
+                    return Ok(Stored::Chunked(reading));
+                }
+                let remote = self.bucket.as_ref().map(|bucket| bucket.find(name)).transpose()?.flatten();
+                remote.map(Stored::Remote).ok_or(ObjectError::File { path, cause })
             }
             opened => {
                 let file = opened?;
-                let path = || self.folder.path(nar_hash);
+                let path = || self.folder.path(name.nar_hash);
                 let size = file.metadata().map_err(|cause| classified(&path(), cause))?.len();
                 Ok(Stored::Whole { file, size })
             }
         }
     }
 
-    pub(crate) fn has(&self, nar_hash: Sha256) -> Result<bool, ObjectError> {
-        Ok(self.folder.has(nar_hash) || self.chunks.has(nar_hash)?)
+    pub(crate) fn has(&self, name: &ObjectName) -> Result<bool, ObjectError> {
+        if self.folder.has(name.nar_hash) {
+            return Ok(true);
+        }
+        if self.chunks.as_ref().map(|chunks| chunks.has(name.nar_hash)).transpose()?.unwrap_or_default() {
+            return Ok(true);
+        }
+        self.bucket.as_ref().map_or(Ok(false), |bucket| Ok(bucket.find(name)?.is_some()))
     }
 
-    /// Removes a NAR; one that is not there is no error. The room of chunks comes back with [`Self::sweep`].
-    pub(crate) fn remove(&self, nar_hash: Sha256) -> Result<(), ObjectError> {
-        self.folder.remove(nar_hash)?;
-        self.chunks.remove(nar_hash)
+    /// Removes something that was found; what is not there any more is no error. The room of chunks comes back with
+    /// [`Self::sweep`].
+    pub(crate) fn remove(&self, found: &Found) -> Result<(), ObjectError> {
+        match found {
+            Found::Object(nar_hash) => {
+                self.folder.remove(*nar_hash)?;
+                self.chunks.as_ref().map_or(Ok(()), |chunks| chunks.remove(*nar_hash))
+            }
+            Found::Remote(name) => self.bucket.as_ref().map_or(Ok(()), |bucket| bucket.remove(name)),
+            Found::Foreign(_) => Ok(()),
+        }
     }
 
     /// Gives back the room of chunks that no NAR has any more.
     pub(crate) fn sweep(&self) -> Result<(), ObjectError> {
-        self.chunks.sweep()
+        self.chunks.as_ref().map_or(Ok(()), Chunks::sweep)
     }
 
     /// Everything that is there.
     pub(crate) fn list(&self, each: &mut dyn FnMut(Found)) -> Result<(), ObjectError> {
         self.folder.list(each)?;
-        let (nars, foreign) = self.chunks.list()?;
+        if let Some(bucket) = &self.bucket {
+            bucket.list(each)?;
+        }
+        let Some(chunks) = &self.chunks else { return Ok(()) };
+        let (nars, foreign) = chunks.list()?;
         nars.into_iter().map(Found::Object).for_each(&mut *each);
         foreign.into_iter().map(Found::Foreign).for_each(each);
         Ok(())
@@ -145,13 +212,14 @@ impl Objects {
 
     /// How many bytes NARs take that are `sent_bytes` in what is sent of them.
     pub(crate) fn taken_bytes(&self, sent_bytes: u64) -> Result<u64, ObjectError> {
-        let (chunked, packs) = self.chunks.bytes()?;
+        let Some(chunks) = &self.chunks else { return Ok(sent_bytes) };
+        let (chunked, packs) = chunks.bytes()?;
         Ok(sent_bytes.saturating_sub(chunked).saturating_add(packs))
     }
 
     /// What is wrong beside the NARs themselves.
     pub(crate) fn check(&self) -> Result<Vec<String>, ObjectError> {
-        self.chunks.check()
+        self.chunks.as_ref().map_or_else(|| Ok(Vec::new()), Chunks::check)
     }
 }
 

@@ -50,6 +50,11 @@ impl Made {
         self.packed.as_ref().unwrap_or(&self.nar)
     }
 
+    pub(crate) fn needing(mut self, base: &str) -> Self {
+        self.references.push(base.to_owned());
+        self
+    }
+
     pub(crate) fn nar_url(&self) -> String {
         let suffix = if self.packed.is_some() { ".zst" } else { "" };
         format!("nar/{}.nar{suffix}", Sha256::of(self.put()).nix32())

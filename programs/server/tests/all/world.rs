@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,10 @@ use crate::corpora::in_ci;
 use crate::http::{Answer, request};
 
 pub(crate) struct World {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
+    store: PathBuf,
+    /// The authorities it believes of servers that speak TLS; those of the machine where nothing is said.
+    authorities: Option<PathBuf>,
     child: Option<Child>,
     pub(crate) listen: String,
     pub(crate) public_key: String,
@@ -21,11 +25,58 @@ pub(crate) struct World {
 impl World {
     /// A server for the stores below its folder.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (listen, public_key, admin) = Default::default();
-        let mut world = Self { folder, child: None, listen, public_key, admin };
+        Self::with(&[])
+    }
+
+    /// The same, started with some arguments more.
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        let mut world = Self::prepared();
+        world.start(arguments);
+        world
+    }
+
+    /// Another server, for the same stores.
+    pub(crate) fn beside(other: &Self) -> Self {
+        let mut world = Self::below(Arc::new(tempfile::tempdir().unwrap()));
+        world.store = other.store.clone();
         world.start(&[]);
         world
+    }
+
+    /// Another that believes these authorities of servers that speak TLS.
+    pub(crate) fn believing(other: &Self, authorities: PathBuf) -> Self {
+        let mut world = Self::below(Arc::new(tempfile::tempdir().unwrap()));
+        (world.store, world.authorities) = (other.store.clone(), Some(authorities));
+        world.start(&[]);
+        world
+    }
+
+    /// Another server with the same data folder.
+    pub(crate) fn sharing(&self, arguments: &[&str]) -> Self {
+        let mut world = Self::below(Arc::clone(&self.folder));
+        world.start(arguments);
+        world
+    }
+
+    /// A folder for a server that was not started yet.
+    pub(crate) fn prepared() -> Self {
+        Self::below(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// Starts a server that must refuse to serve; what it says.
+    #[expect(clippy::disallowed_methods, reason = "the server is tested as it runs, as a process")]
+    pub(crate) fn refused(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aux-server"));
+        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(self.path("data")).args(arguments).env_clear();
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn below(folder: Arc<tempfile::TempDir>) -> Self {
+        let (listen, public_key, admin) = Default::default();
+        let store = folder.path().join("store");
+        Self { folder, store, authorities: None, child: None, listen, public_key, admin }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -37,7 +88,8 @@ impl World {
     pub(crate) fn start(&mut self, arguments: &[&str]) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aux-server"));
         command.args(["--listen", "127.0.0.1:0", "--json", "--log", "debug", "--data"]).arg(self.path("data"));
-        command.arg("--store-dir").arg(self.path("store")).args(arguments).env_clear();
+        command.arg("--store-dir").arg(&self.store).args(arguments).env_clear();
+        command.envs(self.authorities.iter().map(|file| ("SSL_CERT_FILE", file)));
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();

@@ -78,7 +78,7 @@ impl Call {
     }
 
     /// A cache, and not a view: views keep what they hold by themselves.
-    fn cache_only(&self, name: &str, right: Right) -> Result<crate::catalogue::SharedSpace, Failure> {
+    pub(super) fn cache_only(&self, name: &str, right: Right) -> Result<crate::catalogue::SharedSpace, Failure> {
         let space = self.space(name, right)?;
         let is_view = space.read().row.source.is_some();
         if is_view {

@@ -42,6 +42,8 @@ pub(crate) struct Chunks {
     store_directory: String,
     /// Chunks that arriving NARs found here, and by how many: collection spares them.
     used: Mutex<BTreeMap<i64, u64>>,
+    /// Other servers read the packs, so that none is written.
+    is_shared: bool,
     /// Held while packs are written anew.
     sweeping: Mutex<()>,
 }
@@ -61,8 +63,24 @@ impl Chunks {
         let index = Index::open(&data.join(INDEX))?;
         let ends = index.packs()?.into_iter().map(|(number, (end, _))| (number, end)).collect();
         let packs = Packs::open(folder.clone(), &ends)?;
-        let (used, sweeping) = Default::default();
-        Ok(Self { index, packs, folder, store_directory: store_directory.to_owned(), used, sweeping })
+        Ok(Self::of(index, packs, folder, store_directory))
+    }
+
+    /// Whether there ever were any below `data`.
+    pub(crate) fn are_in(data: &Path) -> bool {
+        data.join(INDEX).is_file()
+    }
+
+    /// Opens what is there without touching a pack: other servers may be reading them.
+    pub(crate) fn open_to_read(data: &Path, store_directory: &str) -> Result<Self, ObjectError> {
+        let folder = data.join(FOLDER);
+        let index = Index::open(&data.join(INDEX))?;
+        Ok(Self { is_shared: true, ..Self::of(index, Packs::open_to_read(folder.clone()), folder, store_directory) })
+    }
+
+    fn of(index: Index, packs: Packs, folder: PathBuf, store_directory: &str) -> Self {
+        let (used, sweeping, is_shared) = Default::default();
+        Self { index, packs, folder, store_directory: store_directory.to_owned(), used, sweeping, is_shared }
     }
 
     /// A place for a NAR that arrives.

@@ -64,6 +64,11 @@ impl Packs {
         Ok(Self { folder, state: Mutex::new(state) })
     }
 
+    /// Opens the folder for reading alone.
+    pub(crate) fn open_to_read(folder: PathBuf) -> Self {
+        Self { folder, state: Mutex::default() }
+    }
+
     /// A pack to append to, that nobody else appends to meanwhile.
     pub(crate) fn take(&self) -> Result<Pack, ObjectError> {
         let mut state = self.state();

@@ -11,6 +11,9 @@ const LIVE_PART_MIN: u64 = 2;
 impl Chunks {
     /// Forgets chunks that no NAR has, and gives back the room of packs. Who reads a pack that is removed reads on.
     pub(crate) fn sweep(&self) -> Result<(), ObjectError> {
+        if self.is_shared {
+            return Ok(());
+        }
         let _one = self.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         self.forget_unused()?;
         let live = self.index.packs()?;

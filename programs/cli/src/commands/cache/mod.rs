@@ -10,6 +10,7 @@ mod push;
 mod rollback;
 mod server;
 mod token;
+mod upstream;
 mod views;
 mod why;
 mod withdraw;
@@ -37,6 +38,9 @@ pub(crate) enum Cache {
     /// Keep paths that no view needs.
     #[command(subcommand)]
     Pin(pin::Pin),
+    /// Let a cache ask others for what it lacks.
+    #[command(subcommand)]
+    Upstream(upstream::Upstream),
     Gc(gc::Args),
     Fsck(fsck::Args),
 }
@@ -55,6 +59,7 @@ pub(super) fn run(command: &Cache, ui: &mut Ui) -> Result<u8, Failure> {
         Cache::Restore(args) => withdraw::restore(args, ui),
         Cache::Why(args) => why::run(args, ui),
         Cache::Pin(verb) => pin::run(verb, ui),
+        Cache::Upstream(verb) => upstream::run(verb, ui),
         Cache::Gc(args) => gc::run(args, ui),
         Cache::Fsck(args) => fsck::run(args, ui),
     }

@@ -2,22 +2,17 @@
 //!
 //! It is made from the records at the start and follows each act after its transaction. It never knows more than they do.
 
+mod kept;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use aux_nix::Sha256;
 
-use crate::names::{PathHash, SpaceName};
-use crate::records::{ObjectRow, PathRow, SpaceRow};
+pub(crate) use kept::Kept;
 
-/// One path, ready to be sent.
-#[derive(Debug, Clone)]
-pub struct Served {
-    pub number: i64,
-    pub nar_hash: Sha256,
-    pub nar_size: u64,
-    pub narinfo: Box<[u8]>,
-}
+use crate::names::{PathHash, SpaceName};
+use crate::records::{PathRow, SpaceRow};
 
 /// A NAR that at least one visible path has.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +25,9 @@ pub struct Nar {
 #[derive(Debug)]
 pub struct Space {
     pub row: SpaceRow,
-    paths: BTreeMap<PathHash, Served>,
-    nars: BTreeMap<Sha256, Nar>,
+    paths: BTreeMap<PathHash, Arc<Kept>>,
+    /// A path that has it; of several any.
+    nars: BTreeMap<Sha256, Arc<Kept>>,
     /// Why paths are hidden.
     withdrawn: BTreeMap<PathHash, String>,
     nar_bytes: u64,
@@ -39,13 +35,14 @@ pub struct Space {
 
 impl Space {
     pub fn new(row: SpaceRow) -> Self {
-        let (paths, nars, withdrawn) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { row, paths, nars, withdrawn, nar_bytes: 0 }
+        Self::holding(row, BTreeMap::new(), Vec::new())
     }
 
-    /// Without paths so far, and with the reasons of those that are hidden.
-    pub fn hiding(row: SpaceRow, withdrawn: BTreeMap<PathHash, String>) -> Self {
-        Self { withdrawn, ..Self::new(row) }
+    /// With these paths, and the reasons of those that are hidden. Made at once, the maps have no room left over.
+    pub fn holding(row: SpaceRow, withdrawn: BTreeMap<PathHash, String>, paths: Vec<(PathHash, Arc<Kept>)>) -> Self {
+        let nar_bytes = paths.iter().fold(0_u64, |sum, (_, kept)| sum.saturating_add(kept.nar_size));
+        let nars = paths.iter().map(|(_, kept)| (kept.nar_hash, Arc::clone(kept))).collect();
+        Self { row, paths: paths.into_iter().collect(), nars, withdrawn, nar_bytes }
     }
 
     /// Whether what it sends bears the server's own signature.
@@ -55,29 +52,32 @@ impl Space {
 
     /// Makes a path visible, or what is said of it new.
     pub fn add(&mut self, path: &PathRow) {
-        let ObjectRow { nar_hash, nar_size, file_hash, file_size, .. } = path.object;
-        let own = path.signature.as_deref().filter(|_| self.is_signed());
-        let served = Served { number: path.number, nar_hash, nar_size, narinfo: ready(&path.narinfo, own) };
-        if self.paths.insert(path.hash, served).is_none() {
+        let Some(kept) = Kept::of(path) else {
+            tracing::error!("{}: its narinfo in the records is not of its NAR, so it is not served", path.base);
+            return;
+        };
+        let (nar_hash, nar_size, kept) = (kept.nar_hash, kept.nar_size, Arc::new(kept));
+        if self.paths.insert(path.hash, Arc::clone(&kept)).is_none() {
             self.nar_bytes = self.nar_bytes.saturating_add(nar_size);
-            self.nars.entry(nar_hash).or_insert(Nar { file_hash, file_size });
         }
+        self.nars.insert(nar_hash, kept);
     }
 
-    pub fn path(&self, hash: PathHash) -> Option<&Served> {
+    pub fn path(&self, hash: PathHash) -> Option<&Arc<Kept>> {
         self.paths.get(&hash)
     }
 
+    /// A narinfo as it is sent from here.
+    pub fn narinfo(&self, hash: PathHash) -> Option<Vec<u8>> {
+        self.paths.get(&hash).map(|kept| kept.narinfo(self.is_signed()))
+    }
+
     pub fn nar(&self, nar_hash: Sha256) -> Option<Nar> {
-        self.nars.get(&nar_hash).copied()
+        self.nars.get(&nar_hash).map(|kept| Nar { file_hash: kept.file_hash, file_size: kept.file_size })
     }
 
     pub fn withdrawn(&self, hash: PathHash) -> Option<&str> {
         self.withdrawn.get(&hash).map(String::as_str)
-    }
-
-    pub fn paths(&self) -> impl Iterator<Item = (&PathHash, &Served)> {
-        self.paths.iter()
     }
 
     pub fn paths_count(&self) -> usize {
@@ -91,17 +91,12 @@ impl Space {
 }
 
 /// A narinfo with the server's own signature behind those that it came with. The order of fields is free to Nix.
-fn ready(narinfo: &str, signatures: Option<&str>) -> Box<[u8]> {
-    match signatures {
-        None => narinfo.as_bytes().into(),
-        Some(signatures) => {
-            let mut text = narinfo.to_owned();
-            for signature in signatures.lines() {
-                text.extend(["Sig: ", signature, "\n"]);
-            }
-            text.into_bytes().into_boxed_slice()
-        }
+pub(crate) fn ready(narinfo: &str, signatures: Option<&str>) -> Box<[u8]> {
+    let mut text = narinfo.to_owned();
+    for signature in signatures.into_iter().flat_map(str::lines) {
+        text.extend(["Sig: ", signature, "\n"]);
     }
+    text.into_bytes().into_boxed_slice()
 }
 
 type Shared = Arc<RwLock<Space>>;
