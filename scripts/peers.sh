@@ -69,3 +69,7 @@ if ! "$here/alert-peers.sh"; then
     [[ -z ${CI:-} ]] || exit 1
     echo "peers: no SMTP server and no library of webhooks, so their tests will be skipped" >&2
 fi
+if ! "$here/object-peers.sh"; then
+    [[ -z ${CI:-} ]] || exit 1
+    echo "peers: no S3 server, so its tests will be skipped" >&2
+fi

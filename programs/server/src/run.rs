@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aux_cache::{Cache, Place, Server, Surroundings, serve};
+use aux_cache::{BucketSettings, Cache, Keep, Place, Server, Surroundings, serve};
 use aux_core::limits::{CACHE_BLOCKING_THREADS_MAX, CACHE_WAITING_CONNECTIONS_MAX};
 use aux_io::http::{HttpOptions, Proxy};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -14,8 +14,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::Args;
 use crate::say::Serving;
+use crate::{Args, Keeping};
 
 /// How long the end waits for threads that fetch from upstreams.
 const FETCHES_LIMIT: Duration = Duration::from_secs(2);
@@ -99,12 +99,33 @@ fn surroundings(args: &Args) -> Result<Surroundings, String> {
         http,
         store_directory: args.store_dir.clone(),
         feed: args.feed.clone(),
+        keep: keep(args)?,
+        bucket: bucket(args)?,
         now: Box::new(Timestamp::now),
         random: Box::new(|| {
             let mut bytes = [0; 32];
             SystemRandom::new().fill(&mut bytes).ok().map(|()| bytes)
         }),
     })
+}
+
+fn keep(args: &Args) -> Result<Keep, String> {
+    let is_shared = args.records.is_some() || args.objects.is_some();
+    match args.keep {
+        Some(Keeping::Chunks) if is_shared => {
+            let why = "packs lie in the data folder of one server";
+            Err(format!("--keep chunks: {why}; leave out --records and --objects, or keep NARs whole"))
+        }
+        Some(Keeping::Chunks) => Ok(Keep::Chunks),
+        Some(Keeping::Whole) => Ok(Keep::Whole),
+        None => Ok(if is_shared { Keep::Whole } else { Keep::Chunks }),
+    }
+}
+
+fn bucket(args: &Args) -> Result<Option<BucketSettings>, String> {
+    let (Some(address), Some(credentials)) = (&args.objects, &args.objects_credentials_file) else { return Ok(None) };
+    let settings = BucketSettings::new(address, args.objects_endpoint.as_deref(), &args.objects_region, credentials);
+    settings.map(Some).map_err(|error| error.to_string())
 }
 
 #[expect(clippy::disallowed_methods, reason = "where the proxy stands is a fact about the surroundings")]

@@ -35,6 +35,7 @@ impl Call {
     pub(super) fn status(&self) -> Result<Reply, Failure> {
         let feed = self.cache.feed.facts();
         let (objects, stored_bytes) = self.cache.records.stored()?;
+        let stored_bytes = self.cache.objects.taken_bytes(stored_bytes)?;
         ok(&json!({
             "schema": "aux.server/1",
             "version": env!("CARGO_PKG_VERSION"),
