@@ -87,3 +87,7 @@ if ! "$here/secrets-peers.sh"; then
     [[ -z ${CI:-} ]] || exit 1
     echo "peers: no library for the second implementation of derived secrets, so it will not be asked" >&2
 fi
+if ! "$here/object-peers.sh"; then
+    [[ -z ${CI:-} ]] || exit 1
+    echo "peers: no S3 server, so its tests will be skipped" >&2
+fi

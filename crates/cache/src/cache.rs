@@ -1,8 +1,10 @@
 //! The cache as a whole: its folder opened, its parts together, and what is asked of it most.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread;
 
 use aux_core::limits::CACHE_SERVERS_MAX;
 use aux_io::file::{self, FileError, Lock};
@@ -20,7 +22,7 @@ use crate::feed::Feed;
 use crate::keys::Keys;
 use crate::migrate::{MOVED, MOVING};
 use crate::names::SpaceName;
-use crate::objects::{ObjectError, Objects};
+use crate::objects::{Bucket, BucketSettings, Keep, ObjectError, Objects};
 use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Place, Records, RecordsError, Shared, SpaceRow};
 use crate::upstream::{UpstreamError, Upstreams};
@@ -28,6 +30,8 @@ use crate::verdict::ViewVerdict;
 
 /// What Nix's own cache has as its priority; lower is asked first.
 pub(crate) const PRIORITY: u32 = 40;
+/// Threads that read paths at the start.
+const LOADING_THREADS_MAX: usize = 4;
 const STAGING: &str = "staging";
 const VETTED: &str = "vetted";
 const TOKEN_FILE: &str = "admin-token";
@@ -49,6 +53,10 @@ pub struct Surroundings {
     pub http: HttpOptions,
     /// A compiled index that somebody keeps new; without one no rule that asks for an audit holds.
     pub feed: Option<PathBuf>,
+    /// How NARs that come from now on are kept.
+    pub keep: Keep,
+    /// Where NARs that come from now on go, instead of the data folder.
+    pub bucket: Option<BucketSettings>,
 }
 
 /// Everything a server serves from.
@@ -135,7 +143,8 @@ impl Cache {
         if data.join(ELSEWHERE).exists() {
             return Err(OpenError::Elsewhere { path: data.to_path_buf() });
         }
-        let objects = Objects::open(data)?;
+        let objects = Objects::open(data, surroundings.keep, &surroundings.store_directory)?;
+        let objects = objects.with_bucket(bucket(&surroundings)?);
         Self::assemble(data, (Records::open(data)?, objects), surroundings, vec![lock])
     }
 
@@ -160,7 +169,8 @@ impl Cache {
         let beginning = records.hold(Shared::Views, true)?;
         check_records(data, place, &records, &surroundings)?;
         check_key(data, place, &records)?;
-        let objects = Objects::open_at(&data.join("objects"), &incoming)?;
+        let objects = Objects::open_shared(data, &incoming, &surroundings.store_directory)?;
+        let objects = objects.with_bucket(bucket(&surroundings)?);
         drop(beginning);
         Self::assemble(data, (records, objects), surroundings, vec![lock, own])
     }
@@ -319,43 +329,47 @@ impl Cache {
             Some(known) if **known == kept => Arc::clone(known),
             _ => Arc::new(kept),
         };
-        let (mut paths, mut others) = (Vec::new(), Vec::new());
-        self.records.each_narinfo(row.number, &mut |(number, hash), narinfo, own| {
-            if withdrawn.contains_key(&hash) {
-                return;
-            }
-            match Kept::cut(number, narinfo, own) {
-                Some(kept) => paths.push((hash, known(hash, kept))),
-                None => others.push(hash),
-            }
-        })?;
-        for hash in others {
-            tracing::error!("{hash}: its narinfo in the records is not as this server writes it, so it is not served");
-        }
+        let read = |part| {
+            let mut paths = Vec::new();
+            self.records.each_narinfo(row.number, part, &mut |(number, hash), narinfo, own| {
+                if withdrawn.contains_key(&hash) {
+                    return;
+                }
+                match Kept::cut(number, narinfo, own) {
+                    Some(kept) => paths.push((hash, known(hash, kept))),
+                    None => {
+                        tracing::error!("{hash}: its narinfo in the records is not of its NAR, so it is not served");
+                    }
+                }
+            })?;
+            Ok::<_, RecordsError>(paths)
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(LOADING_THREADS_MAX);
+        let parts = self.records.parts(row.number, i64::try_from(threads).unwrap_or(1))?;
+        let parts: Result<Vec<_>, RecordsError> = thread::scope(|scope| {
+            let read = &read;
+            let reading: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || read(part))).collect();
+            let ended = |_| RecordsError::Unreadable { what: "a thread that read paths ended early".to_owned() };
+            reading.into_iter().map(|one| one.join().map_err(ended)?).collect()
+        });
+        let mut parts = parts?.into_iter();
+        let mut paths = parts.next().unwrap_or_default();
+        paths.extend(parts.flatten());
         drop(before);
         Ok(Space::holding(row.clone(), withdrawn, paths))
     }
 
-    /// A view has what its cache has, but for what was pushed since that was read.
+    /// A view has what its cache has, but for what was pushed or signed since that was read.
     fn filled_view(&self, row: &SpaceRow, source: i64) -> Result<Space, RecordsError> {
         let withdrawn = self.records.withdrawn(row)?;
-        let (mut paths, mut missing) = (Vec::new(), Vec::new());
-        if let Some(source) = self.catalogue.numbered(source) {
-            let source = source.read();
-            self.records.each_entry(row.number, &mut |number, hash| {
-                if withdrawn.contains_key(&hash) {
-                    return;
-                }
-                match source.path(hash).filter(|kept| kept.number == number && kept.is_signed()) {
-                    Some(kept) => paths.push((hash, Arc::clone(kept))),
-                    None => missing.push(number),
-                }
-            })?;
-        }
-        let mut space = Space::holding(row.clone(), withdrawn, paths);
+        let numbers = self.records.entries(row.number)?;
+        let Some(source) = self.catalogue.numbered(source) else { return Ok(Space::new(row.clone())) };
+        let (mut space, missing) = Space::within(row.clone(), withdrawn, (&source.read(), &numbers));
         for number in missing {
             let Some(path) = self.records.numbered(number)? else { continue };
-            space.add(&path);
+            if space.withdrawn(path.hash).is_none() {
+                space.add(&path);
+            }
         }
         Ok(space)
     }
@@ -370,14 +384,13 @@ fn check_records(data: &Path, place: &Place, records: &Records, surroundings: &S
             return Err(OpenError::OwnRecords { path });
         }
     }
-    let identity = match records.setting(IDENTITY)? {
-        Some(identity) => identity,
-        None => {
-            let random = (surroundings.random)().ok_or(OpenError::Random)?;
-            let identity = aux_core::hexadecimal(random.get(..16).unwrap_or_default());
-            records.set_setting(IDENTITY, &identity)?;
-            identity
-        }
+    let identity = if let Some(identity) = records.setting(IDENTITY)? {
+        identity
+    } else {
+        let random = (surroundings.random)().ok_or(OpenError::Random)?;
+        let identity = aux_core::hexadecimal(random.get(..16).unwrap_or_default());
+        records.set_setting(IDENTITY, &identity)?;
+        identity
     };
     let marker = data.join(ELSEWHERE);
     if !marker.exists() {
@@ -402,6 +415,10 @@ fn check_key(data: &Path, place: &Place, records: &Records) -> Result<(), OpenEr
         return Ok(());
     }
     Err(OpenError::OtherKey { path, place, keys: known })
+}
+
+fn bucket(surroundings: &Surroundings) -> Result<Option<Bucket>, ObjectError> {
+    surroundings.bucket.clone().map(|settings| Bucket::open(settings, &surroundings.http)).transpose()
 }
 
 fn make_spaces(records: &Records, actor: &Actor) -> Result<(), RecordsError> {

@@ -6,7 +6,6 @@ mod body;
 mod cached;
 mod counters;
 mod failure;
-mod file_piece;
 mod metrics;
 mod page;
 mod pulled;

@@ -74,6 +74,7 @@ fn page(server: &Server) -> Result<String, Failure> {
 
 fn storage(server: &Server, spaces: &[SharedSpace], html: &mut String) -> Result<(), Failure> {
     let (objects, stored) = server.cache.records.stored()?;
+    let stored = server.cache.objects.taken_bytes(stored)?;
     let (hits, misses) = (server.counters.narinfo_hits.value(), server.counters.narinfo_misses.value());
     let rate = match hits + misses {
         0 => "nothing was asked yet".to_owned(),

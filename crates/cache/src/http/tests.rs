@@ -34,6 +34,8 @@ impl World {
             store_directory: "/nix/store".to_owned(),
             http: HttpOptions::new("aux/test"),
             feed: None,
+            keep: crate::objects::Keep::Whole,
+            bucket: None,
         };
         let cache = Cache::open(data.path(), surroundings).unwrap();
         let admin = std::fs::read_to_string(cache.admin_token_file()).unwrap().trim().to_owned();

@@ -291,7 +291,7 @@ impl<'v, const LENGTH: usize> From<&'v [u8; LENGTH]> for Value<'v> {
     }
 }
 
-impl<'v, T: Into<Value<'v>>> From<Option<T>> for Value<'v> {
+impl<T: Into<Self>> From<Option<T>> for Value<'_> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }

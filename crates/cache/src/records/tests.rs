@@ -81,6 +81,8 @@ impl World {
             packing: Packing::None,
             file_hash: nar_hash,
             file_size: 1,
+            kept_hash: nar_hash,
+            kept_size: 1,
             listing: String::new(),
         };
         let upload = UploadName::parse(&format!("{name}.nar")).unwrap();
@@ -302,7 +304,7 @@ fn what_was_written_is_read_again_as_it_was(new: &dyn Fn() -> World) {
     assert_eq!(records.revoke_token(made.number, &at(9)).unwrap().unwrap().revoked, revoked.revoked, "it ended once");
     world.push(1, &[], 1);
     let pin = records.pin(&world.cache, "release", world.number(1), &at(3)).unwrap();
-    assert_eq!(records.pins(world.cache.number).unwrap(), [pin.clone()]);
+    assert_eq!(records.pins(world.cache.number).unwrap(), std::slice::from_ref(&pin));
     assert_eq!(records.unpin(&world.cache, "release", &at(4)).unwrap(), Some(pin));
     assert_eq!(records.unpin(&world.cache, "release", &at(4)).unwrap(), None);
     let set_up = SpaceRow { anonymous: true, priority: 7, keys: vec!["a:b".to_owned()], ..world.cache.clone() };

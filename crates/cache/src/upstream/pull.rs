@@ -136,7 +136,10 @@ impl Cache {
         // Until the upload is written down, collection could remove an object that nobody seems to need.
         let keeping = self.keeping()?;
         let object = keeping.object(offered.offer.info.nar_hash)?;
-        let Some(object) = object.filter(|object| self.objects.has(object.nar_hash)) else { return Ok(false) };
+        let Some(object) = object else { return Ok(false) };
+        if !self.objects.has(&(&object).into()).map_err(PutError::from)? {
+            return Ok(false);
+        }
         if keeping.upload(row.number, &name)?.is_some_and(|upload| upload.object == object) {
             return Ok(true);
         }
@@ -149,6 +152,8 @@ impl Cache {
             packing: object.packing,
             file_hash: object.file_hash,
             file_size: object.file_size,
+            kept_hash: object.file_hash,
+            kept_size: object.file_size,
             // That of the object that is there stays.
             listing: String::new(),
         };

@@ -113,6 +113,8 @@ fn open(data: &Path) -> Cache {
         store_directory: STORE.to_owned(),
         http: HttpOptions::new("aux/test"),
         feed: None,
+        keep: crate::objects::Keep::Chunks,
+        bucket: None,
     };
     Cache::open(data, surroundings).unwrap()
 }

@@ -2,6 +2,8 @@
 #![cfg(test)]
 
 mod browser;
+mod bucket;
+mod chunks;
 #[expect(dead_code, reason = "real inventories are for other packages' tests")]
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
@@ -14,6 +16,7 @@ mod http;
 mod http_server;
 mod keeping;
 mod kills;
+mod limits;
 mod module;
 mod nix;
 mod openapi;

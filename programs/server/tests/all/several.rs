@@ -220,6 +220,33 @@ fn a_server_that_fits_not_to_its_store_does_not_start() {
 }
 
 #[test]
+fn a_password_comes_from_a_file_and_stands_in_no_message() {
+    let Some(cluster) = Postgres::new() else { return };
+    let address = cluster.database();
+    cluster.want_password("hunter2");
+    let mut world = World::prepared();
+    let file = world.path("password");
+    let write = |text: &[u8]| {
+        aux_io::file::replace(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    let arguments = ["--records", &address, "--records-password-file", file.to_str().unwrap()];
+    assert!(world.refused(&arguments[..2]).contains("password missing"));
+    for (text, expected) in [
+        (&b"wrong hunter2\n"[..], "the database does not let this user in"),
+        (b"", "its first line is empty"),
+        (b"\n", "its first line is empty"),
+    ] {
+        write(text);
+        let told = world.refused(&arguments);
+        assert!(told.contains(expected) && !told.contains("hunter2"), "{told}");
+    }
+    write(b"hunter2\n");
+    world.start(&arguments);
+    assert!(!world.log().contains("hunter2"));
+}
+
+#[test]
 fn records_are_moved_to_a_database_and_back_however_often_the_move_is_broken_off() {
     let Some(cluster) = Postgres::new() else { return };
     let mut world = World::new();
@@ -238,16 +265,16 @@ fn records_are_moved_to_a_database_and_back_however_often_the_move_is_broken_off
     assert!(matches!(migrate(&out, &mut |_| {}), Err(MoveError::FolderInUse { .. })));
     world.kill();
     let dry = migrate(&Move { is_dry: true, ..out.clone() }, &mut |_| {}).unwrap();
-    std::panic::set_hook(Box::new(|_| {}));
-    let mut until = 0;
-    let moved = loop {
+    for until in 0.. {
         let mut steps = 0;
+        std::panic::set_hook(Box::new(|_| {}));
         let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             migrate(&out, &mut |_| {
                 assert!(steps < until, "it ends here");
                 steps += 1;
             })
         }));
+        drop(std::panic::take_hook());
         match broken {
             Err(_) => {
                 let told = world.refused(&["--records", &address]);
@@ -256,12 +283,12 @@ fn records_are_moved_to_a_database_and_back_however_often_the_move_is_broken_off
                     "{told}"
                 );
             }
-            Ok(moved) => break moved,
+            Ok(moved) => {
+                assert_eq!(moved.unwrap(), dry);
+                break;
+            }
         }
-        until += 1;
-    };
-    drop(std::panic::take_hook());
-    assert_eq!(moved.unwrap(), dry);
+    }
     assert!(dry.tables.contains(&("path", 2)) && dry.nars == 2, "{dry:?}");
     assert!(world.refused(&[]).contains("the records were moved to postgres"));
     assert!(matches!(migrate(&out, &mut |_| {}), Err(MoveError::Gone { .. })));

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use aux_app::exit;
-use aux_cache::{Move, MoveError, MoveStep, Moved, Place, Way, migrate};
+use aux_cache::{Move, MoveError, MoveStep, Moved, Place, PlaceError, Way, migrate};
 use serde_json::{Map, json};
 
 use super::server::size;
@@ -22,8 +22,8 @@ pub(crate) struct Args {
     /// The data folder of the server, which must be stopped.
     #[arg(value_name = "DIR")]
     data: PathBuf,
-    /// Move them from the folder to this database: postgres://USER@HOST/NAME, or for a socket
-    /// postgres:///NAME?host=/run/postgresql&user=USER.
+    /// Move them from the folder to this database: `postgres://USER@HOST/NAME`, or for a socket
+    /// `postgres:///NAME?host=/run/postgresql&user=USER`.
     #[arg(long, value_name = "URL", group = "way")]
     to_records: Option<String>,
     /// Move them from this database back to the folder.
@@ -78,8 +78,12 @@ fn wish(args: &Args) -> Result<Move, Failure> {
     };
     let place = Place::parse(address, password.as_ref().map(|password| password.as_bytes()));
     let place = place.map_err(|error| {
-        Failure::new(format!("{option}: {error}"))
-            .hint("a password belongs in a file that --records-password-file names")
+        let hint = match &error {
+            PlaceError::Password => "--records-password-file FILE, with mode 600",
+            PlaceError::Plain { .. } => "`ssh -L` or stunnel bring its port to this machine",
+            PlaceError::Malformed(_) | PlaceError::NoHost => "docs/cache-servers.md shows addresses",
+        };
+        Failure::new(format!("{option}: {error}")).hint(hint)
     })?;
     Ok(Move { data: args.data.clone(), place, way, is_dry: args.dry_run })
 }
