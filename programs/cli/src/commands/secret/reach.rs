@@ -118,11 +118,12 @@ pub(super) fn open_or_ask(file: &SlotFile, surroundings: &mut Surroundings, ui: 
         Ok(opened) => return Ok(opened),
         Err(error) => error,
     };
-    if wants_passphrase(&error) && ui.is_interactive() {
-        if let Some(typed) = ui.ask_unseen("passphrase:") {
-            surroundings.passphrase = Some(Arc::new(moved(&typed)?));
-            return open(file, surroundings).map_err(|error| failure(&error));
-        }
+    if wants_passphrase(&error)
+        && ui.is_interactive()
+        && let Some(typed) = ui.ask_unseen("passphrase:")
+    {
+        surroundings.passphrase = Some(Arc::new(moved(&typed)?));
+        return open(file, surroundings).map_err(|error| failure(&error));
     }
     Err(failure(&error))
 }
