@@ -52,6 +52,8 @@ in
     systemd.packages = [ cfg.package ];
     systemd.services.aux-server = {
       wantedBy = [ "multi-user.target" ];
+      # Upstreams of caches are reached through it.
+      environment = config.networking.proxy.envVars;
       # The empty word takes back what the unit itself says. The folder is the unit's state directory.
       serviceConfig.LoadCredential = mkIf (cfg.recordsPasswordFile != null) [
         "records-password:${toString cfg.recordsPasswordFile}"

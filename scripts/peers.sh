@@ -23,10 +23,11 @@ xz|xz-utils
 openssl|openssl
 zsh|zsh
 fish|fish
-dbus-daemon|dbus-daemon
 gdbus|libglib2.0-bin
 dunst|dunst
 Xvfb|xvfb
+chromium|chromium
+chromedriver|chromium-driver
 '
 
 missing=()
@@ -67,4 +68,8 @@ fi
 if ! "$here/alert-peers.sh"; then
     [[ -z ${CI:-} ]] || exit 1
     echo "peers: no SMTP server and no library of webhooks, so their tests will be skipped" >&2
+fi
+if ! "$here/object-peers.sh"; then
+    [[ -z ${CI:-} ]] || exit 1
+    echo "peers: no S3 server, so its tests will be skipped" >&2
 fi

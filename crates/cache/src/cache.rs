@@ -22,7 +22,7 @@ use crate::feed::Feed;
 use crate::keys::Keys;
 use crate::migrate::{MOVED, MOVING};
 use crate::names::SpaceName;
-use crate::objects::{ObjectError, Objects};
+use crate::objects::{Bucket, BucketSettings, Keep, ObjectError, Objects};
 use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Place, Records, RecordsError, Shared, SpaceRow};
 use crate::upstream::{UpstreamError, Upstreams};
@@ -53,6 +53,10 @@ pub struct Surroundings {
     pub http: HttpOptions,
     /// A compiled index that somebody keeps new; without one no rule that asks for an audit holds.
     pub feed: Option<PathBuf>,
+    /// How NARs that come from now on are kept.
+    pub keep: Keep,
+    /// Where NARs that come from now on go, instead of the data folder.
+    pub bucket: Option<BucketSettings>,
 }
 
 /// Everything a server serves from.
@@ -139,7 +143,8 @@ impl Cache {
         if data.join(ELSEWHERE).exists() {
             return Err(OpenError::Elsewhere { path: data.to_path_buf() });
         }
-        let objects = Objects::open(data)?;
+        let objects = Objects::open(data, surroundings.keep, &surroundings.store_directory)?;
+        let objects = objects.with_bucket(bucket(&surroundings)?);
         Self::assemble(data, (Records::open(data)?, objects), surroundings, vec![lock])
     }
 
@@ -164,7 +169,8 @@ impl Cache {
         let beginning = records.hold(Shared::Views, true)?;
         check_records(data, place, &records, &surroundings)?;
         check_key(data, place, &records)?;
-        let objects = Objects::open_at(&data.join("objects"), &incoming)?;
+        let objects = Objects::open_shared(data, &incoming, &surroundings.store_directory)?;
+        let objects = objects.with_bucket(bucket(&surroundings)?);
         drop(beginning);
         Self::assemble(data, (records, objects), surroundings, vec![lock, own])
     }
@@ -409,6 +415,10 @@ fn check_key(data: &Path, place: &Place, records: &Records) -> Result<(), OpenEr
         return Ok(());
     }
     Err(OpenError::OtherKey { path, place, keys: known })
+}
+
+fn bucket(surroundings: &Surroundings) -> Result<Option<Bucket>, ObjectError> {
+    surroundings.bucket.clone().map(|settings| Bucket::open(settings, &surroundings.http)).transpose()
 }
 
 fn make_spaces(records: &Records, actor: &Actor) -> Result<(), RecordsError> {

@@ -9,6 +9,7 @@ mod clock;
 mod dependencies;
 mod feed;
 mod follow;
+mod frames;
 pub mod http;
 mod keys;
 mod migrate;
@@ -28,6 +29,7 @@ mod withdraw;
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};
 pub use migrate::{Move, MoveError, MoveStep, Moved, Way, migrate};
+pub use objects::{BucketError, BucketSettings, Keep, REGION};
 pub use records::{Place, PlaceError, password};
 pub use upstream::UpstreamError;
 

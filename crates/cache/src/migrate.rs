@@ -204,12 +204,12 @@ fn copy(
 
 /// Reads and hashes every NAR; how many there are, and the bytes of their files.
 fn checked_nars(data: &Path, source: &Records, step: &mut dyn FnMut(MoveStep)) -> Result<(u64, u64), MoveError> {
-    let objects = Objects::open_at(&data.join("objects"), &data.join("incoming"))?;
+    let objects = Objects::open_to_check(data)?;
     let rows = source.objects()?;
     step(MoveStep::Nars(rows.len() as u64));
     let (mut wrong, mut first, mut bytes) = (0, None, 0_u64);
     for object in &rows {
-        let read = objects.open_object(object.nar_hash).ok().and_then(|mut file| rehash(&mut file).ok());
+        let read = objects.open_object(&object.into()).ok().and_then(|stored| rehash(&mut stored.reader()).ok());
         let is_whole = read.is_some_and(|read| {
             (read.nar_hash, read.nar_size) == (object.nar_hash, object.nar_size)
                 && (read.file_hash, read.file_size) == (object.file_hash, object.file_size)

@@ -11,7 +11,7 @@ use crate::access::{AccessError, Caller};
 use crate::cache::Cache;
 use crate::catalogue::SharedSpace;
 use crate::names::{PathHash, UploadName};
-use crate::objects::ObjectError;
+use crate::objects::{ObjectError, Objects};
 use crate::receive::{ReceiveError, Received, receive};
 use crate::records::{Actor, Commit, CommitOutcome, PathRow, Records, RecordsError, Upload};
 
@@ -94,20 +94,19 @@ impl Cache {
         if row.source.is_some() {
             return Err(PutError::View);
         }
-        let mut incoming = self.objects.arrive()?;
         let size = announced.map(|info| info.nar_size);
-        let received = receive(from, &mut incoming, size).map_err(PutError::Receive)?;
+        let (received, arrived) = receive(from, &self.objects, size).map_err(PutError::Receive)?;
         if let Some(info) = announced {
             held_against(&received, info)?;
         }
         // Until the upload is written down, collection could remove an object that nobody seems to need.
         let keeping = self.keeping()?;
         match keeping.object(received.nar_hash)? {
-            Some(_) if self.objects.has(received.nar_hash) => {}
-            Some(kept) if kept.file_hash != received.file_hash => {
+            Some(kept) if self.objects.has(&(&kept).into())? => Objects::mend(arrived)?,
+            Some(kept) if kept.file_hash != received.kept_hash => {
                 return Err(PutError::Lost { nar_hash: received.nar_hash });
             }
-            _ => self.objects.keep(incoming, received.nar_hash)?,
+            _ => self.objects.keep(arrived, &received)?,
         }
         keeping.put_upload(&row, name, &received, actor)?;
         Ok(received)

@@ -160,10 +160,29 @@ pub const CACHE_HEAD_SECONDS_MAX: u64 = 60;
 pub const CACHE_STALL_SECONDS_MAX: u64 = 60;
 /// Connections a cache keeps open at once.
 pub const CACHE_CONNECTIONS_MAX: usize = 16_384;
+/// Connections that wait to be taken up by a cache; the system may allow fewer (`somaxconn` of listen(2)).
+pub const CACHE_WAITING_CONNECTIONS_MAX: u32 = 4_096;
 /// NARs a cache takes in at once; each keeps a processor busy.
 pub const CACHE_UPLOADS_MAX: usize = 32;
 /// Bytes of a NAR read from disk at once; smaller pieces cost a third of the speed.
 pub const CACHE_PIECE_BYTES: usize = 1 << 20;
+/// A NAR's chunks, bytes: at least, about, and at most. At 64 KiB on average a tenth of the ratio is lost.
+pub const CACHE_CHUNK_BYTES_MIN: usize = 128 << 10;
+pub const CACHE_CHUNK_BYTES_AVERAGE: usize = 512 << 10;
+pub const CACHE_CHUNK_BYTES_MAX: usize = 2 << 20;
+/// A pack of chunks that has so many bytes is not appended to any more.
+pub const CACHE_PACK_BYTES: u64 = 256 << 20;
+/// What is sent to a bucket at once; larger NARs go in parts, of which there may be 10 000.
+pub const CACHE_BUCKET_PART_BYTES: usize = 16 << 20;
+/// What is read of a bucket at once.
+pub const CACHE_BUCKET_PIECE_BYTES: u64 = 4 << 20;
+/// One answer of a bucket, bytes.
+pub const CACHE_BUCKET_ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// How long a bucket may take to connect, and to begin an answer, seconds.
+pub const CACHE_BUCKET_SECONDS_MAX: u64 = 10;
+/// Attempts at one request to a bucket, and how long after the first another may begin, seconds.
+pub const CACHE_BUCKET_ATTEMPTS_MAX: usize = 4;
+pub const CACHE_BUCKET_RETRY_SECONDS_MAX: u64 = 20;
 /// Pieces whose memory is kept for the next ones.
 pub const CACHE_PIECES_KEPT_MAX: usize = 48;
 /// Threads that wait for disks, clients and upstreams: every upload, question and fetch has one while it lasts, the rest read.
@@ -185,6 +204,8 @@ pub const CACHE_UPSTREAM_FETCHES_MAX: usize = 8;
 pub const CACHE_UPSTREAM_FETCH_SECONDS_MAX: u64 = 3_600;
 /// Redirects that one request to an upstream follows, within its origin and those the administrator named.
 pub const CACHE_UPSTREAM_REDIRECTS_MAX: u32 = 3;
+/// Caches and proxies that a question may have come through before it is asked of upstreams.
+pub const CACHE_UPSTREAM_HOPS_MAX: usize = 8;
 /// Failures in a row after which an upstream is left alone for a while.
 pub const CACHE_UPSTREAM_FAILURES_MAX: u32 = 3;
 /// How long an upstream is left alone the first time, seconds; each time in a row twice as long.

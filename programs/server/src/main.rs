@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aux_app::exit;
-use clap::Parser;
+use aux_cache::REGION;
+use clap::{Parser, ValueEnum};
 
 /// A private binary cache of what was vetted, for unmodified Nix.
 ///
@@ -33,6 +34,23 @@ struct Args {
     /// The index that policies ask, kept new by `aux feed sync` or somebody else; looked at every five seconds.
     #[arg(long, value_name = "FILE.auxdb")]
     feed: Option<PathBuf>,
+    /// How NARs that come from now on are kept: in chunks, which take less room where builds have content in common (what
+    /// comes as zstd; the rest as it was sent), or whole, as they were sent. In chunks where nobody says; whole with
+    /// --records and --objects, since packs are one server's.
+    #[arg(long, value_name = "HOW")]
+    keep: Option<Keeping>,
+    /// Put NARs into a bucket of an S3-compatible store instead of DIR, whole: s3://NAME/PREFIX.
+    #[arg(long, value_name = "URL", requires = "objects_credentials_file")]
+    objects: Option<String>,
+    /// Holds who may use --objects, as Amazon's own programs have it: aws_access_key_id = …, aws_secret_access_key = …
+    #[arg(long, value_name = "FILE", requires = "objects")]
+    objects_credentials_file: Option<PathBuf>,
+    /// Where the store of --objects answers, where it is not Amazon's: https://HOST, http:// on this machine only.
+    #[arg(long, value_name = "URL", requires = "objects")]
+    objects_endpoint: Option<String>,
+    /// The region of --objects.
+    #[arg(long, value_name = "NAME", requires = "objects", default_value = REGION)]
+    objects_region: String,
     /// The store directory of those who substitute from here.
     #[arg(long, value_name = "DIR", default_value = "/nix/store")]
     store_dir: String,
@@ -42,6 +60,13 @@ struct Args {
     /// What goes to the log: error, warn, info or debug.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
+}
+
+/// How NARs are kept.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Keeping {
+    Chunks,
+    Whole,
 }
 
 const EXIT_CODES: &str =

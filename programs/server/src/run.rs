@@ -1,20 +1,21 @@
 //! From the arguments to a server that serves, and to its end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aux_cache::{Cache, Place, Server, Surroundings, serve};
-use aux_core::limits::CACHE_BLOCKING_THREADS_MAX;
+use aux_cache::{BucketSettings, Cache, Keep, Place, Server, Surroundings, serve};
+use aux_core::limits::{CACHE_BLOCKING_THREADS_MAX, CACHE_WAITING_CONNECTIONS_MAX};
 use aux_io::http::{HttpOptions, Proxy};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use jiff::Timestamp;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::Args;
 use crate::say::Serving;
+use crate::{Args, Keeping};
 
 /// How long the end waits for threads that fetch from upstreams.
 const FETCHES_LIMIT: Duration = Duration::from_secs(2);
@@ -48,12 +49,21 @@ fn open(args: &Args) -> Result<Cache, String> {
     opened.map_err(|error| error.to_string())
 }
 
+/// A listener with a queue for all the clients of a fleet that comes back at once: the 128 places that are usual would
+/// make every further client wait a second for its second try.
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(CACHE_WAITING_CONNECTIONS_MAX)
+}
+
 async fn listen(args: &Args, cache: Arc<Cache>) -> Result<(), String> {
     let unheard = |error| format!("signals cannot be heard: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     let taken = |error| format!("{}: cannot listen there: {error}", args.listen);
-    let listener = TcpListener::bind(args.listen).await.map_err(taken)?;
+    let listener = bind(args.listen).map_err(taken)?;
     let token_file = cache.admin_token_file();
     let serving = Serving {
         listen: listener.local_addr().map_err(taken)?,
@@ -89,12 +99,33 @@ fn surroundings(args: &Args) -> Result<Surroundings, String> {
         http,
         store_directory: args.store_dir.clone(),
         feed: args.feed.clone(),
+        keep: keep(args)?,
+        bucket: bucket(args)?,
         now: Box::new(Timestamp::now),
         random: Box::new(|| {
             let mut bytes = [0; 32];
             SystemRandom::new().fill(&mut bytes).ok().map(|()| bytes)
         }),
     })
+}
+
+fn keep(args: &Args) -> Result<Keep, String> {
+    let is_shared = args.records.is_some() || args.objects.is_some();
+    match args.keep {
+        Some(Keeping::Chunks) if is_shared => {
+            let why = "packs lie in the data folder of one server";
+            Err(format!("--keep chunks: {why}; leave out --records and --objects, or keep NARs whole"))
+        }
+        Some(Keeping::Chunks) => Ok(Keep::Chunks),
+        Some(Keeping::Whole) => Ok(Keep::Whole),
+        None => Ok(if is_shared { Keep::Whole } else { Keep::Chunks }),
+    }
+}
+
+fn bucket(args: &Args) -> Result<Option<BucketSettings>, String> {
+    let (Some(address), Some(credentials)) = (&args.objects, &args.objects_credentials_file) else { return Ok(None) };
+    let settings = BucketSettings::new(address, args.objects_endpoint.as_deref(), &args.objects_region, credentials);
+    settings.map(Some).map_err(|error| error.to_string())
 }
 
 #[expect(clippy::disallowed_methods, reason = "where the proxy stands is a fact about the surroundings")]

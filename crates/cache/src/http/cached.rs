@@ -8,7 +8,7 @@ use aux_nix::cache_info::CacheInfo;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, HeaderValue};
-use hyper::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
+use hyper::header::{IF_NONE_MATCH, IF_RANGE, RANGE, VIA};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 
 use super::answer::{Answer, NAR, NARINFO, TEXT, bytes, head};
@@ -21,7 +21,10 @@ use super::{Server, blocking, pulled};
 use crate::access::{Caller, Right};
 use crate::catalogue::{Nar, SharedSpace};
 use crate::names::{PathHash, SpaceName, UploadName, parse_pulled_name};
+use crate::objects::ObjectName;
 use crate::push::NarTerms;
+use crate::receive::Packing;
+use crate::upstream::Via;
 
 const READ: &str = "GET, HEAD";
 const READ_AND_PUT: &str = "GET, HEAD, PUT";
@@ -74,15 +77,18 @@ async fn get(
             Ok(bytes(StatusCode::OK, TEXT, info.to_string()))
         }
         Resource::NarInfo(hash) => match narinfo(server, space, hash) {
-            Err(Failure::NotFound) if pulls(server, space) => pulled::narinfo(server, space, hash).await,
+            Err(Failure::NotFound) => match pulls(server, space, request.headers()) {
+                Some(via) => pulled::narinfo(server, space, hash, &via).await,
+                None => Err(Failure::NotFound),
+            },
             answer => answer,
         },
         Resource::Nar(name, offered) => {
             let nar = offered.and_then(|hash| Some((hash, space.read().nar(hash)?)));
             match nar {
                 Some(nar) => send_nar(server, nar, request).await,
-                None => match parse_pulled_name(&name) {
-                    Some(names) if pulls(server, space) => pulled::nar(server, space, names, request).await,
+                None => match (parse_pulled_name(&name), pulls(server, space, request.headers())) {
+                    (Some(names), Some(via)) => pulled::nar(server, space, names, (request, via)).await,
                     _ => arrived(server, space, name, request).await,
                 },
             }
@@ -103,9 +109,14 @@ async fn get(
     }
 }
 
-/// Whether the cache has others to ask for what it lacks. A view never has.
-fn pulls(server: &Server, space: &SharedSpace) -> bool {
-    !server.cache.upstreams.of(space.read().row.number).is_empty()
+/// On which way a question goes on to others, if the cache has any to ask, as a view never has, and it did not come from
+/// here.
+fn pulls(server: &Server, space: &SharedSpace, headers: &HeaderMap) -> Option<Via> {
+    if server.cache.upstreams.of(space.read().row.number).is_empty() {
+        return None;
+    }
+    let hops: Vec<&str> = headers.get_all(VIA).iter().map(|value| value.to_str().ok()).collect::<Option<_>>()?;
+    Via::through(Some(&hops.join(",")), &server.cache.public_keys())
 }
 
 fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answer, Failure> {
@@ -121,8 +132,7 @@ fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answe
     }
 }
 
-/// Sends a NAR or a part of it. That the file is there and as long as it was when it was hashed is known before the head
-/// leaves.
+/// Sends a NAR or a part of it. That it is there and as long as it was when it was hashed is known before the head leaves.
 pub(super) async fn send_nar(
     server: &Arc<Server>,
     (hash, nar): (Sha256, Nar),
@@ -140,16 +150,16 @@ pub(super) async fn send_nar(
         Part::Beyond => return Err(Failure::Range { size }),
     };
     let reader = Arc::clone(server);
-    let file = blocking(move || {
-        let file = reader.cache.objects.open_object(hash)?;
-        let found = file.metadata().map_err(|cause| Failure::Internal { detail: cause.to_string() })?.len();
+    let stored = blocking(move || {
+        let stored = reader.cache.objects.open_object(&ObjectName { nar_hash: hash, file_hash: nar.file_hash })?;
+        let found = stored.size();
         if found == size {
-            return Ok(file);
+            return Ok(stored);
         }
         Err(Failure::Internal { detail: format!("the NAR {} has {found} bytes on disk, and not {size}", hash.nix32()) })
     });
-    let file = file.await?;
-    let body = if request.method() == Method::HEAD { Body::empty() } else { Body::file(file, start, length) };
+    let stored = stored.await?;
+    let body = if request.method() == Method::HEAD { Body::empty() } else { Body::nar(stored, start, length) };
     if request.method() == Method::GET {
         server.counters.nar_bytes.add(length);
     }
@@ -180,9 +190,12 @@ async fn arrived(
     request: &Request<Incoming>,
 ) -> Result<Answer, Failure> {
     let (number, records) = (space.read().row.number, Arc::clone(server));
+    let name_of_zstd = name.as_str().ends_with(Packing::Zstd.suffix());
     let upload = blocking(move || Ok(records.cache.records.upload(number, &name)?)).await?.ok_or(Failure::NotFound)?;
     let nar_hash = upload.object.nar_hash;
-    let committed = space.read().nar(nar_hash).filter(|nar| nar.file_hash == upload.sent_hash);
+    // To Nix any zstd of a NAR is as good as the one it sent: it holds only the NAR itself against what it knows.
+    let is_zstd = upload.object.packing == Packing::Zstd && name_of_zstd;
+    let committed = space.read().nar(nar_hash).filter(|nar| is_zstd || nar.file_hash == upload.sent_hash);
     match committed {
         Some(nar) => send_nar(server, (nar_hash, nar), request).await,
         None if request.method() == Method::HEAD => Ok(head(StatusCode::OK, NAR, upload.sent_size, Body::empty())),

@@ -213,6 +213,8 @@ impl From<ObjectError> for Failure {
         match error {
             ObjectError::Full { .. } => Self::NoSpace { detail },
             ObjectError::File { .. } => Self::Internal { detail },
+            ObjectError::Bucket { .. } => Self::Away { detail },
+            ObjectError::Index(error) => RecordsError::from(error).into(),
         }
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn text(server: &Server) -> Result<String, Failure> {
         line(&mut text, &name, "", &counter.value());
     }
     let (objects, stored) = server.cache.records.stored()?;
+    let stored = server.cache.objects.taken_bytes(stored)?;
     metric(&mut text, "aux_cache_objects", "gauge", "NARs that are kept.");
     line(&mut text, "aux_cache_objects", "", &objects);
     metric(&mut text, "aux_cache_stored_bytes", "gauge", "Bytes of the NARs that are kept.");

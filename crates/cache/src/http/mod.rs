@@ -6,7 +6,6 @@ mod body;
 mod cached;
 mod counters;
 mod failure;
-mod file_piece;
 mod metrics;
 mod page;
 mod pulled;
@@ -14,6 +13,8 @@ mod range;
 mod request;
 mod route;
 mod stall;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -94,8 +94,8 @@ impl Records {
                     &received.nar_hash.0,
                     signed(received.nar_size),
                     received.packing.compression().name(),
-                    &received.file_hash.0,
-                    signed(received.file_size),
+                    &received.kept_hash.0,
+                    signed(received.kept_size),
                     received.listing.as_bytes(),
                     now
                 ],

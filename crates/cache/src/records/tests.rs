@@ -81,6 +81,8 @@ impl World {
             packing: Packing::None,
             file_hash: nar_hash,
             file_size: 1,
+            kept_hash: nar_hash,
+            kept_size: 1,
             listing: String::new(),
         };
         let upload = UploadName::parse(&format!("{name}.nar")).unwrap();

@@ -9,12 +9,17 @@ mod breaker;
 mod closure;
 mod find;
 mod flights;
+#[cfg(test)]
+#[expect(dead_code, reason = "files with tags, TLS and bodies are for other packages' tests")]
+#[path = "../../../../tests/support/http_server.rs"]
+mod http_server;
 mod lasting;
 mod offer;
 mod one;
 mod pull;
 #[cfg(test)]
 mod tests;
+mod via;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -34,6 +39,7 @@ pub(crate) use offer::Offer;
 pub use one::UpstreamError;
 pub(crate) use one::{Event, Upstream};
 pub(crate) use pull::{PullError, Pulled};
+pub(crate) use via::Via;
 
 use crate::names::PathHash;
 use crate::records::UpstreamRow;

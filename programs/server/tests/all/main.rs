@@ -1,6 +1,9 @@
 //! The server as a process, with a real Nix as its client.
 #![cfg(test)]
 
+mod browser;
+mod bucket;
+mod chunks;
 #[expect(dead_code, reason = "real inventories are for other packages' tests")]
 #[path = "../../../../tests/support/corpora.rs"]
 mod corpora;
@@ -8,12 +11,17 @@ mod feed;
 mod foreign;
 mod hostile;
 mod http;
+#[expect(dead_code, reason = "files with tags, TLS and bodies are for other packages' tests")]
+#[path = "../../../../tests/support/http_server.rs"]
+mod http_server;
 mod keeping;
 mod kills;
+mod limits;
 mod module;
 mod nix;
 mod openapi;
 mod page;
+mod page_in_a_browser;
 #[path = "../../../../tests/support/postgres.rs"]
 mod postgres;
 mod pushing;

@@ -9,8 +9,12 @@ use aux_nix::signature::SecretKey;
 use aux_nix::{ContentAddress, Sha256};
 use serde_json::{Value, json};
 
-use crate::foreign::{Foreign, Foreigner, Reply, key};
+use crate::foreign::{Foreign, Foreigner, endless, key, redirect};
+use crate::http_server::Answer;
 use crate::world::World;
+
+/// What an upstream does wrong, and its answer for a path that it may change first.
+type Lie<'l> = (&'l str, &'l dyn Fn(&mut Foreigner) -> Answer);
 
 /// A server whose cache `staging` has two upstreams, of which the first is not to be trusted far.
 struct Trial {
@@ -66,41 +70,41 @@ fn a_narinfo_that_lies_is_refused_and_the_next_upstream_is_asked() {
     let other = trial.path("other-1.0");
     let text = |path: &Foreigner| path.info.print();
     let mut refusals = 0;
-    let cases: [(&str, &dyn Fn(&mut Foreigner) -> Reply); 15] = [
+    let cases: [Lie<'_>; 15] = [
         ("unsigned", &|path| {
             path.info.signatures.clear();
-            Reply::ok(text(path))
+            Answer::ok(text(path))
         }),
         ("signed-by-another", &|path| {
             path.info.signatures.clear();
             path.info.sign(&key("stranger-1", 2));
-            Reply::ok(text(path))
+            Answer::ok(text(path))
         }),
         ("signed-in-the-name", &|path| {
             path.info.signatures.clear();
             path.info.sign(&key("upstream-1", 2));
-            Reply::ok(text(path))
+            Answer::ok(text(path))
         }),
         ("changed-after", &|path| {
             path.info.nar_size += 1;
-            Reply::ok(text(path))
+            Answer::ok(text(path))
         }),
-        ("of-another-path", &|_| Reply::ok(text(&other))),
+        ("of-another-path", &|_| Answer::ok(text(&other))),
         ("of-another-store", &|path| {
             let store = trial.near.path("store").display().to_string();
-            Reply::ok(text(path).replace(&store, "/nix/store"))
+            Answer::ok(text(path).replace(&store, "/nix/store"))
         }),
-        ("twice", &|path| Reply::ok(text(path).repeat(2))),
-        ("cut-off", &|path| Reply::ok(text(path).trim_end().to_owned())),
-        ("rubbish", &|_| Reply::ok("<html>please log in</html>\n")),
-        ("endless", &|_| Reply::Endless(b"StorePath: /nix/store/x\n".repeat(4_096))),
-        ("a-hundred-megabytes", &|path| Reply::Short(text(path).into(), 100 << 20)),
-        ("elsewhere", &|path| Reply::redirect(&format!("{}/{}", trap.url, path.narinfo_name()))),
-        ("in-a-circle", &|path| Reply::redirect(&format!("/{}", path.narinfo_name()))),
-        ("encoded", &|path| Reply::Whole(200, "Content-Encoding: br\r\n".into(), text(path).into())),
+        ("twice", &|path| Answer::ok(text(path).repeat(2))),
+        ("cut-off", &|path| Answer::ok(text(path).trim_end().to_owned())),
+        ("rubbish", &|_| Answer::ok("<html>please log in</html>\n")),
+        ("endless", &|_| endless(b"StorePath: /nix/store/x\n".repeat(4_096))),
+        ("a-hundred-megabytes", &|_| Answer { cut_after: Some(100), ..Answer::ok(vec![b'x'; 100 << 20]) }),
+        ("elsewhere", &|path| redirect(&format!("{}/{}", trap.url, path.narinfo_name()))),
+        ("in-a-circle", &|path| redirect(&format!("/{}", path.narinfo_name()))),
+        ("encoded", &|path| Answer::ok(text(path)).header("Content-Encoding", "br")),
         ("packed-otherwise", &|path| {
             path.info.compression = Compression::Bzip2;
-            Reply::ok(text(path))
+            Answer::ok(text(path))
         }),
     ];
     for (name, lie) in cases {
@@ -160,30 +164,30 @@ fn a_content_address_that_is_not_borne_out_is_refused_and_one_that_cannot_be_tol
 fn a_nar_that_is_not_what_was_signed_never_leaves_and_the_next_upstream_gives_it() {
     let trial = Trial::new();
     let trap = Foreign::new();
-    trap.put("x", Reply::ok("x"));
+    trap.put("x", Answer::ok("x"));
     let bomb = || zstd::stream::encode_all(std::io::repeat(0).take(1 << 30), 3).unwrap();
-    let cases: [(&str, &dyn Fn(&mut Foreigner) -> Reply); 11] = [
+    let cases: [Lie<'_>; 11] = [
         ("flipped", &|path| {
             let mut nar = path.nar.clone();
             let middle = nar.len() / 2;
             nar[middle] ^= 1;
-            Reply::ok(nar)
+            Answer::ok(nar)
         }),
-        ("of-another", &|_| Reply::ok(trial.path("another-1.0").nar)),
-        ("longer", &|path| Reply::ok([&path.nar[..], b"more"].concat())),
-        ("shorter", &|path| Reply::ok(&path.nar[..path.nar.len() - 8])),
-        ("truncated", &|path| Reply::Short(path.nar[..40].to_vec(), path.nar.len())),
-        ("endless", &|_| Reply::Endless(vec![0; 1 << 20])),
-        ("gone", &|_| Reply::Whole(404, String::new(), Vec::new())),
-        ("broken", &|_| Reply::Whole(500, String::new(), Vec::new())),
-        ("elsewhere", &|_| Reply::redirect(&format!("{}/x", trap.url))),
+        ("of-another", &|_| Answer::ok(trial.path("another-1.0").nar)),
+        ("longer", &|path| Answer::ok([&path.nar[..], b"more"].concat())),
+        ("shorter", &|path| Answer::ok(&path.nar[..path.nar.len() - 8])),
+        ("truncated", &|path| Answer { cut_after: Some(40), ..Answer::ok(path.nar.clone()) }),
+        ("endless", &|_| endless(vec![0; 1 << 20])),
+        ("gone", &|_| Answer::new(404)),
+        ("broken", &|_| Answer::new(500)),
+        ("elsewhere", &|_| redirect(&format!("{}/x", trap.url))),
         ("a-bomb", &|path| {
             path.info.compression = Compression::Zstd;
-            Reply::ok(bomb())
+            Answer::ok(bomb())
         }),
         ("said-another-file", &|path| {
             path.info.file_hash = Some(Sha256::of(b"another file"));
-            Reply::ok(path.nar.clone())
+            Answer::ok(path.nar.clone())
         }),
     ];
     for (name, lie) in cases {
