@@ -95,7 +95,13 @@ pub enum ObjectError {
     #[error("{key}: {cause}")]
     Bucket { key: String, cause: String },
     #[error(transparent)]
-    Index(#[from] DatabaseError),
+    Index(Box<DatabaseError>),
+}
+
+impl From<DatabaseError> for ObjectError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Index(Box::new(error))
+    }
 }
 
 impl Objects {
