@@ -13,6 +13,7 @@ dbus-daemon|dbus-daemon
 promtool|prometheus
 systemd-analyze|systemd
 sqlite3|sqlite3
+/usr/lib/postgresql/*/bin/initdb|postgresql
 gpg|gnupg
 zstd|zstd
 nginx|nginx-light
@@ -32,7 +33,8 @@ chromedriver|chromium-driver
 missing=()
 while IFS='|' read -r program package; do
     [[ -n $program ]] || continue
-    command -v "$program" >/dev/null || missing+=("$package")
+    # Debian keeps PostgreSQL's programs out of the path, one folder a version.
+    compgen -G "$program" >/dev/null || command -v "$program" >/dev/null || missing+=("$package")
 done <<<"$peers"
 # The schemas' checker lives in a virtual environment; Debian splits that part of Python off.
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)

@@ -90,11 +90,27 @@ impl Postgres {
 
     /// Runs statements as a person would; what is answered.
     pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
-        let mut command = self.command("psql");
-        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "aux", "-d", database, "-c", sql, "-h"]);
-        let output = command.arg(self.folder.path()).output().unwrap();
+        let output = self.psql(database, sql).output().unwrap();
         assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Lets nobody in any more without this password.
+    pub(crate) fn want_password(&self, password: &str) {
+        self.sql("postgres", &format!("ALTER ROLE aux PASSWORD '{password}'"));
+        let rules = self.data().join("pg_hba.conf");
+        aux_io::file::replace(&rules, b"local all all scram-sha-256\n").unwrap();
+        std::fs::set_permissions(&rules, PermissionsExt::from_mode(0o644)).unwrap();
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        // It reads them when it gets to it.
+        while self.psql("postgres", "SELECT 1").output().unwrap().status.success() {}
+    }
+
+    fn psql(&self, database: &str, sql: &str) -> Command {
+        let mut command = self.command("psql");
+        command.args(["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-U", "aux", "-d", database, "-c", sql]);
+        command.arg("-h").arg(self.folder.path());
+        command
     }
 
     /// One of its programs, as a user that may run them, and ended with the test's process.

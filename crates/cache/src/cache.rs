@@ -1,8 +1,10 @@
 //! The cache as a whole: its folder opened, its parts together, and what is asked of it most.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread;
 
 use aux_core::limits::CACHE_SERVERS_MAX;
 use aux_io::file::{self, FileError, Lock};
@@ -15,8 +17,10 @@ use zeroize::Zeroizing;
 
 use crate::access::{Caller, Right, Secret, Token, Tokens};
 use crate::catalogue::{Catalogue, Kept, SharedSpace, Space};
+use crate::clock::Clock;
 use crate::feed::Feed;
 use crate::keys::Keys;
+use crate::migrate::{MOVED, MOVING};
 use crate::names::SpaceName;
 use crate::objects::{Bucket, BucketSettings, Keep, ObjectError, Objects};
 use crate::promote::PromoteError;
@@ -26,9 +30,14 @@ use crate::verdict::ViewVerdict;
 
 /// What Nix's own cache has as its priority; lower is asked first.
 pub(crate) const PRIORITY: u32 = 40;
+/// Threads that read paths at the start.
+const LOADING_THREADS_MAX: usize = 4;
 const STAGING: &str = "staging";
 const VETTED: &str = "vetted";
 const TOKEN_FILE: &str = "admin-token";
+/// Says that the records are in a database, and which: its setting of that name.
+pub(crate) const ELSEWHERE: &str = "records";
+const IDENTITY: &str = "identity";
 const KEY_FILE: &str = "signing-key";
 /// The setting that says which keys made the signatures that are kept.
 const SIGNED_WITH: &str = "signed with";
@@ -67,6 +76,7 @@ pub struct Cache {
     pub(crate) feed: Feed,
     pub(crate) upstreams: Upstreams,
     verdicts: Mutex<BTreeMap<i64, ViewVerdict>>,
+    clock: Clock,
     surroundings: Surroundings,
     pub(crate) tokens: RwLock<Tokens>,
     data: PathBuf,
@@ -90,6 +100,22 @@ pub enum OpenError {
     OtherKey { path: PathBuf, place: Place, keys: String },
     #[error("{place}: is being moved by aux cache migrate; start again when that has ended")]
     Moving { place: Place },
+    #[error("{}: the records of this folder are in a database; name it with --records", path.display())]
+    Elsewhere { path: PathBuf },
+    #[error(
+        "{}: this folder has records of its own in cache.sqlite; move them with `aux cache migrate`, or name another folder",
+        path.display()
+    )]
+    OwnRecords { path: PathBuf },
+    #[error(
+        "{}: the NARs of this folder belong to other records than those in {place}; name the database that was used before",
+        path.display()
+    )]
+    OtherRecords { path: PathBuf, place: Place },
+    #[error("records are being moved here from {from}, and that was broken off; run the same aux cache migrate again")]
+    Unfinished { from: String },
+    #[error("the records were moved to {to}; name that with --records, or leave --records away if it is a folder")]
+    Gone { to: String },
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
@@ -114,6 +140,9 @@ impl Cache {
     pub fn open(data: &Path, surroundings: Surroundings) -> Result<Self, OpenError> {
         file::create_private_folder(data)?;
         let lock = file::lock(data.join("lock"))?.ok_or_else(|| OpenError::InUse { path: data.to_path_buf() })?;
+        if data.join(ELSEWHERE).exists() {
+            return Err(OpenError::Elsewhere { path: data.to_path_buf() });
+        }
         let objects = Objects::open(data, surroundings.keep, &surroundings.store_directory)?;
         let objects = objects.with_bucket(bucket(&surroundings)?);
         Self::assemble(data, (Records::open(data)?, objects), surroundings, vec![lock])
@@ -138,6 +167,7 @@ impl Cache {
         }
         // One server at a time begins, so that two make neither two keys nor two tokens of the first start.
         let beginning = records.hold(Shared::Views, true)?;
+        check_records(data, place, &records, &surroundings)?;
         check_key(data, place, &records)?;
         let objects = Objects::open_shared(data, &incoming, &surroundings.store_directory)?;
         let objects = objects.with_bucket(bucket(&surroundings)?);
@@ -148,12 +178,20 @@ impl Cache {
     fn assemble(
         data: &Path,
         (records, objects): (Records, Objects),
-        surroundings: Surroundings,
+        mut surroundings: Surroundings,
         locks: Vec<Lock>,
     ) -> Result<Self, OpenError> {
         let beginning = records.hold(Shared::Views, true)?;
+        if let Some(from) = records.setting(MOVING)? {
+            return Err(OpenError::Unfinished { from });
+        }
+        if let Some(to) = records.setting(MOVED)? {
+            return Err(OpenError::Gone { to });
+        }
         let keys = Keys::open(&data.join(KEY_FILE), &surroundings)?;
-        let actor = Actor::server((surroundings.now)());
+        let machine = std::mem::replace(&mut surroundings.now, Box::new(|| Timestamp::UNIX_EPOCH));
+        let clock = Clock::new(machine, records.last_act()?);
+        let actor = Actor::server(clock.now());
         if records.setting("made")?.is_none() {
             make_spaces(&records, &actor)?;
             admin_token(&records, &data.join(TOKEN_FILE), &surroundings, &actor)?;
@@ -175,6 +213,7 @@ impl Cache {
             feed: Feed::new(surroundings.feed.clone()),
             upstreams,
             verdicts: Mutex::default(),
+            clock,
             surroundings,
             tokens: RwLock::default(),
             data: data.to_path_buf(),
@@ -203,8 +242,9 @@ impl Cache {
         &self.surroundings.store_directory
     }
 
+    /// The machine's time, which here never goes back by a little.
     pub fn now(&self) -> Timestamp {
-        (self.surroundings.now)()
+        self.clock.now()
     }
 
     pub(crate) fn random(&self) -> Option<[u8; 32]> {
@@ -289,46 +329,79 @@ impl Cache {
             Some(known) if **known == kept => Arc::clone(known),
             _ => Arc::new(kept),
         };
-        let (mut paths, mut others) = (Vec::new(), Vec::new());
-        self.records.each_narinfo(row.number, &mut |(number, hash), narinfo, own| {
-            if withdrawn.contains_key(&hash) {
-                return;
-            }
-            match Kept::cut(number, narinfo, own) {
-                Some(kept) => paths.push((hash, known(hash, kept))),
-                None => others.push(hash),
-            }
-        })?;
-        for hash in others {
-            tracing::error!("{hash}: its narinfo in the records is not as this server writes it, so it is not served");
-        }
+        let read = |part| {
+            let mut paths = Vec::new();
+            self.records.each_narinfo(row.number, part, &mut |(number, hash), narinfo, own| {
+                if withdrawn.contains_key(&hash) {
+                    return;
+                }
+                match Kept::cut(number, narinfo, own) {
+                    Some(kept) => paths.push((hash, known(hash, kept))),
+                    None => {
+                        tracing::error!("{hash}: its narinfo in the records is not of its NAR, so it is not served");
+                    }
+                }
+            })?;
+            Ok::<_, RecordsError>(paths)
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(LOADING_THREADS_MAX);
+        let parts = self.records.parts(row.number, i64::try_from(threads).unwrap_or(1))?;
+        let parts: Result<Vec<_>, RecordsError> = thread::scope(|scope| {
+            let read = &read;
+            let reading: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || read(part))).collect();
+            let ended = |_| RecordsError::Unreadable { what: "a thread that read paths ended early".to_owned() };
+            reading.into_iter().map(|one| one.join().map_err(ended)?).collect()
+        });
+        let mut parts = parts?.into_iter();
+        let mut paths = parts.next().unwrap_or_default();
+        paths.extend(parts.flatten());
         drop(before);
         Ok(Space::holding(row.clone(), withdrawn, paths))
     }
 
-    /// A view has what its cache has, but for what was pushed since that was read.
+    /// A view has what its cache has, but for what was pushed or signed since that was read.
     fn filled_view(&self, row: &SpaceRow, source: i64) -> Result<Space, RecordsError> {
         let withdrawn = self.records.withdrawn(row)?;
-        let (mut paths, mut missing) = (Vec::new(), Vec::new());
-        if let Some(source) = self.catalogue.numbered(source) {
-            let source = source.read();
-            self.records.each_entry(row.number, &mut |number, hash| {
-                if withdrawn.contains_key(&hash) {
-                    return;
-                }
-                match source.path(hash).filter(|kept| kept.number == number && kept.is_signed()) {
-                    Some(kept) => paths.push((hash, Arc::clone(kept))),
-                    None => missing.push(number),
-                }
-            })?;
-        }
-        let mut space = Space::holding(row.clone(), withdrawn, paths);
+        let numbers = self.records.entries(row.number)?;
+        let Some(source) = self.catalogue.numbered(source) else { return Ok(Space::new(row.clone())) };
+        let (mut space, missing) = Space::within(row.clone(), withdrawn, (&source.read(), &numbers));
         for number in missing {
             let Some(path) = self.records.numbered(number)? else { continue };
-            space.add(&path);
+            if space.withdrawn(path.hash).is_none() {
+                space.add(&path);
+            }
         }
         Ok(space)
     }
+}
+
+/// The folder's NARs belong to one set of records, and would be collected by any other.
+fn check_records(data: &Path, place: &Place, records: &Records, surroundings: &Surroundings) -> Result<(), OpenError> {
+    let path = data.to_path_buf();
+    if data.join("cache.sqlite").is_file() {
+        let own = Records::open(data)?;
+        if own.setting("made")?.is_some() && own.setting(MOVED)?.is_none() {
+            return Err(OpenError::OwnRecords { path });
+        }
+    }
+    let identity = if let Some(identity) = records.setting(IDENTITY)? {
+        identity
+    } else {
+        let random = (surroundings.random)().ok_or(OpenError::Random)?;
+        let identity = aux_core::hexadecimal(random.get(..16).unwrap_or_default());
+        records.set_setting(IDENTITY, &identity)?;
+        identity
+    };
+    let marker = data.join(ELSEWHERE);
+    if !marker.exists() {
+        return Ok(file::create_private(&marker, format!("{identity}\n").as_bytes())?);
+    }
+    let unread = |cause: String| OpenError::Secret { path: marker.clone(), cause };
+    let known = aux_io::input::read(&marker, 1 << 10).map_err(|error| unread(error.message()))?;
+    if String::from_utf8_lossy(&known).trim() == identity {
+        return Ok(());
+    }
+    Err(OpenError::OtherRecords { path, place: place.clone() })
 }
 
 /// Servers of one store sign with the same keys. To change them all are stopped, and the first to start signs anew.

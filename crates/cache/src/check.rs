@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::records::RecordsError;
 use aux_nix::{NarInfo, Sha256};
+use jiff::Timestamp;
 
 use crate::access::Caller;
 use crate::cache::Cache;
@@ -100,6 +101,20 @@ impl Cache {
         Ok(collected)
     }
 
+    /// The terms under which no more goes than must, so that what stays takes at most so many bytes: what was pushed last
+    /// stays, and all that it needs. Where that cannot be had, the terms that were given.
+    pub fn terms_within(&self, stored_bytes_max: u64, terms: Terms, caller: &Caller) -> Result<Terms, OrderError> {
+        let (actor, stored) = (self.actor(caller), self.records.stored()?.1);
+        let at = |second: i64| Timestamp::from_second(second).map_or(terms.before, |before| before.min(terms.before));
+        let fits = |second: i64| -> Result<bool, OrderError> {
+            let tried = Terms { before: at(second), is_dry: true };
+            let goes = self.records.collect(tried, &actor)?.stored_bytes;
+            Ok(stored.saturating_sub(goes) <= stored_bytes_max)
+        };
+        let before = first(terms.before.as_second(), fits)?;
+        Ok(Terms { before: at(before), ..terms })
+    }
+
     /// Reads and hashes everything. What is pushed meanwhile may not be seen.
     pub fn check(&self) -> Result<Checked, OrderError> {
         let mut checked = Checked::default();
@@ -187,8 +202,32 @@ impl Cache {
     }
 }
 
+/// The first second up to `last` of which something is true that stays true from then on; `last` where it never is.
+fn first<E>(last: i64, mut is_true: impl FnMut(i64) -> Result<bool, E>) -> Result<i64, E> {
+    let (mut found, mut before) = (last, -1);
+    while found - before > 1 {
+        let middle = before + (found - before) / 2;
+        if is_true(middle)? { found = middle } else { before = middle }
+    }
+    Ok(found)
+}
+
 impl Checked {
     fn wrong(&mut self, kind: &'static str, subject: &str, detail: String) {
         self.problems.push(Wrong { kind, subject: subject.to_owned(), detail });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_moment_that_is_enough_is_found() {
+        for wanted in [0, 1, 7, 99, 100, 101, 5_000] {
+            let found = first(100, |second| Ok::<_, ()>(second >= wanted)).unwrap();
+            assert_eq!(found, wanted.min(100));
+        }
+        assert_eq!(first(100, |_| Err("the database")), Err("the database"));
     }
 }

@@ -5,12 +5,14 @@ mod cache;
 mod catalogue;
 mod check;
 pub mod client;
+mod clock;
 mod dependencies;
 mod feed;
 mod follow;
 mod frames;
 pub mod http;
 mod keys;
+mod migrate;
 pub mod names;
 mod objects;
 mod policy;
@@ -26,6 +28,7 @@ mod withdraw;
 
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};
+pub use migrate::{Move, MoveError, MoveStep, Moved, Way, migrate};
 pub use objects::{BucketError, BucketSettings, Keep, REGION};
 pub use records::{Place, PlaceError, password};
 pub use upstream::UpstreamError;
@@ -35,5 +38,6 @@ pub use upstream::UpstreamError;
 #[path = "../../../tests/support/corpora.rs"]
 mod corpora;
 #[cfg(test)]
+#[expect(dead_code, reason = "passwords are the server's tests' matter")]
 #[path = "../../../tests/support/postgres.rs"]
 mod postgres;

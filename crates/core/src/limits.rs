@@ -160,6 +160,8 @@ pub const CACHE_HEAD_SECONDS_MAX: u64 = 60;
 pub const CACHE_STALL_SECONDS_MAX: u64 = 60;
 /// Connections a cache keeps open at once.
 pub const CACHE_CONNECTIONS_MAX: usize = 16_384;
+/// Connections that wait to be taken up by a cache; the system may allow fewer (`somaxconn` of listen(2)).
+pub const CACHE_WAITING_CONNECTIONS_MAX: u32 = 4_096;
 /// NARs a cache takes in at once; each keeps a processor busy.
 pub const CACHE_UPLOADS_MAX: usize = 32;
 /// Bytes of a NAR read from disk at once; smaller pieces cost a third of the speed.
@@ -202,6 +204,8 @@ pub const CACHE_UPSTREAM_FETCHES_MAX: usize = 8;
 pub const CACHE_UPSTREAM_FETCH_SECONDS_MAX: u64 = 3_600;
 /// Redirects that one request to an upstream follows, within its origin and those the administrator named.
 pub const CACHE_UPSTREAM_REDIRECTS_MAX: u32 = 3;
+/// Caches and proxies that a question may have come through before it is asked of upstreams.
+pub const CACHE_UPSTREAM_HOPS_MAX: usize = 8;
 /// Failures in a row after which an upstream is left alone for a while.
 pub const CACHE_UPSTREAM_FAILURES_MAX: u32 = 3;
 /// How long an upstream is left alone the first time, seconds; each time in a row twice as long.
@@ -238,6 +242,8 @@ pub const CACHE_VERDICT_SECONDS_MAX: i64 = 3_600;
 pub const CACHE_SPEED_BYTES_PER_SECOND_MIN: u64 = 1_024;
 /// How often the feed's file is looked at, seconds.
 pub const CACHE_FEED_SECONDS: u64 = 5;
+/// How far a clock that goes back is not followed, seconds; beyond that it was wrong before.
+pub const CACHE_CLOCK_BACK_SECONDS_MAX: i64 = 86_400;
 /// Servers at once on one data folder.
 pub const CACHE_SERVERS_MAX: usize = 64;
 /// How long one statement, or one lock, of a database that several servers use is waited for, seconds.

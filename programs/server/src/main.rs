@@ -22,7 +22,7 @@ struct Args {
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Keep the records in PostgreSQL instead of in DIR/cache.sqlite, so that several servers can share them and DIR:
-    /// postgres://USER@HOST/NAME, or for a socket postgres:///NAME?host=/run/postgresql&user=USER.
+    /// `postgres://USER@HOST/NAME`, or for a socket `postgres:///NAME?host=/run/postgresql&user=USER`.
     #[arg(long, value_name = "URL")]
     records: Option<String>,
     /// Holds the password for --records, on its first line; readable by this user alone.

@@ -1,15 +1,16 @@
 //! From the arguments to a server that serves, and to its end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aux_cache::{BucketSettings, Cache, Keep, Place, Server, Surroundings, serve};
-use aux_core::limits::CACHE_BLOCKING_THREADS_MAX;
+use aux_core::limits::{CACHE_BLOCKING_THREADS_MAX, CACHE_WAITING_CONNECTIONS_MAX};
 use aux_io::http::{HttpOptions, Proxy};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use jiff::Timestamp;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -48,12 +49,21 @@ fn open(args: &Args) -> Result<Cache, String> {
     opened.map_err(|error| error.to_string())
 }
 
+/// A listener with a queue for all the clients of a fleet that comes back at once: the 128 places that are usual would
+/// make every further client wait a second for its second try.
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(CACHE_WAITING_CONNECTIONS_MAX)
+}
+
 async fn listen(args: &Args, cache: Arc<Cache>) -> Result<(), String> {
     let unheard = |error| format!("signals cannot be heard: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     let taken = |error| format!("{}: cannot listen there: {error}", args.listen);
-    let listener = TcpListener::bind(args.listen).await.map_err(taken)?;
+    let listener = bind(args.listen).map_err(taken)?;
     let token_file = cache.admin_token_file();
     let serving = Serving {
         listen: listener.local_addr().map_err(taken)?,

@@ -48,7 +48,9 @@ impl Kept {
         if url.strip_prefix(nar_hash)?.strip_prefix(".nar")? != packing.suffix() {
             return None;
         }
-        let mut text = String::with_capacity(store_path.len() + rest.len() + own.map_or(0, |own| own.len() + 16));
+        // Exactly: a million times a few bytes left over would be many.
+        let own_bytes: usize = own.iter().flat_map(|own| own.lines()).map(|line| "Sig: \n".len() + line.len()).sum();
+        let mut text = String::with_capacity(store_path.len() + rest.len() + own_bytes);
         text.push_str(store_path);
         text.push_str(rest);
         let own_start = u32::try_from(text.len()).ok()?;

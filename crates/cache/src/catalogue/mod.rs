@@ -6,6 +6,7 @@ mod kept;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
 
 use aux_nix::Sha256;
 
@@ -39,10 +40,49 @@ impl Space {
     }
 
     /// With these paths, and the reasons of those that are hidden. Made at once, the maps have no room left over.
-    pub fn holding(row: SpaceRow, withdrawn: BTreeMap<PathHash, String>, paths: Vec<(PathHash, Arc<Kept>)>) -> Self {
-        let nar_bytes = paths.iter().fold(0_u64, |sum, (_, kept)| sum.saturating_add(kept.nar_size));
-        let nars = paths.iter().map(|(_, kept)| (kept.nar_hash, Arc::clone(kept))).collect();
-        Self { row, paths: paths.into_iter().collect(), nars, withdrawn, nar_bytes }
+    pub fn holding(
+        row: SpaceRow,
+        withdrawn: BTreeMap<PathHash, String>,
+        mut paths: Vec<(PathHash, Arc<Kept>)>,
+    ) -> Self {
+        let nar_bytes = sum(&paths);
+        let by_nar = paths.iter().map(|(_, kept)| (kept.nar_hash, Arc::clone(kept))).collect();
+        // Sorting is most of the work, and there are two to be sorted.
+        let (paths, nars) = thread::scope(|scope| {
+            let nars = scope.spawn(|| sorted(by_nar));
+            paths.sort_unstable_by_key(|(hash, _)| *hash);
+            (paths.into_iter().collect(), nars.join().unwrap_or_default())
+        });
+        Self { row, paths, nars, withdrawn, nar_bytes }
+    }
+
+    /// A view of what its cache holds under these numbers, which are in order. Returns those too that the cache does not
+    /// hold, or not signed yet. What is sorted there is so here as well.
+    pub fn within(
+        row: SpaceRow,
+        withdrawn: BTreeMap<PathHash, String>,
+        (source, numbers): (&Self, &[i64]),
+    ) -> (Self, Vec<i64>) {
+        let mut is_found = vec![false; numbers.len()];
+        let place = |kept: &Kept| numbers.binary_search(&kept.number).ok().filter(|_| kept.is_signed());
+        let mut paths = Vec::with_capacity(numbers.len().min(source.paths.len()));
+        for (hash, kept) in &source.paths {
+            let Some(found) = place(kept).and_then(|place| is_found.get_mut(place)) else { continue };
+            *found = true;
+            if !withdrawn.contains_key(hash) {
+                paths.push((*hash, Arc::clone(kept)));
+            }
+        }
+        let missing = numbers.iter().zip(&is_found).filter(|(_, is_found)| !**is_found);
+        let missing = missing.map(|(number, _)| *number).collect();
+        let nars = source.nars.iter().filter(|(_, kept)| place(kept).is_some());
+        let mut nars: BTreeMap<_, _> = nars.map(|(hash, kept)| (*hash, Arc::clone(kept))).collect();
+        if nars.len() < paths.len() || !withdrawn.is_empty() {
+            // The cache names one path of each NAR, which need not be one of the view.
+            nars = sorted(paths.iter().map(|(_, kept)| (kept.nar_hash, Arc::clone(kept))).collect());
+        }
+        let nar_bytes = sum(&paths);
+        (Self { row, paths: paths.into_iter().collect(), nars, withdrawn, nar_bytes }, missing)
     }
 
     /// Whether what it sends bears the server's own signature.
@@ -88,6 +128,15 @@ impl Space {
     pub fn nar_bytes(&self) -> u64 {
         self.nar_bytes
     }
+}
+
+fn sum(paths: &[(PathHash, Arc<Kept>)]) -> u64 {
+    paths.iter().fold(0, |sum, (_, kept)| sum.saturating_add(kept.nar_size))
+}
+
+fn sorted(mut nars: Vec<(Sha256, Arc<Kept>)>) -> BTreeMap<Sha256, Arc<Kept>> {
+    nars.sort_unstable_by_key(|(hash, _)| *hash);
+    nars.into_iter().collect()
 }
 
 /// A narinfo with the server's own signature behind those that it came with. The order of fields is free to Nix.

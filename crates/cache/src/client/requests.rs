@@ -183,11 +183,19 @@ impl CacheClient {
         self.delete(&format!("caches/{}/upstreams/{}", part(cache)?, part(name)?), "aux.upstream/1")
     }
 
-    pub fn collect(&self, dry_run: bool, older_than_seconds: Option<u64>) -> Result<Document, ClientError> {
-        let body = match older_than_seconds {
-            Some(seconds) => json!({ "dry_run": dry_run, "older_than_seconds": seconds }),
-            None => json!({ "dry_run": dry_run }),
-        };
+    /// Collects, or says what would go: nothing younger than so many seconds, and no more than must go for the rest to fit.
+    pub fn collect(
+        &self,
+        dry_run: bool,
+        older_than_seconds: Option<u64>,
+        stored_bytes_max: Option<u64>,
+    ) -> Result<Document, ClientError> {
+        let mut body = json!({ "dry_run": dry_run });
+        for (name, value) in [("older_than_seconds", older_than_seconds), ("stored_bytes_max", stored_bytes_max)] {
+            if let (Some(value), Some(members)) = (value, body.as_object_mut()) {
+                members.insert(name.to_owned(), value.into());
+            }
+        }
         self.post("gc", &body, "aux.gc/1")
     }
 

@@ -8,7 +8,7 @@ use aux_nix::cache_info::CacheInfo;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, HeaderValue};
-use hyper::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
+use hyper::header::{IF_NONE_MATCH, IF_RANGE, RANGE, VIA};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 
 use super::answer::{Answer, NAR, NARINFO, TEXT, bytes, head};
@@ -24,6 +24,7 @@ use crate::names::{PathHash, SpaceName, UploadName, parse_pulled_name};
 use crate::objects::ObjectName;
 use crate::push::NarTerms;
 use crate::receive::Packing;
+use crate::upstream::Via;
 
 const READ: &str = "GET, HEAD";
 const READ_AND_PUT: &str = "GET, HEAD, PUT";
@@ -76,15 +77,18 @@ async fn get(
             Ok(bytes(StatusCode::OK, TEXT, info.to_string()))
         }
         Resource::NarInfo(hash) => match narinfo(server, space, hash) {
-            Err(Failure::NotFound) if pulls(server, space) => pulled::narinfo(server, space, hash).await,
+            Err(Failure::NotFound) => match pulls(server, space, request.headers()) {
+                Some(via) => pulled::narinfo(server, space, hash, &via).await,
+                None => Err(Failure::NotFound),
+            },
             answer => answer,
         },
         Resource::Nar(name, offered) => {
             let nar = offered.and_then(|hash| Some((hash, space.read().nar(hash)?)));
             match nar {
                 Some(nar) => send_nar(server, nar, request).await,
-                None => match parse_pulled_name(&name) {
-                    Some(names) if pulls(server, space) => pulled::nar(server, space, names, request).await,
+                None => match (parse_pulled_name(&name), pulls(server, space, request.headers())) {
+                    (Some(names), Some(via)) => pulled::nar(server, space, names, (request, via)).await,
                     _ => arrived(server, space, name, request).await,
                 },
             }
@@ -105,9 +109,14 @@ async fn get(
     }
 }
 
-/// Whether the cache has others to ask for what it lacks. A view never has.
-fn pulls(server: &Server, space: &SharedSpace) -> bool {
-    !server.cache.upstreams.of(space.read().row.number).is_empty()
+/// On which way a question goes on to others, if the cache has any to ask, as a view never has, and it did not come from
+/// here.
+fn pulls(server: &Server, space: &SharedSpace, headers: &HeaderMap) -> Option<Via> {
+    if server.cache.upstreams.of(space.read().row.number).is_empty() {
+        return None;
+    }
+    let hops: Vec<&str> = headers.get_all(VIA).iter().map(|value| value.to_str().ok()).collect::<Option<_>>()?;
+    Via::through(Some(&hops.join(",")), &server.cache.public_keys())
 }
 
 fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answer, Failure> {
@@ -241,6 +250,9 @@ async fn take_nar(
     let (mut reader, filling) = pieces(request.into_body());
     let taking = tokio::task::spawn_blocking(move || {
         let _place = place;
+        // Nothing is taken for a token that another server revoked, nor what could not be written down.
+        server.cache.catch_up()?;
+        server.cache.confirm(&caller)?;
         let actor = server.cache.actor(&caller);
         let terms = NarTerms { actor: &actor, announced: None };
         let received = server.cache.take_nar(&space, &name, &mut reader, terms)?;

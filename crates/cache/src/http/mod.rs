@@ -13,6 +13,8 @@ mod range;
 mod request;
 mod route;
 mod stall;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -15,11 +15,16 @@ use crate::catalogue::{Nar, SharedSpace, ready};
 use crate::names::PathHash;
 use crate::push::PutError;
 use crate::receive::Packing;
-use crate::upstream::{Found, Lack};
+use crate::upstream::{Found, Lack, Via};
 
 /// The narinfo of a path that the cache lacks, as an upstream has it.
-pub(super) async fn narinfo(server: &Arc<Server>, space: &SharedSpace, hash: PathHash) -> Result<Answer, Failure> {
-    let offered = match server.cache.find(space, hash).await {
+pub(super) async fn narinfo(
+    server: &Arc<Server>,
+    space: &SharedSpace,
+    hash: PathHash,
+    via: &Via,
+) -> Result<Answer, Failure> {
+    let offered = match server.cache.find(space, hash, via).await {
         Found::Offered(offered) => offered,
         Found::Lacking(Lack::Absent) => return Err(Failure::NotFound),
         Found::Lacking(Lack::Unanswered(silent)) => return Err(Failure::Unanswered { silent, is_narinfo: true }),
@@ -54,17 +59,30 @@ pub(super) async fn nar(
     server: &Arc<Server>,
     space: &SharedSpace,
     (nar_hash, hash, packing): (Sha256, PathHash, Packing),
-    request: &Request<Incoming>,
+    (request, via): (&Request<Incoming>, Via),
 ) -> Result<Answer, Failure> {
     if let Some(reason) = space.read().withdrawn(hash) {
         return Err(Failure::Withdrawn { reason: reason.to_owned() });
     }
-    let pulled = server.cache.pull(space, hash).await.map_err(|error| Failure::from(&*error))?;
+    let kept = space.read().path(hash).map(|path| path.nar_hash);
+    let is_another = match kept {
+        Some(kept) => kept != nar_hash,
+        // Nothing is fetched for a name that nobody was given.
+        None => match server.cache.find(space, hash, &via).await {
+            Found::Offered(offered) => offered.offer.info.nar_hash != nar_hash,
+            Found::Lacking(Lack::Absent) => true,
+            Found::Lacking(Lack::Unanswered(_)) => false,
+        },
+    };
+    if is_another {
+        return Err(Failure::NotFound);
+    }
+    let pulled = server.cache.pull(space, hash, &via).await.map_err(|error| Failure::from(&*error))?;
     let object = pulled.object;
     if !pulled.waits_for.is_empty() {
         // Who asked gets it now; that the cache holds all it needs as well is our own affair.
         let (cache, space) = (Arc::clone(&server.cache), space.clone());
-        tokio::spawn(async move { cache.close(&space, hash).await });
+        tokio::spawn(async move { cache.close(&space, hash, &via).await });
     }
     if (object.nar_hash, object.packing) != (nar_hash, packing) {
         return Err(Failure::NotFound);
@@ -96,8 +114,9 @@ pub(super) async fn take_narinfo(
     if server.cache.upstreams.of(number).is_empty() {
         return Err(error.into());
     }
+    let Some(via) = Via::through(None, &server.cache.public_keys()) else { return Err(error.into()) };
     for missing in missing.iter().filter_map(|base| PathHash::parse(base.split('-').next()?)) {
-        if let Err(cause) = server.cache.close(space, missing).await {
+        if let Err(cause) = server.cache.close(space, missing, &via).await {
             tracing::debug!("{missing}, which a pushed path needs, does not come from upstream: {cause}");
             return Err(error.into());
         }

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 use aux_io::sqlite::rusqlite;
 
+use super::copy::Cell;
 use super::postgres::Asked;
 
 /// A transaction of the database that is used.
@@ -159,6 +160,39 @@ impl Row<'_> {
     }
 }
 
+impl Row<'_> {
+    /// All that stands in it.
+    pub(super) fn cells(&self) -> Result<Vec<Cell>, Problem> {
+        match self {
+            Self::Embedded(row) => {
+                let count = row.as_ref().column_count();
+                (0..count).map(|column| Ok(embedded_cell(row.get_ref(column)?))).collect()
+            }
+            Self::Shared(row) => (0..row.len()).map(|column| shared_cell(row, column)).collect(),
+        }
+    }
+}
+
+fn embedded_cell(value: rusqlite::types::ValueRef<'_>) -> Cell {
+    use rusqlite::types::ValueRef;
+    match value {
+        ValueRef::Null | ValueRef::Real(_) => Cell::Null,
+        ValueRef::Integer(number) => Cell::Integer(number),
+        ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Cell::Bytes(bytes.to_vec()),
+    }
+}
+
+fn shared_cell(row: &postgres::Row, column: usize) -> Result<Cell, Problem> {
+    let kind = row.columns().get(column).map(|column| column.type_().clone());
+    let cell = match kind {
+        Some(postgres::types::Type::INT8) => row.try_get::<_, Option<i64>>(column)?.map(Cell::Integer),
+        Some(postgres::types::Type::BYTEA) => row.try_get::<_, Option<Vec<u8>>>(column)?.map(Cell::Bytes),
+        _ => row.try_get::<_, Option<String>>(column)?.map(Cell::Text),
+    };
+    Ok(cell.unwrap_or(Cell::Null))
+}
+
 /// What a column can be read as.
 pub(super) trait Column: Sized {
     fn read(row: &Row<'_>, column: usize) -> Result<Self, Problem>;
@@ -257,7 +291,7 @@ impl<'v, const LENGTH: usize> From<&'v [u8; LENGTH]> for Value<'v> {
     }
 }
 
-impl<'v, T: Into<Value<'v>>> From<Option<T>> for Value<'v> {
+impl<T: Into<Self>> From<Option<T>> for Value<'_> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }

@@ -181,9 +181,12 @@ fn begin(
     actor: &Actor,
 ) -> Result<i64, Problem> {
     let number = newest(transaction, view.number)? + 1;
+    // Another server's clock may be behind; an edition is never older than the one before it.
+    let sql = "SELECT coalesce(max(at), 0) FROM edition WHERE space = ?1";
+    let last: i64 = transaction.one(sql, values![view.number], |row| row.get(0))?;
     transaction.execute(
         "INSERT INTO edition VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        values![view.number, number, actor.now.as_second(), act, &actor.by, reason],
+        values![view.number, number, actor.now.as_second().max(last), act, &actor.by, reason],
     )?;
     Ok(number)
 }

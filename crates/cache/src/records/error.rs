@@ -36,7 +36,7 @@ impl RecordsError {
     }
 }
 
-/// What `PostgreSQL` says. See appendix A of its manual, "PostgreSQL Error Codes".
+/// What `PostgreSQL` says. See appendix A of its manual, "`PostgreSQL` Error Codes".
 pub(super) fn classified(server: &str, error: &postgres::Error) -> RecordsError {
     let (server, cause) = (server.to_owned(), told(error));
     let Some(code) = error.code() else {

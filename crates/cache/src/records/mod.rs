@@ -5,6 +5,7 @@
 
 mod changes;
 mod collect;
+mod copy;
 mod decisions;
 mod driver;
 mod editions;
@@ -35,6 +36,7 @@ use postgres::{Postgres, Session};
 
 pub(crate) use changes::Change;
 pub(crate) use collect::{Collected, Terms};
+pub(crate) use copy::{Contents, Table, tables};
 pub(crate) use decisions::{Decision, Judgement};
 pub(crate) use editions::{Editing, To};
 pub(crate) use error::RecordsError;
@@ -136,6 +138,17 @@ impl Records {
             Store::Shared(postgres) => postgres.read(ask),
             Store::Session { postgres, session } => postgres.transact(&mut lock(session), false, ask),
         }
+    }
+
+    /// The same while others ask too. The embedded store is opened once more for it, and read as it is committed.
+    fn read_beside<T>(&self, ask: impl FnOnce(&Transaction<'_>) -> Result<T, Problem>) -> Result<T, RecordsError> {
+        let Store::Embedded(database) = &self.0 else { return self.read(ask) };
+        let path = lock(database).path().to_path_buf();
+        let unreadable = |what: String| RecordsError::Unreadable { what };
+        let connection = aux_io::sqlite::open_read_only(path).map_err(|error| unreadable(error.to_string()))?;
+        let asked = connection.unchecked_transaction().map_err(Problem::from);
+        let answered = asked.and_then(|transaction| ask(&Transaction::Embedded(&transaction)));
+        answered.map_err(|problem| unreadable(format!("{problem:?}")))
     }
 
     fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T, Problem>) -> Result<T, RecordsError> {

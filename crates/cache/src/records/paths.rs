@@ -4,7 +4,7 @@ use aux_nix::Sha256;
 
 use super::driver::{Problem, Row, Transaction, values};
 use super::error::RecordsError;
-use super::{Actor, Change, Records, SpaceRow, changes, signed, trail, unsigned};
+use super::{Actor, Change, Records, SpaceRow, changes, copy, signed, trail, unsigned};
 use crate::names::{PathHash, UploadName};
 use crate::receive::{Packing, Received};
 
@@ -68,6 +68,12 @@ const COLUMNS: &str = "path.number, path.hash, path.base, path.narinfo, path.sig
                        object.packing, object.file_hash, object.file_size";
 const SELECT: &str = "SELECT path.number, path.hash, path.base, path.narinfo, path.signature, object.nar_hash, object.nar_size, \
                       object.packing, object.file_hash, object.file_size FROM path JOIN object ON object.nar_hash = path.nar_hash";
+
+/// Hears of a path: its number and hash, its narinfo, and the server's own signatures.
+type EachNarInfo<'e> = dyn FnMut((i64, PathHash), &str, Option<&str>) + 'e;
+
+/// Fewer rows are read at once.
+const ROWS_OF_PART_MIN: i64 = 20_000;
 
 impl Records {
     /// Remembers a NAR whose file stands in the folder, and under which name it was put.
@@ -247,21 +253,27 @@ impl Records {
         })
     }
 
-    /// Every path of a cache, hidden or not: its number, hash, narinfo and the server's own signatures. Without what is
-    /// known of its NAR, which the narinfo says too, so that a million are read in a second.
+    /// Numbers between which a cache's paths lie, in so many parts that are read best at the same time.
+    pub(crate) fn parts(&self, cache: i64, count: i64) -> Result<Vec<(i64, i64)>, RecordsError> {
+        let sql = "SELECT coalesce(max(number), 0), count(*) FROM path WHERE space = ?1";
+        let (newest, rows): (i64, i64) =
+            self.read(|transaction| transaction.one(sql, values![cache], |row| Ok((row.get(0)?, row.get(1)?))))?;
+        Ok(divided(newest, if rows < ROWS_OF_PART_MIN { 1 } else { count }))
+    }
+
+    /// Paths of a cache, hidden or not, behind the first number and up to the last: number, hash, narinfo and the server's
+    /// own signatures. Without what is known of their NARs, which the narinfos say too, so that a million are read in a second.
     pub(crate) fn each_narinfo(
         &self,
         cache: i64,
-        each: &mut dyn FnMut((i64, PathHash), &str, Option<&str>),
+        (first, last): (i64, i64),
+        each: &mut EachNarInfo<'_>,
     ) -> Result<(), RecordsError> {
-        self.read(|transaction| {
-            let count: i64 =
-                transaction.one("SELECT count(*) FROM path WHERE space = ?1", values![cache], |row| row.get(0))?;
-            let newest: i64 = transaction.one("SELECT coalesce(max(number), 0) FROM path", &[], |row| row.get(0))?;
-            // Most of a table is read in the order in which it stands, and a few rows by their index.
-            let space = if count * 8 >= newest { "space + 0" } else { "space" };
-            let sql = format!("SELECT number, hash, narinfo, signature FROM path WHERE {space} = ?1");
-            transaction.each(&sql, values![cache], &mut |row| {
+        self.read_beside(|transaction| {
+            copy::unhurried(transaction)?;
+            // A table is read in the order in which it stands; the index on caches would lead from page to page.
+            let sql = "SELECT number, hash, narinfo, signature FROM path WHERE number > ?2 AND number <= ?3 AND space + 0 = ?1";
+            transaction.each(sql, values![cache, first, last], &mut |row| {
                 let own = (row.get(0)?, PathHash(row.get(1)?));
                 each(own, row.text(2)?.unwrap_or_default(), row.text(3)?);
                 Ok(())
@@ -269,16 +281,10 @@ impl Records {
         })
     }
 
-    /// The numbers and hashes of what a view's newest edition holds, hidden or not.
-    pub(crate) fn each_entry(&self, view: i64, each: &mut dyn FnMut(i64, PathHash)) -> Result<(), RecordsError> {
-        self.read(|transaction| {
-            let sql = "SELECT path.number, path.hash FROM entry JOIN path ON path.number = entry.path \
-                       WHERE entry.space = ?1 AND entry.removed IS NULL";
-            transaction.each(sql, values![view], &mut |row| {
-                each(row.get(0)?, PathHash(row.get(1)?));
-                Ok(())
-            })
-        })
+    /// The numbers of what a view's newest edition holds, hidden or not, in order.
+    pub(crate) fn entries(&self, view: i64) -> Result<Vec<i64>, RecordsError> {
+        let sql = "SELECT path FROM entry WHERE space = ?1 AND removed IS NULL ORDER BY path";
+        self.read(|transaction| transaction.rows(sql, values![view], |row| row.get(0)))
     }
 
     /// Every path of a cache that is reached from some of its paths, with what each refers to.
@@ -358,4 +364,29 @@ fn object(row: &Row<'_>, first: usize) -> Result<ObjectRow, Problem> {
 
 fn packing(name: &str) -> Result<Packing, Problem> {
     Packing::parse(name).ok_or_else(|| Problem::Unreadable(format!("the packing {name}")))
+}
+
+/// Numbers up to the newest in so many parts: behind the first number of each and up to its last.
+fn divided(newest: i64, count: i64) -> Vec<(i64, i64)> {
+    let count = count.max(1);
+    let end = |part: i64| if part == count { newest } else { newest / count * part };
+    (0..count).map(|part| (end(part), end(part + 1))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::divided;
+
+    #[test]
+    fn every_number_is_in_one_part() {
+        for (newest, count) in [(0, 1), (0, 4), (3, 4), (10, 3), (1_000_003, 4), (7, 0)] {
+            let mut last = 0;
+            for (first, end) in divided(newest, count) {
+                assert_eq!(first, last, "{newest} in {count}");
+                assert!(end >= first);
+                last = end;
+            }
+            assert_eq!(last, newest);
+        }
+    }
 }

@@ -34,6 +34,7 @@ contract!(
     an_edition_gone_back_to_brings_no_closure_with_a_hole,
     collection_keeps_exactly_what_a_slow_obvious_walk_would_keep,
     what_was_written_is_read_again_as_it_was,
+    editions_are_in_order_and_what_is_young_stays_though_a_clock_goes_back,
 );
 
 fn at(second: i64) -> Actor {
@@ -256,6 +257,23 @@ fn collection_keeps_exactly_what_a_slow_obvious_walk_would_keep(new: &dyn Fn() -
     }
 }
 
+fn editions_are_in_order_and_what_is_young_stays_though_a_clock_goes_back(new: &dyn Fn() -> World) {
+    let world = new();
+    for name in 0..3 {
+        world.push(name, &[], 1_000);
+    }
+    world.promote(&[0]); // at 50
+    let back = |to, second| world.records.roll_back(&world.view, to, ("", false), &at(second)).unwrap().unwrap();
+    assert_eq!(back(To::Number(0), 20).edition, Some(2));
+    let moments: Vec<i64> =
+        world.records.editions(world.view.number, 9).unwrap().iter().map(|edition| edition.at.as_second()).collect();
+    assert_eq!(moments, [50, 50], "the second is no older than the first");
+    assert_eq!(back(To::At(at(50).now), 60).edition, None, "the last one of a moment counts");
+    // Collected by a clock that is far behind: everything is young then, and stays.
+    let collected = world.records.collect(Terms { before: at(20).now, is_dry: false }, &at(30)).unwrap();
+    assert_eq!((collected.paths, world.visible(&world.cache).len()), (0, 3));
+}
+
 fn what_was_written_is_read_again_as_it_was(new: &dyn Fn() -> World) {
     let world = new();
     let records = &world.records;
@@ -286,7 +304,7 @@ fn what_was_written_is_read_again_as_it_was(new: &dyn Fn() -> World) {
     assert_eq!(records.revoke_token(made.number, &at(9)).unwrap().unwrap().revoked, revoked.revoked, "it ended once");
     world.push(1, &[], 1);
     let pin = records.pin(&world.cache, "release", world.number(1), &at(3)).unwrap();
-    assert_eq!(records.pins(world.cache.number).unwrap(), [pin.clone()]);
+    assert_eq!(records.pins(world.cache.number).unwrap(), std::slice::from_ref(&pin));
     assert_eq!(records.unpin(&world.cache, "release", &at(4)).unwrap(), Some(pin));
     assert_eq!(records.unpin(&world.cache, "release", &at(4)).unwrap(), None);
     let set_up = SpaceRow { anonymous: true, priority: 7, keys: vec!["a:b".to_owned()], ..world.cache.clone() };

@@ -20,6 +20,12 @@ pub(crate) struct Entry {
 }
 
 impl Records {
+    /// When the newest act was.
+    pub(crate) fn last_act(&self) -> Result<Option<Timestamp>, RecordsError> {
+        let sql = "SELECT at FROM trail ORDER BY number DESC LIMIT 1";
+        self.read(|transaction| transaction.row(sql, &[], |row| Ok(moment(row.get(0)?))))
+    }
+
     /// Acts after a number, oldest first.
     pub(crate) fn trail(&self, after: i64, limit: u32) -> Result<Vec<Entry>, RecordsError> {
         self.read(|transaction| {

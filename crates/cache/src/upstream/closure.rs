@@ -7,7 +7,7 @@ use aux_core::limits::{CACHE_UPSTREAM_CLOSURE_PATHS_MAX, CACHE_UPSTREAM_FETCHES_
 use tokio::task::JoinSet;
 
 use super::pull::PullError;
-use super::{Found, Lack};
+use super::{Found, Lack, Via};
 use crate::cache::Cache;
 use crate::catalogue::SharedSpace;
 use crate::names::PathHash;
@@ -35,14 +35,19 @@ type Needs = BTreeMap<PathHash, BTreeSet<PathHash>>;
 impl Cache {
     /// Pulls and commits a path with everything it needs. Who asks for the same meanwhile waits for the same work, which
     /// goes on when they have gone.
-    pub(crate) async fn close(self: &Arc<Self>, space: &SharedSpace, root: PathHash) -> Result<(), Arc<ClosureError>> {
+    pub(crate) async fn close(
+        self: &Arc<Self>,
+        space: &SharedSpace,
+        root: PathHash,
+        via: &Via,
+    ) -> Result<(), Arc<ClosureError>> {
         let key = (space.read().row.number, root);
-        let (cache, space) = (Arc::clone(self), space.clone());
+        let (cache, space, via) = (Arc::clone(self), space.clone(), via.clone());
         let closed = self.upstreams.closing.share(key, move || async move {
             let place = Arc::clone(&cache.upstreams.closures).acquire_owned().await;
             let _place = place.map_err(|_| Arc::new(ClosureError::Broken))?;
-            let needs = cache.needs(&space, root).await?;
-            let closed = cache.pull_in_order(&space, needs).await;
+            let needs = cache.needs(&space, root, &via).await?;
+            let closed = cache.pull_in_order(&space, needs, &via).await;
             if let Err(error) = &closed {
                 tracing::debug!("{root} from upstream is not committed: {error}");
             }
@@ -52,7 +57,7 @@ impl Cache {
     }
 
     /// Looks for everything that a path needs and the cache lacks.
-    async fn needs(self: &Arc<Self>, space: &SharedSpace, root: PathHash) -> Result<Needs, ClosureError> {
+    async fn needs(self: &Arc<Self>, space: &SharedSpace, root: PathHash, via: &Via) -> Result<Needs, ClosureError> {
         let is_here = |hash: PathHash| space.read().path(hash).is_some();
         let (mut needs, mut waiting) = (Needs::new(), vec![root]);
         let mut known = BTreeSet::from([root]);
@@ -63,8 +68,8 @@ impl Cache {
                 if is_here(hash) {
                     continue;
                 }
-                let (cache, space) = (Arc::clone(self), space.clone());
-                questions.spawn(async move { (hash, cache.find(&space, hash).await) });
+                let (cache, space, via) = (Arc::clone(self), space.clone(), via.clone());
+                questions.spawn(async move { (hash, cache.find(&space, hash, &via).await) });
             }
             let Some(answered) = questions.join_next().await else { return Ok(needs) };
             let (path, found) = answered.map_err(|_| ClosureError::Broken)?;
@@ -86,7 +91,12 @@ impl Cache {
     }
 
     /// Pulls each path after all that it needs, several at once.
-    async fn pull_in_order(self: &Arc<Self>, space: &SharedSpace, mut needs: Needs) -> Result<(), ClosureError> {
+    async fn pull_in_order(
+        self: &Arc<Self>,
+        space: &SharedSpace,
+        mut needs: Needs,
+        via: &Via,
+    ) -> Result<(), ClosureError> {
         let all: BTreeSet<PathHash> = needs.keys().copied().collect();
         let mut needed_by: BTreeMap<PathHash, Vec<PathHash>> = BTreeMap::new();
         for (path, references) in &mut needs {
@@ -101,8 +111,8 @@ impl Cache {
         loop {
             while pulling.len() < CACHE_UPSTREAM_FETCHES_MAX {
                 let Some(path) = ready.pop() else { break };
-                let (cache, space) = (Arc::clone(self), space.clone());
-                pulling.spawn(async move { (path, cache.pull(&space, path).await) });
+                let (cache, space, via) = (Arc::clone(self), space.clone(), via.clone());
+                pulling.spawn(async move { (path, cache.pull(&space, path, &via).await) });
             }
             let Some(pulled) = pulling.join_next().await else { break };
             let (path, pulled) = pulled.map_err(|_| ClosureError::Broken)?;

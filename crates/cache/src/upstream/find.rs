@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::offer::Offer;
 use super::one::{Trouble, Upstream, count};
-use super::{Found, Lack, Offered};
+use super::{Found, Lack, Offered, Via};
 use crate::cache::Cache;
 use crate::catalogue::SharedSpace;
 use crate::names::PathHash;
@@ -25,7 +25,7 @@ enum Answer {
 
 impl Cache {
     /// Looks for a path in a cache's upstreams. Who asks for the same meanwhile gets the same answer.
-    pub(crate) async fn find(self: &Arc<Self>, space: &SharedSpace, hash: PathHash) -> Found {
+    pub(crate) async fn find(self: &Arc<Self>, space: &SharedSpace, hash: PathHash, via: &Via) -> Found {
         let number = space.read().row.number;
         let upstreams = self.upstreams.of(number);
         if upstreams.is_empty() {
@@ -35,9 +35,9 @@ impl Cache {
         if let Some(found) = self.upstreams.remembered(key, Instant::now()) {
             return found;
         }
-        let cache = Arc::clone(self);
+        let (cache, via) = (Arc::clone(self), via.clone());
         let found = self.upstreams.finding.share(key, move || async move {
-            let found = race(&cache, &upstreams, hash).await;
+            let found = race(&cache, &upstreams, (hash, via)).await;
             let found = cache.as_kept(found).await;
             let seconds = match &found {
                 Found::Offered(_) => CACHE_UPSTREAM_OFFER_SECONDS,
@@ -68,14 +68,15 @@ impl Cache {
 }
 
 /// Asks all at once, in the order of `upstreams`, which is that of their priority.
-async fn race(cache: &Arc<Cache>, upstreams: &[Arc<Upstream>], hash: PathHash) -> Found {
+async fn race(cache: &Arc<Cache>, upstreams: &[Arc<Upstream>], about: (PathHash, Via)) -> Found {
     let began = Instant::now();
     let (sender, mut receiver) = mpsc::channel(upstreams.len());
     for (rank, upstream) in upstreams.iter().enumerate() {
         let (cache, upstream, sender) = (Arc::clone(cache), Arc::clone(upstream), sender.clone());
+        let about = about.clone();
         // It runs to its end also when a better answer is there, so that the breaker learns how it went.
         tokio::spawn(async move {
-            let answer = ask(&cache, &upstream, hash, began).await;
+            let answer = ask(&cache, &upstream, about, began).await;
             // Nobody listens once the answer is decided.
             drop(sender.send((rank, answer)).await);
         });
@@ -106,7 +107,7 @@ async fn race(cache: &Arc<Cache>, upstreams: &[Arc<Upstream>], hash: PathHash) -
 }
 
 /// Asks one upstream, within its budget, which began when the miss did.
-async fn ask(cache: &Arc<Cache>, upstream: &Arc<Upstream>, hash: PathHash, began: Instant) -> Answer {
+async fn ask(cache: &Arc<Cache>, upstream: &Arc<Upstream>, (hash, via): (PathHash, Via), began: Instant) -> Answer {
     let now = Instant::now();
     if let Some(is_refused) = upstream.passed_over(hash, now) {
         return if is_refused { Answer::Absent } else { Answer::Unanswered };
@@ -127,7 +128,7 @@ async fn ask(cache: &Arc<Cache>, upstream: &Arc<Upstream>, hash: PathHash, began
     let (asked, store) = (Arc::clone(upstream), Arc::clone(cache));
     let question = tokio::task::spawn_blocking(move || {
         let _places = places;
-        asked.question(hash, store.store_directory())
+        asked.question(hash, store.store_directory(), &via)
     });
     let trouble = match timeout_at(deadline, question).await {
         Ok(Ok(Ok(offer))) => {

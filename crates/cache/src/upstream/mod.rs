@@ -19,6 +19,7 @@ mod one;
 mod pull;
 #[cfg(test)]
 mod tests;
+mod via;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -38,6 +39,7 @@ pub(crate) use offer::Offer;
 pub use one::UpstreamError;
 pub(crate) use one::{Event, Upstream};
 pub(crate) use pull::{PullError, Pulled};
+pub(crate) use via::Via;
 
 use crate::names::PathHash;
 use crate::records::UpstreamRow;

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::Via;
 use super::breaker::{Breaker, Shown};
 use super::lasting::Lasting;
 use super::offer::{Offer, Refusal, Rules};
@@ -219,9 +220,10 @@ impl Upstream {
     }
 
     /// Asks for a narinfo and judges it; `Ok(None)` where the upstream has none, or none that is wanted. Blocks.
-    pub(super) fn question(&self, hash: PathHash, store_directory: &str) -> Result<Option<Offer>, Trouble> {
+    pub(super) fn question(&self, hash: PathHash, store_directory: &str, via: &Via) -> Result<Option<Offer>, Trouble> {
         let url = self.below(&format!("{hash}.narinfo"))?;
-        let response = self.asking.fetch(&Request::get(url, NARINFO_BYTES_MAX as u64)).map_err(sorted)?;
+        let request = Request::get(url, NARINFO_BYTES_MAX as u64).header("via", via.as_str());
+        let response = self.asking.fetch(&request).map_err(sorted)?;
         // A bucket whose contents nobody may list answers 403 for what is not there.
         if matches!(response.status, 403 | 404 | 410) {
             count(&self.counts.absent);
@@ -236,9 +238,10 @@ impl Upstream {
     }
 
     /// Begins to fetch the NAR of an offer; what comes is bounded in bytes, time and speed, and not checked yet. Blocks.
-    pub(super) fn nar(&self, offer: &Offer) -> Result<Response, Trouble> {
+    pub(super) fn nar(&self, offer: &Offer, via: &Via) -> Result<Response, Trouble> {
         let url = self.below(offer.from.as_str())?;
-        let response = self.fetching.fetch(&Request::get(url, offer.packed_bytes_max())).map_err(sorted)?;
+        let request = Request::get(url, offer.packed_bytes_max()).header("via", via.as_str());
+        let response = self.fetching.fetch(&request).map_err(sorted)?;
         if matches!(response.status, 403 | 404 | 410) {
             return Err(Trouble::Refused(Refusal::NoNar));
         }

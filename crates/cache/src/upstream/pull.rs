@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::offer::Refusal;
 use super::one::{Trouble, sorted};
-use super::{Found, Lack, Offered};
+use super::{Found, Lack, Offered, Via};
 use crate::cache::Cache;
 use crate::catalogue::SharedSpace;
 use crate::names::{PathHash, UploadName};
@@ -44,18 +44,28 @@ pub(crate) enum PullError {
 impl Cache {
     /// Brings the NAR of a path that the cache lacks, and commits the path if all it needs is there. Who asks for the same
     /// meanwhile waits for the same fetch, which goes on when they have gone.
-    pub(crate) async fn pull(self: &Arc<Self>, space: &SharedSpace, hash: PathHash) -> Result<Pulled, Arc<PullError>> {
+    pub(crate) async fn pull(
+        self: &Arc<Self>,
+        space: &SharedSpace,
+        hash: PathHash,
+        via: &Via,
+    ) -> Result<Pulled, Arc<PullError>> {
         let key = (space.read().row.number, hash);
-        let (cache, space) = (Arc::clone(self), space.clone());
+        let (cache, space, via) = (Arc::clone(self), space.clone(), via.clone());
         let pulled = self.upstreams.pulling.share(key, move || async move {
-            let pulled = cache.pull_of_any(&space, hash).await;
+            let pulled = cache.pull_of_any(&space, hash, &via).await;
             pulled.map_err(Arc::new)
         });
         pulled.await.unwrap_or_else(|| Err(Arc::new(PullError::Broken)))
     }
 
     /// Tries the offers of one upstream after another.
-    async fn pull_of_any(self: &Arc<Self>, space: &SharedSpace, hash: PathHash) -> Result<Pulled, PullError> {
+    async fn pull_of_any(
+        self: &Arc<Self>,
+        space: &SharedSpace,
+        hash: PathHash,
+        via: &Via,
+    ) -> Result<Pulled, PullError> {
         let number = space.read().row.number;
         let cache = Arc::clone(self);
         let present = blocking(move || Ok(cache.records.path(number, hash)?)).await?;
@@ -65,7 +75,7 @@ impl Cache {
         let attempts = self.upstreams.of(number).len();
         let mut silent = Vec::new();
         for _ in 0..attempts {
-            let offered = match self.find(space, hash).await {
+            let offered = match self.find(space, hash, via).await {
                 Found::Offered(offered) => offered,
                 Found::Lacking(Lack::Absent) => break,
                 Found::Lacking(Lack::Unanswered(names)) => {
@@ -73,7 +83,7 @@ impl Cache {
                     break;
                 }
             };
-            let brought = match self.bring(space, &offered).await? {
+            let brought = match self.bring(space, &offered, via).await? {
                 Ok(()) => self.commit_offer(space, &offered).await?,
                 Err(trouble) => Err(trouble),
             };
@@ -98,6 +108,7 @@ impl Cache {
         self: &Arc<Self>,
         space: &SharedSpace,
         offered: &Arc<Offered>,
+        via: &Via,
     ) -> Result<Result<(), Trouble>, PullError> {
         let (cache, to, from) = (Arc::clone(self), space.clone(), Arc::clone(offered));
         if blocking(move || cache.adopt(&to, &from)).await? {
@@ -110,14 +121,16 @@ impl Cache {
             return Ok(Err(Trouble::Failed("it is left alone for a while".to_owned())));
         }
         let (cache, to, from) = (Arc::clone(self), space.clone(), Arc::clone(offered));
+        let via = via.clone();
         blocking(move || {
             let _place = place;
-            cache.fetch(&to, &from)
+            cache.fetch(&to, &from, &via)
         })
         .await
     }
 
-    /// Whether the NAR is here already; then it is written down as one that came for this cache.
+    /// Whether the NAR is in this cache already; then it is written down as one that came under the offer's name. That it is
+    /// here for another cache opens nothing: an upstream that only knows its hash must send it too.
     fn adopt(&self, space: &SharedSpace, offered: &Offered) -> Result<bool, PullError> {
         let (row, name) = (space.row(), upload_name(offered)?);
         // Until the upload is written down, collection could remove an object that nobody seems to need.
@@ -125,6 +138,12 @@ impl Cache {
         let object = keeping.object(offered.offer.info.nar_hash)?;
         let Some(object) = object else { return Ok(false) };
         if !self.objects.has(&(&object).into()).map_err(PutError::from)? {
+            return Ok(false);
+        }
+        if keeping.upload(row.number, &name)?.is_some_and(|upload| upload.object == object) {
+            return Ok(true);
+        }
+        if space.read().nar(object.nar_hash).is_none() {
             return Ok(false);
         }
         let received = Received {
@@ -138,17 +157,15 @@ impl Cache {
             // That of the object that is there stays.
             listing: String::new(),
         };
-        if keeping.upload(row.number, &name)?.is_none_or(|upload| upload.object != object) {
-            keeping.put_upload(&row, &name, &received, &self.actor_of(offered))?;
-        }
+        keeping.put_upload(&row, &name, &received, &self.actor_of(offered))?;
         Ok(true)
     }
 
     /// Fetches a NAR. It is kept only if it is what was offered. Blocks.
-    fn fetch(&self, space: &SharedSpace, offered: &Offered) -> Result<Result<(), Trouble>, PullError> {
+    fn fetch(&self, space: &SharedSpace, offered: &Offered, via: &Via) -> Result<Result<(), Trouble>, PullError> {
         let Offered { upstream, offer } = offered;
         let name = upload_name(offered)?;
-        let mut response = match upstream.nar(offer) {
+        let mut response = match upstream.nar(offer, via) {
             Ok(response) => response,
             Err(trouble) => return Ok(Err(trouble)),
         };

@@ -17,11 +17,11 @@ use tokio::time::advance;
 use zeroize::Zeroizing;
 
 use super::http_server::{Answer, HttpServer};
-use super::{ClosureError, Found, Lack, PullError, Upstream};
+use super::{ClosureError, Found, Lack, PullError, Upstream, Via};
 use crate::cache::{Cache, Surroundings};
-use crate::catalogue::SharedSpace;
+use crate::catalogue::{SharedSpace, Space};
 use crate::names::{PathHash, SpaceName};
-use crate::records::{Actor, UpstreamRow, UpstreamTerms};
+use crate::records::{Actor, NewSpace, UpstreamRow, UpstreamTerms};
 
 const STORE: &str = "/nix/store";
 
@@ -38,6 +38,24 @@ impl World {
         let cache = Arc::new(open(data.path()));
         let space = cache.space(&SpaceName::parse("staging").unwrap()).unwrap();
         Self { cache, space, _data: data }
+    }
+
+    /// Another cache of the same server.
+    fn beside(&self, name: &str) -> Self {
+        let name = SpaceName::parse(name).unwrap();
+        let new = NewSpace {
+            name,
+            source: None,
+            anonymous: false,
+            signs: false,
+            keys: Vec::new(),
+            priority: 40,
+            policy: String::new(),
+        };
+        let row = self.cache.records.create_space(&new, &Actor::server(Timestamp::UNIX_EPOCH)).unwrap().unwrap();
+        self.cache.catalogue.put(Space::new(row));
+        let space = self.cache.space(&new.name).unwrap();
+        Self { cache: Arc::clone(&self.cache), space, _data: tempfile::tempdir().unwrap() }
     }
 
     /// Gives the cache an upstream at a URL, believed in the order of their names.
@@ -58,7 +76,7 @@ impl World {
     }
 
     async fn find(&self, hash: PathHash) -> Found {
-        self.cache.find(&self.space, hash).await
+        self.cache.find(&self.space, hash, &via()).await
     }
 
     /// Who offers a path; what was missing where nobody does.
@@ -99,6 +117,10 @@ fn open(data: &Path) -> Cache {
         bucket: None,
     };
     Cache::open(data, surroundings).unwrap()
+}
+
+fn via() -> Via {
+    Via::through(None, "near-1:key").unwrap()
 }
 
 fn key() -> SecretKey {
@@ -182,6 +204,10 @@ impl Drop for Gated {
     }
 }
 
+fn nars_asked(server: &HttpServer) -> usize {
+    server.requests().iter().filter(|request| request.path.starts_with("/nar/")).count()
+}
+
 /// An address where nobody listens.
 fn nowhere() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -195,7 +221,7 @@ async fn a_miss_waits_two_seconds_and_not_a_moment_longer() {
     let mut slow = Gated::new(std::slice::from_ref(&path));
     world.follow("slow", &slow.server.url(""));
     let (cache, space) = (Arc::clone(&world.cache), world.space.clone());
-    let miss = tokio::spawn(async move { cache.find(&space, path.hash).await });
+    let miss = tokio::spawn(async move { cache.find(&space, path.hash, &via()).await });
     slow.asked.recv().await.unwrap();
     advance(Duration::from_millis(1_999)).await;
     tokio::task::yield_now().await;
@@ -215,7 +241,7 @@ async fn the_best_upstream_counts_if_it_answers_in_time_and_the_next_one_if_not(
     world.follow("b-next", &next.url(""));
     for (hash, is_in_time) in [(other.hash, false), (path.hash, true)] {
         let (cache, space) = (Arc::clone(&world.cache), world.space.clone());
-        let miss = tokio::spawn(async move { cache.find(&space, hash).await });
+        let miss = tokio::spawn(async move { cache.find(&space, hash, &via()).await });
         best.asked.recv().await.unwrap();
         if is_in_time {
             best.open();
@@ -291,16 +317,15 @@ async fn a_path_is_committed_once_all_it_needs_is_there_and_a_closure_is_pulled_
     let far = upstream(&all);
     world.follow("far", &far.url(""));
     let [program, library, base] = all;
-    let pulled = world.cache.pull(&world.space, program.hash).await.unwrap();
+    let pulled = world.cache.pull(&world.space, program.hash, &via()).await.unwrap();
     let mut waits_for = pulled.waits_for.clone();
     waits_for.sort();
     let mut expected = [library.hash, base.hash];
     expected.sort();
     assert_eq!((waits_for.as_slice(), world.has(&program)), (expected.as_slice(), false));
-    world.cache.close(&world.space, program.hash).await.unwrap();
+    world.cache.close(&world.space, program.hash, &via()).await.unwrap();
     assert!(world.has(&program) && world.has(&library) && world.has(&base));
-    let nars = far.asked().iter().filter(|asked| asked.ends_with(".nar")).count();
-    assert_eq!(nars, 3, "what was here is not fetched again");
+    assert_eq!(nars_asked(&far), 3, "what was here is not fetched again");
     let trail = world.cache.records.trail(0, 100).unwrap();
     let pushes = trail.iter().filter(|entry| entry.act == "push" && entry.by == "upstream far");
     assert_eq!(
@@ -318,12 +343,12 @@ async fn a_closure_with_a_hole_or_a_circle_is_not_committed_and_its_parts_stay_w
     let far = upstream(&[&holed[..], &circle[..]].concat());
     world.follow("far", &far.url(""));
     let missing = Thing::new("missing", &[]).hash;
-    let error = world.cache.close(&world.space, holed[0].hash).await.unwrap_err();
+    let error = world.cache.close(&world.space, holed[0].hash, &via()).await.unwrap_err();
     assert!(matches!(*error, ClosureError::Absent { path } if path == missing), "{error}");
-    let error = world.cache.close(&world.space, circle[0].hash).await.unwrap_err();
+    let error = world.cache.close(&world.space, circle[0].hash, &via()).await.unwrap_err();
     assert!(matches!(*error, ClosureError::Circle { .. }), "{error}");
     // Asked for alone it comes, and is nobody's path.
-    assert!(!world.cache.pull(&world.space, holed[0].hash).await.unwrap().waits_for.is_empty());
+    assert!(!world.cache.pull(&world.space, holed[0].hash, &via()).await.unwrap().waits_for.is_empty());
     assert!(!world.has(&holed[0]) && world.cache.check().unwrap().problems.is_empty());
 }
 
@@ -334,7 +359,7 @@ async fn what_comes_from_an_upstream_that_was_taken_away_meanwhile_is_not_commit
     let mut far = Gated::new(std::slice::from_ref(&path));
     world.follow("far", &far.server.url(""));
     let (cache, space) = (Arc::clone(&world.cache), world.space.clone());
-    let pull = tokio::spawn(async move { cache.pull(&space, path.hash).await });
+    let pull = tokio::spawn(async move { cache.pull(&space, path.hash, &via()).await });
     far.asked.recv().await.unwrap();
     world.cache.upstreams.remove(world.space.read().row.number, "far");
     far.open();
@@ -344,21 +369,29 @@ async fn what_comes_from_an_upstream_that_was_taken_away_meanwhile_is_not_commit
 }
 
 #[tokio::test]
-async fn a_nar_that_is_here_for_another_cache_is_not_fetched() {
+async fn a_nar_that_is_in_the_cache_is_not_fetched_and_knowing_its_hash_opens_no_other_cache() {
     let world = World::new();
     let path = Thing::new("shared-1.0", &[]);
     let far = upstream(std::slice::from_ref(&path));
     world.follow("far", &far.url(""));
-    world.cache.pull(&world.space, path.hash).await.unwrap();
-    // Another name for the same content.
+    world.cache.pull(&world.space, path.hash, &via()).await.unwrap();
+    // Another name for the same content, of which the upstream has no NAR at all.
     let mut twin = Thing::new("twin-1.0", &[]);
     (twin.info.nar_hash, twin.info.nar_size, twin.info.url) =
         (path.info.nar_hash, path.info.nar_size, NarUrl::parse("nar/elsewhere.nar").unwrap());
     twin.info.sign(&key());
+    twin.nar = b"none".to_vec();
     let second = upstream(std::slice::from_ref(&twin));
-    world.follow("second", &second.url(""));
-    assert!(world.cache.pull(&world.space, twin.hash).await.unwrap().waits_for.is_empty());
-    assert!(world.has(&twin) && !second.asked().iter().any(|asked| asked.ends_with(".nar")));
+    let other = world.beside("other");
+    for world in [&world, &other] {
+        world.follow("second", &second.url(""));
+    }
+    assert!(world.cache.pull(&world.space, twin.hash, &via()).await.unwrap().waits_for.is_empty());
+    assert!(world.has(&twin));
+    assert_eq!(nars_asked(&second), 0);
+    let error = other.cache.pull(&other.space, twin.hash, &via()).await.unwrap_err();
+    assert!(matches!(*error, PullError::Absent), "{error}");
+    assert_eq!(nars_asked(&second), 1);
 }
 
 #[tokio::test]

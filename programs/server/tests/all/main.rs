@@ -16,6 +16,7 @@ mod http;
 mod http_server;
 mod keeping;
 mod kills;
+mod limits;
 mod module;
 mod nix;
 mod openapi;

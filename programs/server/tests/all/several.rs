@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use aux_cache::{Move, MoveError, Place, Way, migrate};
 use aux_nix::Sha256;
 use serde_json::json;
 
@@ -180,9 +181,17 @@ fn a_server_that_fits_not_to_its_store_does_not_start() {
     own.start(&[]);
     own.kill();
     let told = refused(&own, &["--records", &address]);
+    assert!(told.contains("has records of its own in cache.sqlite"), "{told}");
+    let mut other = World::prepared();
+    std::fs::create_dir(other.path("data")).unwrap();
+    std::fs::rename(own.path("data/signing-key"), other.path("data/signing-key")).unwrap();
+    let told = refused(&other, &["--records", &address]);
     assert!(told.contains("holds other keys than"), "{told}");
+    // Once no other server runs, its keys are the new ones.
     world.kill();
-    own.start(&["--records", &address]);
+    std::fs::copy(world.path("data/admin-token"), other.path("data/admin-token")).unwrap();
+    other.start(&["--records", &address]);
+    assert_ne!(world.public_key, other.public_key);
     let file = own.path("password");
     aux_io::file::replace(&file, b"secret\n").unwrap();
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
@@ -208,4 +217,111 @@ fn a_server_that_fits_not_to_its_store_does_not_start() {
     cluster.sql("theirs", "CREATE SCHEMA aux_cache CREATE TABLE thing (x int)");
     let told = refused(&own, &["--records", &cluster.address("theirs")]);
     assert!(told.contains("is of something else"), "{told}");
+}
+
+#[test]
+fn a_password_comes_from_a_file_and_stands_in_no_message() {
+    let Some(cluster) = Postgres::new() else { return };
+    let address = cluster.database();
+    cluster.want_password("hunter2");
+    let mut world = World::prepared();
+    let file = world.path("password");
+    let write = |text: &[u8]| {
+        aux_io::file::replace(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    let arguments = ["--records", &address, "--records-password-file", file.to_str().unwrap()];
+    assert!(world.refused(&arguments[..2]).contains("password missing"));
+    for (text, expected) in [
+        (&b"wrong hunter2\n"[..], "the database does not let this user in"),
+        (b"", "its first line is empty"),
+        (b"\n", "its first line is empty"),
+    ] {
+        write(text);
+        let told = world.refused(&arguments);
+        assert!(told.contains(expected) && !told.contains("hunter2"), "{told}");
+    }
+    write(b"hunter2\n");
+    world.start(&arguments);
+    assert!(!world.log().contains("hunter2"));
+}
+
+#[test]
+fn records_are_moved_to_a_database_and_back_however_often_the_move_is_broken_off() {
+    let Some(cluster) = Postgres::new() else { return };
+    let mut world = World::new();
+    let token = world.token("*", &["push", "promote"]);
+    let library = Made::new("library-1.0", "l");
+    let program = Made::new("program-1.0", "p").needs(&library);
+    for made in [&library, &program] {
+        made.push(&world, &token);
+    }
+    world.api("POST", "views/vetted/promote", &json!({ "paths": [program.base] }));
+    world.api("PUT", "caches/staging/pins/release", &json!({ "path": program.base }));
+    let address = cluster.database();
+    let place = Place::parse(&address, None).unwrap();
+    let wish = |way| Move { data: world.path("data"), place: place.clone(), way, is_dry: false };
+    let (out, back) = (wish(Way::ToShared), wish(Way::ToEmbedded));
+    assert!(matches!(migrate(&out, &mut |_| {}), Err(MoveError::FolderInUse { .. })));
+    world.kill();
+    let dry = migrate(&Move { is_dry: true, ..out.clone() }, &mut |_| {}).unwrap();
+    for until in 0.. {
+        let mut steps = 0;
+        std::panic::set_hook(Box::new(|_| {}));
+        let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            migrate(&out, &mut |_| {
+                assert!(steps < until, "it ends here");
+                steps += 1;
+            })
+        }));
+        drop(std::panic::take_hook());
+        match broken {
+            Err(_) => {
+                let told = world.refused(&["--records", &address]);
+                assert!(
+                    told.contains("was broken off") || told.contains("has records of its own in cache.sqlite"),
+                    "{told}"
+                );
+            }
+            Ok(moved) => {
+                assert_eq!(moved.unwrap(), dry);
+                break;
+            }
+        }
+    }
+    assert!(dry.tables.contains(&("path", 2)) && dry.nars == 2, "{dry:?}");
+    assert!(world.refused(&[]).contains("the records were moved to postgres"));
+    assert!(matches!(migrate(&out, &mut |_| {}), Err(MoveError::Gone { .. })));
+    world.start(&["--records", &address]);
+    let more = Made::new("more-1.0", "m").needs(&program);
+    let holds = |world: &World, made: &[&Made]| {
+        for made in made {
+            assert_eq!(narinfo(world, "staging", made, &token), 200);
+        }
+        assert_eq!(narinfo(world, "vetted", &program, &token), 200);
+        assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+        assert_eq!(world.api("GET", "caches/staging/pins", &json!({}))["pins"][0]["name"], "release");
+    };
+    holds(&world, &[&library, &program]);
+    more.push(&world, &token);
+    assert!(matches!(migrate(&back, &mut |_| {}), Err(MoveError::FolderInUse { .. })));
+    world.kill();
+    assert!(world.refused(&[]).contains("the records of this folder are in a database"));
+    let empty = cluster.database();
+    assert!(
+        world.refused(&["--records", &empty]).contains("belong to other records than those in"),
+        "nor in any other"
+    );
+    migrate(&back, &mut |_| {}).unwrap();
+    world.start(&[]);
+    holds(&world, &[&library, &program, &more]);
+    world.kill();
+    assert!(world.refused(&["--records", &address]).contains("has records of its own in cache.sqlite"));
+    // A NAR that is damaged is noticed before anything is given up.
+    let name = more.nar_url().strip_prefix("nar/").unwrap().to_owned();
+    let file = world.path("data/objects").join(&name[..2]).join(name);
+    aux_io::file::replace(&file, b"no NAR").unwrap();
+    let damaged = migrate(&out, &mut |_| {});
+    assert!(matches!(damaged, Err(MoveError::Nars { wrong: 1, .. })), "{damaged:?}");
+    world.start(&[]);
 }

@@ -1,6 +1,7 @@
 //! What a cache lacks comes through it from others, to an unmodified Nix.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::corpora::in_ci;
 use crate::foreign::{Foreign, Foreigner, dripping, key, redirect};
-use crate::http::Answer;
+use crate::http::{Answer, request};
 use crate::pushing::Made;
 use crate::world::{Nix, World, hash};
 
@@ -344,4 +345,67 @@ fn an_upstream_is_given_by_whoever_may_everything_and_with_all_it_needs() {
     let many = near.ask(place, &near.admin, good.to_string().as_bytes());
     assert_eq!((many.status, &many.json()["error"]), (422, &json!("too-many")));
     assert_eq!(near.ask("DELETE /-/api/1/caches/staging/upstreams/none", &near.admin, b"").status, 404);
+}
+
+#[test]
+fn two_caches_that_ask_each_other_do_not_ask_in_a_circle() {
+    let one = World::new();
+    let two = World::beside(&one);
+    for (from, to) in [(&one, &two), (&two, &one)] {
+        from.api("PATCH", "caches/staging", &json!({ "anonymous": true, "signs": true }));
+        follow(from, to);
+    }
+    let absent = Made::new("absent-1.0", "x");
+    let missed = one.ask(&format!("GET /staging/{}.narinfo", absent.hash), "", b"");
+    assert_eq!((missed.status, missed.header("aux-unanswered")), (404, None), "{}", two.log());
+    let path = Made::new("there-1.0", "there");
+    assert_eq!(path.put_nar(&two, &two.admin).status, 201);
+    assert_eq!(path.put_narinfo(&two, &two.admin, &path.narinfo(&one)).status, 201, "{}", two.log());
+    let offered = one.ask(&format!("GET /staging/{}.narinfo", path.hash), "", b"");
+    assert_eq!(offered.status, 200, "{}", one.log());
+}
+
+#[test]
+fn what_was_offered_before_a_restart_is_found_by_its_url_and_no_other_nar_is_fetched_for_it() {
+    let (mut near, far, key) = with_foreign(&json!({}));
+    let path = Foreigner::new(&near, "hello-1.0", &[]).signed(&key);
+    far.offer(&path);
+    let url = nar_url(&narinfo(&near, &path));
+    near.kill();
+    near.start(&[]);
+    let own = path.info.nar_hash.nix32();
+    let another = url.replace(&own, &aux_nix::Sha256::of(b"another").nix32());
+    assert_eq!(near.ask(&format!("GET /staging/{another}"), "", b"").status, 404);
+    assert_eq!(far.asked(".nar"), 0);
+    let nar = near.ask(&format!("GET /staging/{url}"), "", b"");
+    assert_eq!((nar.status, &nar.body), (200, &path.nar), "{}", near.log());
+    // The narinfo that a client remembers goes on to hold, and so does the one that is served now.
+    for url in [url, nar_url(&narinfo(&near, &path))] {
+        let part = request(&near.listen, &format!("GET /staging/{url}"), &[("Range", "bytes=1-3")], b"");
+        assert_eq!((part.status, &part.body[..]), (206, &path.nar[1..4]), "{url}");
+    }
+    assert_eq!(far.asked(".nar"), 1);
+}
+
+#[test]
+fn a_server_that_is_killed_in_the_middle_of_a_fetch_keeps_nothing_of_it() {
+    let (mut near, far, key) = with_foreign(&json!({}));
+    let path = Foreigner::new(&near, "hello-1.0", &[]).signed(&key);
+    far.offer(&path);
+    far.put(path.info.url.as_str(), dripping());
+    let url = nar_url(&narinfo(&near, &path));
+    let mut stream = TcpStream::connect(&near.listen).unwrap();
+    write!(stream, "GET /staging/{url} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    while far.asked(".nar") == 0 {
+        std::thread::yield_now();
+    }
+    near.kill();
+    let mut nothing = Vec::new();
+    assert!(stream.read_to_end(&mut nothing).is_err() || nothing.is_empty());
+    near.start(&[]);
+    let checked = near.api("POST", "fsck", &json!({}));
+    assert_eq!((&checked["clean"], &checked["objects"], &checked["leftovers"]), (&json!(true), &json!(0), &json!(0)));
+    assert_eq!(fs::read_dir(near.path("data/incoming")).unwrap().count(), 0);
+    far.offer(&path);
+    assert_eq!(near.ask(&format!("GET /staging/{url}"), "", b"").body, path.nar);
 }

@@ -13,6 +13,9 @@ use crate::foreign::{Foreign, Foreigner, endless, key, redirect};
 use crate::http_server::Answer;
 use crate::world::World;
 
+/// What an upstream does wrong, and its answer for a path that it may change first.
+type Lie<'l> = (&'l str, &'l dyn Fn(&mut Foreigner) -> Answer);
+
 /// A server whose cache `staging` has two upstreams, of which the first is not to be trusted far.
 struct Trial {
     near: World,
@@ -67,7 +70,7 @@ fn a_narinfo_that_lies_is_refused_and_the_next_upstream_is_asked() {
     let other = trial.path("other-1.0");
     let text = |path: &Foreigner| path.info.print();
     let mut refusals = 0;
-    let cases: [(&str, &dyn Fn(&mut Foreigner) -> Answer); 15] = [
+    let cases: [Lie<'_>; 15] = [
         ("unsigned", &|path| {
             path.info.signatures.clear();
             Answer::ok(text(path))
@@ -95,7 +98,7 @@ fn a_narinfo_that_lies_is_refused_and_the_next_upstream_is_asked() {
         ("cut-off", &|path| Answer::ok(text(path).trim_end().to_owned())),
         ("rubbish", &|_| Answer::ok("<html>please log in</html>\n")),
         ("endless", &|_| endless(b"StorePath: /nix/store/x\n".repeat(4_096))),
-        ("a-hundred-megabytes", &|path| Answer { cut_after: Some(100), ..Answer::ok(vec![b'x'; 100 << 20]) }),
+        ("a-hundred-megabytes", &|_| Answer { cut_after: Some(100), ..Answer::ok(vec![b'x'; 100 << 20]) }),
         ("elsewhere", &|path| redirect(&format!("{}/{}", trap.url, path.narinfo_name()))),
         ("in-a-circle", &|path| redirect(&format!("/{}", path.narinfo_name()))),
         ("encoded", &|path| Answer::ok(text(path)).header("Content-Encoding", "br")),
@@ -163,7 +166,7 @@ fn a_nar_that_is_not_what_was_signed_never_leaves_and_the_next_upstream_gives_it
     let trap = Foreign::new();
     trap.put("x", Answer::ok("x"));
     let bomb = || zstd::stream::encode_all(std::io::repeat(0).take(1 << 30), 3).unwrap();
-    let cases: [(&str, &dyn Fn(&mut Foreigner) -> Answer); 11] = [
+    let cases: [Lie<'_>; 11] = [
         ("flipped", &|path| {
             let mut nar = path.nar.clone();
             let middle = nar.len() / 2;

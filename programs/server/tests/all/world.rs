@@ -86,7 +86,28 @@ impl World {
     /// Starts the server, and returns when it is ready. It is killed with the world.
     #[expect(clippy::disallowed_methods, reason = "the server is tested as it runs, as a process")]
     pub(crate) fn start(&mut self, arguments: &[&str]) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aux-server"));
+        self.start_by(Command::new(env!("CARGO_BIN_EXE_aux-server")), arguments);
+    }
+
+    /// The same with a data folder on a disk of its own, which has room for so many bytes; it is gone with the server.
+    #[expect(clippy::disallowed_methods, reason = "the server is tested as it runs, as a process")]
+    pub(crate) fn start_on_small_disk(&mut self, bytes: u64) {
+        fs::create_dir(self.path("data")).unwrap();
+        let mount = format!("mount -t tmpfs -o size={bytes} none \"$0\" && exec \"$@\"");
+        let mut command = Command::new("/usr/bin/unshare");
+        command.args(["--map-root-user", "--mount", "/bin/sh", "-c", &mount]).arg(self.path("data"));
+        command.arg(env!("CARGO_BIN_EXE_aux-server"));
+        self.start_by(command, &[]);
+    }
+
+    /// A file as the server sees it.
+    pub(crate) fn seen(&self, file: &Path) -> PathBuf {
+        let process = self.child.as_ref().unwrap().id();
+        Path::new("/proc").join(process.to_string()).join("root").join(file.strip_prefix("/").unwrap())
+    }
+
+    /// Starts the server by a command that becomes it.
+    fn start_by(&mut self, mut command: Command, arguments: &[&str]) {
         command.args(["--listen", "127.0.0.1:0", "--json", "--log", "debug", "--data"]).arg(self.path("data"));
         command.arg("--store-dir").arg(&self.store).args(arguments).env_clear();
         command.envs(self.authorities.iter().map(|file| ("SSL_CERT_FILE", file)));
@@ -100,8 +121,9 @@ impl World {
         assert_eq!(serving["schema"], "aux.serving/1");
         let text = |key: &str| serving[key].as_str().unwrap().to_owned();
         (self.listen, self.public_key) = (text("listen"), text("public_key"));
-        self.admin = fs::read_to_string(text("admin_token_file")).unwrap().trim().to_owned();
         self.child = Some(child);
+        let token = self.seen(Path::new(&text("admin_token_file")));
+        self.admin = fs::read_to_string(token).unwrap().trim().to_owned();
     }
 
     /// The most memory the server ever had, in bytes (`VmHWM` of proc(5)).

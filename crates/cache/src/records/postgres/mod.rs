@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use postgres::IsolationLevel;
+use postgres::error::SqlState;
 
 pub use pool::{Place, PlaceError, password};
 pub(super) use session::{Asked, Session};
@@ -26,6 +27,8 @@ use super::error::{RecordsError, classified};
 const LOCKS: i32 = 0x6175_7863;
 /// Where changes are announced.
 const CHANNEL: &str = "aux_cache_change";
+/// How long somebody is waited for who has been told to end, seconds.
+const ENDING_SECONDS: u32 = 5;
 /// Sessions for acts; each is held for one act only.
 const ACTS_MAX: usize = 8;
 /// Sessions that hold locks beyond one act.
@@ -183,11 +186,17 @@ impl Postgres {
     }
 }
 
-/// Takes part among the servers, or takes the place of all.
+/// Takes part among the servers, or takes the place of all. Who is ending just now is waited for.
 fn try_lock(session: &mut Session, alone: bool) -> Result<bool, Problem> {
-    let name = if alone { "pg_try_advisory_lock" } else { "pg_try_advisory_lock_shared" };
-    let sql = format!("SELECT {name}({LOCKS}, {})", Shared::Serving as i32);
-    let is_had = session.client()?.query_one(&sql, &[])?.try_get(0)?;
+    let name = if alone { "pg_advisory_lock" } else { "pg_advisory_lock_shared" };
+    session.run(&format!("SET lock_timeout = '{ENDING_SECONDS}s'"))?;
+    let taken = session.run(&format!("SELECT {name}({LOCKS}, {})", Shared::Serving as i32));
+    let is_had = match taken {
+        Ok(()) => true,
+        Err(Problem::Shared(error)) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => false,
+        Err(problem) => return Err(problem),
+    };
+    session.run("RESET lock_timeout")?;
     session.take_part(is_had);
     Ok(is_had)
 }

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A database of `PostgreSQL` and how to get into it. It has no `Debug` of the password.
 #[derive(Clone)]
 pub struct Place {
-    config: Config,
+    config: Box<Config>,
     shown: String,
 }
 
@@ -84,7 +84,7 @@ impl Place {
         if let Some(password) = password {
             config.password(password);
         }
-        Ok(Self { config, shown })
+        Ok(Self { config: Box::new(config), shown })
     }
 }
 

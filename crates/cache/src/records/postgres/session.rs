@@ -20,7 +20,7 @@ const STATEMENTS_MAX: usize = 128;
 /// A connection. Once it is given up it is not used again.
 #[derive(Default)]
 pub(crate) struct Session {
-    client: Option<Client>,
+    client: Option<Box<Client>>,
     statements: BTreeMap<String, Statement>,
     server: String,
     has_part: bool,
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     pub(super) fn new(client: Client, server: String) -> Self {
-        Self { client: Some(client), statements: BTreeMap::new(), server, has_part: false }
+        Self { client: Some(Box::new(client)), statements: BTreeMap::new(), server, has_part: false }
     }
 
     /// Whether nothing is known against it.
@@ -82,7 +82,9 @@ impl Session {
     pub(super) fn give_up(&mut self) {
         if let Some(client) = self.client.take() {
             // A client brings a small runtime along, which may not end on a thread that serves.
-            drop(std::thread::spawn(move || drop(client)));
+            if tokio::runtime::Handle::try_current().is_ok() {
+                drop(std::thread::spawn(move || drop(client)));
+            }
         }
     }
 }

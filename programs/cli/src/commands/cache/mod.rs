@@ -1,8 +1,9 @@
-//! `aux cache`: the commands that talk to a cache server, one file each.
+//! `aux cache`: the commands that talk to a cache server, one file each, and one that takes its place.
 
 mod create;
 mod fsck;
 mod gc;
+mod migrate;
 mod pin;
 mod policy;
 mod promote;
@@ -43,6 +44,7 @@ pub(crate) enum Cache {
     Upstream(upstream::Upstream),
     Gc(gc::Args),
     Fsck(fsck::Args),
+    Migrate(migrate::Args),
 }
 
 /// Runs one of them.
@@ -62,5 +64,6 @@ pub(super) fn run(command: &Cache, ui: &mut Ui) -> Result<u8, Failure> {
         Cache::Upstream(verb) => upstream::run(verb, ui),
         Cache::Gc(args) => gc::run(args, ui),
         Cache::Fsck(args) => fsck::run(args, ui),
+        Cache::Migrate(args) => migrate::run(args, ui),
     }
 }

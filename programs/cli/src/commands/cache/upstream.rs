@@ -26,7 +26,7 @@ pub(crate) struct Add {
     name: String,
     /// Where it is, such as `https://cache.nixos.org`.
     #[arg(value_name = "URL")]
-    url: String,
+    address: String,
     /// The cache that asks it.
     #[arg(long = "in", value_name = "CACHE")]
     cache: String,
@@ -151,7 +151,7 @@ fn add(args: &Add, ui: &mut Ui) -> Result<(), Failure> {
         })?;
     }
     let upstream = NewUpstream {
-        url: args.url.clone(),
+        url: args.address.clone(),
         keys: args.keys.clone(),
         priority: args.priority,
         names: args.names.clone(),
@@ -184,7 +184,7 @@ fn rows(upstream: &Answer) -> Vec<String> {
             answers.offered, answers.absent, answers.excluded, answers.refused, answers.failed, answers.skipped
         ),
     ];
-    for (word, event) in [("no answer", &upstream.last_failure), ("refused", &upstream.last_refusal)] {
+    for (word, event) in [("failure", &upstream.last_failure), ("refusal", &upstream.last_refusal)] {
         if let Some(Event { at, path, what }) = event {
             rows.push(format!("    last {word}, {}, {path}:", moment(at)));
             rows.push(format!("        {what}"));
