@@ -214,7 +214,7 @@ impl From<ObjectError> for Failure {
             ObjectError::Full { .. } => Self::NoSpace { detail },
             ObjectError::File { .. } => Self::Internal { detail },
             ObjectError::Bucket { .. } => Self::Away { detail },
-            ObjectError::Index(error) => RecordsError::from(error).into(),
+            ObjectError::Index(error) => RecordsError::from(*error).into(),
         }
     }
 }
