@@ -94,6 +94,7 @@ pub enum ObjectError {
     File { path: PathBuf, cause: io::Error },
     #[error("{key}: {cause}")]
     Bucket { key: String, cause: String },
+    /// In a box, since it is larger than all others and seldom.
     #[error(transparent)]
     Index(Box<DatabaseError>),
 }
