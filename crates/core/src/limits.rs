@@ -206,3 +206,13 @@ pub const CACHE_ANSWER_BYTES_MAX: u64 = 256 << 20;
 pub const CACHE_MISSING_PATHS_MAX: usize = 10_000;
 /// Attempts at sending one thing to a cache.
 pub const CACHE_PUSH_ATTEMPTS_MAX: u32 = 4;
+/// How old a vulnerability list of pkgsrc may be for an audit of an image, days.
+pub const IMAGE_LIST_AGE_DAYS_MAX: i64 = 30;
+/// Packages of one branch.
+pub const IMAGE_SUMMARY_PACKAGES_MAX: usize = 200_000;
+/// A vulnerability list or the summary of a branch, unpacked, bytes; the largest are below fifty million.
+pub const IMAGE_LIST_BYTES_MAX: u64 = 512 << 20;
+/// What is remembered of the lists seen, bytes, and how many of them.
+pub const IMAGE_SEEN_BYTES_MAX: u64 = 1 << 20;
+/// Revisions of a vulnerability list that are remembered.
+pub const IMAGE_SEEN_MAX: usize = 500;

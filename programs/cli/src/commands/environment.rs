@@ -66,6 +66,13 @@ pub(crate) fn feed_state_folder() -> PathBuf {
     }
 }
 
+/// Where it is kept which revisions of vulnerability lists an audit of images saw: with the user, also for root.
+pub(crate) fn image_state_folder() -> PathBuf {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let own = folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")));
+    own.unwrap_or_else(|| PathBuf::from("/var/lib")).join("aux/image")
+}
+
 /// Now, or the start of a day that was asked for.
 pub(crate) fn now(as_of: Option<Date>) -> Result<Timestamp, Failure> {
     match as_of {

@@ -29,6 +29,7 @@ mod flakes;
 mod help;
 #[path = "../../../../tests/support/http_server.rs"]
 mod http_server;
+mod image;
 mod labels;
 mod publisher;
 mod store;

@@ -1,0 +1,12 @@
+//! Origin images of pkgsrc: audited by what can be fixed, planned, built, published, and bumped where they are pinned.
+
+pub mod audit;
+mod gate;
+mod list;
+mod seen;
+mod summary;
+
+pub use gate::{DEFAULT_GATE, Gate, GateError};
+pub use list::{ListEntry, ListFacts, Signature, VulnerabilityList};
+pub use seen::{Seen, SeenError};
+pub use summary::{Package, Summary, SummaryError};

@@ -1,0 +1,21 @@
+//! `aux image`: origin images and the repositories that pin them, one file a command.
+
+mod audit;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// What can be done with images.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Image {
+    Audit(audit::Args),
+}
+
+/// Runs one of them.
+pub(super) fn run(command: &Image, ui: &mut Ui) -> Result<u8, Failure> {
+    match command {
+        Image::Audit(args) => audit::run(args, ui),
+    }
+}
