@@ -216,3 +216,15 @@ pub const IMAGE_LIST_BYTES_MAX: u64 = 512 << 20;
 pub const IMAGE_SEEN_BYTES_MAX: u64 = 1 << 20;
 /// Revisions of a vulnerability list that are remembered.
 pub const IMAGE_SEEN_MAX: usize = 500;
+/// Lines of a makefile and what it includes.
+pub const MAKE_LINES_MAX: usize = 200_000;
+/// Files a makefile includes, however deep.
+pub const MAKE_INCLUDES_MAX: usize = 256;
+/// Text that one reference of a makefile expands to, with all that comes up on the way, bytes.
+pub const MAKE_EXPANSION_BYTES_MAX: usize = 1 << 20;
+/// Images of one catalog.
+pub const IMAGE_CATALOG_IMAGES_MAX: usize = 10_000;
+/// A catalog or a specification of images, bytes.
+pub const IMAGE_CATALOG_BYTES_MAX: u64 = 16 << 20;
+/// A file of a repository that is looked at for pins, bytes.
+pub const IMAGE_PIN_FILE_BYTES_MAX: u64 = 4 << 20;

@@ -1,11 +1,15 @@
 //! Origin images of pkgsrc: audited by what can be fixed, planned, built, published, and bumped where they are pinned.
 
 pub mod audit;
+pub mod catalog;
 mod gate;
 mod list;
+pub mod make;
+pub mod pins;
 mod seen;
 mod summary;
 
+pub use catalog::{Catalog, CatalogError, Image, Maps};
 pub use gate::{DEFAULT_GATE, Gate, GateError};
 pub use list::{ListEntry, ListFacts, Signature, VulnerabilityList};
 pub use seen::{Seen, SeenError};

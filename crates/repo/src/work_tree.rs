@@ -12,7 +12,7 @@ use crate::{Git, GitError, Laid, LayoutError, Revision, TreeError};
 /// A folder with the files of a project, under git or not.
 #[derive(Debug, Clone)]
 pub struct WorkTree {
-    git: Git,
+    pub(crate) git: Git,
     /// The root: where `.git` lies, or the folder itself.
     root: PathBuf,
     /// From the root to the folder that was named; empty where they are one.
@@ -80,7 +80,7 @@ impl WorkTree {
         if paths.len() > REPOSITORY_FILES_MAX { Err(TreeError::Files.into()) } else { Ok(paths) }
     }
 
-    fn every_file(&self) -> Result<Vec<String>, LayoutError> {
+    pub(crate) fn every_file(&self) -> Result<Vec<String>, LayoutError> {
         let mut paths = Vec::new();
         let mut queue = vec![(self.root.clone(), 0)];
         while let Some((folder, depth)) = queue.pop() {
@@ -105,7 +105,7 @@ impl WorkTree {
     }
 
     /// Git refuses folders of other owners. The user named this one, and no hook, filter or helper of it is run.
-    fn run<const N: usize>(&self, arguments: [&str; N]) -> Result<Vec<u8>, GitError> {
+    pub(crate) fn run<const N: usize>(&self, arguments: [&str; N]) -> Result<Vec<u8>, GitError> {
         let place = [OsStr::new("-c"), OsStr::new("safe.directory=*"), OsStr::new("-C"), self.root.as_os_str()];
         self.git.run(place.into_iter().chain(arguments.map(OsStr::new)))
     }

@@ -155,6 +155,24 @@ const NIX_VARIABLES: [&str; 19] = [
     "no_proxy",
 ];
 
+/// The program git; it picks what it needs of the environment by itself.
+pub(crate) fn git() -> Git {
+    Git::new(program("git").unwrap_or_else(|| PathBuf::from("git")), &env::vars_os().collect::<Vec<_>>())
+}
+
+/// What `uname -s` says on this machine.
+pub(crate) fn uname() -> String {
+    let name = match env::consts::OS {
+        "linux" => "Linux",
+        "macos" => "Darwin",
+        "illumos" | "solaris" => "SunOS",
+        "freebsd" => "FreeBSD",
+        "netbsd" => "NetBSD",
+        other => other,
+    };
+    name.to_owned()
+}
+
 /// How flakes are read here.
 pub(crate) fn flakes(options: &ReadOptions, is_evaluated: bool, is_offline: bool) -> Flakes {
     let kept = |names: &[&str]| -> Vec<(OsString, OsString)> {
@@ -163,8 +181,7 @@ pub(crate) fn flakes(options: &ReadOptions, is_evaluated: bool, is_offline: bool
     let nix = program("nix")
         .filter(|_| is_evaluated)
         .map(|program| Nix { is_offline, ..Nix::new(program, kept(&NIX_VARIABLES)) });
-    // Git picks what it needs by itself.
-    let git = Git::new(program("git").unwrap_or_else(|| PathBuf::from("git")), &env::vars_os().collect::<Vec<_>>());
+    let git = git();
     let architecture = match env::consts::ARCH {
         "x86" => "i686",
         other => other,

@@ -1,6 +1,7 @@
 //! `aux image`: origin images and the repositories that pin them, one file a command.
 
 mod audit;
+mod pins;
 
 use clap::Subcommand;
 
@@ -11,11 +12,13 @@ use crate::ui::Ui;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Image {
     Audit(audit::Args),
+    Pins(pins::Args),
 }
 
 /// Runs one of them.
 pub(super) fn run(command: &Image, ui: &mut Ui) -> Result<u8, Failure> {
     match command {
         Image::Audit(args) => audit::run(args, ui),
+        Image::Pins(args) => pins::run(args, ui),
     }
 }
