@@ -207,6 +207,11 @@ impl Catalog {
         by_image.or_else(|| self.maps.pkgsrc.get(uuid).map(String::as_str))
     }
 
+    /// Whether a map of the build tools holds an image.
+    pub(crate) fn maps_hold(&self, name: &str, uuid: &str) -> bool {
+        self.maps.named().iter().any(|(known, map)| *known == name && map.contains_key(uuid))
+    }
+
     /// How many images of the same family came after this one; `None` where the image is not known.
     pub fn behind(&self, uuid: &str) -> Option<usize> {
         let position = self.images.iter().position(|image| image.uuid == uuid)?;

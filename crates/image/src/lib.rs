@@ -1,6 +1,7 @@
 //! Origin images of pkgsrc: audited by what can be fixed, planned, built, published, and bumped where they are pinned.
 
 pub mod audit;
+pub mod bump;
 pub mod catalog;
 mod gate;
 mod list;

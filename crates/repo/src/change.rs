@@ -150,7 +150,18 @@ impl WorkTree {
             arguments.extend(["-c".into(), format!("{name}={value}").into()]);
         }
         arguments.extend(["status", "--porcelain", "-z", "--untracked-files=no"].map(OsString::from));
-        Ok(!self.run_all(&self.git, &arguments)?.is_empty())
+        let status = self.run_all(&self.git, &arguments)?;
+        let mut entries = status.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()).peekable();
+        if entries.peek().is_none() {
+            return Ok(false);
+        }
+        // A submodule that was never checked out has no folder, which git calls deleted where even that is not there.
+        let submodules = self.tracked_files()?.submodules;
+        let is_absent = |entry: &[u8]| {
+            let path = entry.strip_prefix(b" D ").and_then(|path| std::str::from_utf8(path).ok());
+            path.is_some_and(|path| submodules.contains_key(path))
+        };
+        Ok(entries.any(|entry| !is_absent(entry)))
     }
 
     /// The bytes of a file of a revision; `None` where it is not there.

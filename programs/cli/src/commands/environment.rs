@@ -160,6 +160,11 @@ pub(crate) fn git() -> Git {
     Git::new(program("git").unwrap_or_else(|| PathBuf::from("git")), &env::vars_os().collect::<Vec<_>>())
 }
 
+/// Where files of the moment are made.
+pub(crate) fn scratch_folder() -> PathBuf {
+    cache_folder().join("scratch")
+}
+
 /// What `uname -s` says on this machine.
 pub(crate) fn uname() -> String {
     let name = match env::consts::OS {

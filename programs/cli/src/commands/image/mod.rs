@@ -1,6 +1,7 @@
 //! `aux image`: origin images and the repositories that pin them, one file a command.
 
 mod audit;
+mod bump;
 mod pins;
 
 use clap::Subcommand;
@@ -13,6 +14,7 @@ use crate::ui::Ui;
 pub(crate) enum Image {
     Audit(audit::Args),
     Pins(pins::Args),
+    Bump(bump::Args),
 }
 
 /// Runs one of them.
@@ -20,5 +22,6 @@ pub(super) fn run(command: &Image, ui: &mut Ui) -> Result<u8, Failure> {
     match command {
         Image::Audit(args) => audit::run(args, ui),
         Image::Pins(args) => pins::run(args, ui),
+        Image::Bump(args) => bump::run(args, ui),
     }
 }
