@@ -228,3 +228,11 @@ pub const IMAGE_CATALOG_IMAGES_MAX: usize = 10_000;
 pub const IMAGE_CATALOG_BYTES_MAX: u64 = 16 << 20;
 /// A file of a repository that is looked at for pins, bytes.
 pub const IMAGE_PIN_FILE_BYTES_MAX: u64 = 4 << 20;
+/// Packages one specification of an image names.
+pub const IMAGE_ROOTS_MAX: usize = 2_000;
+/// Packages of one image, with all they need.
+pub const IMAGE_PACKAGES_MAX: usize = 20_000;
+/// One binary package, packed, bytes.
+pub const IMAGE_PACKAGE_BYTES_MAX: u64 = 2 << 30;
+/// The layer of an image, or one package of it, unpacked, bytes; it is held in memory.
+pub const IMAGE_LAYER_BYTES_MAX: u64 = 4 << 30;

@@ -12,6 +12,7 @@ use crate::gate::Gate;
 use crate::list::{ListEntry, ListFacts, VulnerabilityList};
 use crate::summary::{Package, Summary};
 
+pub(crate) use json::FindingOutput;
 pub use json::{SCHEMA, json};
 pub use text::text;
 
@@ -57,6 +58,13 @@ pub struct Report {
     pub verdict: Verdict,
     pub fail_on: String,
     pub as_of: Timestamp,
+}
+
+impl Report {
+    /// Whatever stands in the way of an answer, that of the images too.
+    pub fn every_problem(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().chain(self.images.iter().flat_map(|image| &image.problems))
+    }
 }
 
 /// One image and everything found in it.

@@ -139,6 +139,15 @@ impl WorkTree {
         Ok(Some(Head { revision, committed_seconds: seconds.parse().map_err(|_| answer())? }))
     }
 
+    /// The branch that is checked out; `None` where none is.
+    pub fn branch_name(&self) -> Result<Option<String>, ChangeError> {
+        match self.run(["symbolic-ref", "--quiet", "--short", "HEAD"]) {
+            Ok(output) => Ok(Some(String::from_utf8_lossy(&output).trim().to_owned()).filter(|name| !name.is_empty())),
+            Err(GitError::Failed { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Whether something tracked was changed and not committed.
     pub fn is_changed(&self) -> Result<bool, ChangeError> {
         let mut arguments: Vec<OsString> = Vec::new();

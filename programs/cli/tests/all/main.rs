@@ -30,6 +30,7 @@ mod help;
 #[path = "../../../../tests/support/http_server.rs"]
 mod http_server;
 mod image;
+mod image_build;
 mod image_bump;
 mod labels;
 mod publisher;

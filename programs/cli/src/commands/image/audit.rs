@@ -74,15 +74,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         (Some(mapped), Some(path)) => Some(Index::open(mapped).map_err(|error| Failure::feed(path, &error))?),
         _ => None,
     };
-    let keys = match &args.key {
-        Some(path) => Some(input::read(path, PUBLIC_KEYS_BYTES_MAX as u64)?),
-        None => None,
-    };
     let images = inventories(&lists);
     let branches: Vec<Branch> = summaries.into_iter().map(branch).collect();
-    let list = list(&args.vulnerabilities, keys.as_deref());
+    let list = list(&args.vulnerabilities, args.key.as_deref())?;
     let refusals = match &list {
-        Ok(list) => refusals(list, args, now, ui)?,
+        Ok(list) => refusals(list, args.key.is_some(), (args.as_of, now), args.state.as_deref(), ui)?,
         Err(_) => Vec::new(),
     };
     let list_file = args.vulnerabilities.display().to_string();
@@ -154,37 +150,48 @@ fn inventories(lists: &[&str]) -> Vec<Inventory> {
     lists.iter().map(|list| aux_inventory::read(list, &options)).collect()
 }
 
-fn branch((name, file): (&str, &str)) -> Branch {
+pub(super) fn branch((name, file): (&str, &str)) -> Branch {
     let read = input::read(file, IMAGE_LIST_BYTES_MAX).map_err(|error| error.message());
     let summary = read.and_then(|bytes| Summary::read(&bytes).map_err(|error| error.to_string()));
     Branch { name: name.to_owned(), file: file.to_owned(), summary }
 }
 
-fn list(path: &Path, keys: Option<&[u8]>) -> Result<VulnerabilityList, String> {
-    let bytes = input::read(path, IMAGE_LIST_BYTES_MAX).map_err(|error| match error {
+/// The list, or why there is none to believe; a key that cannot be read ends it here.
+pub(super) fn list(path: &Path, key: Option<&Path>) -> Result<Result<VulnerabilityList, String>, Failure> {
+    let keys = key.map(|path| input::read(path, PUBLIC_KEYS_BYTES_MAX as u64)).transpose()?;
+    let read = input::read(path, IMAGE_LIST_BYTES_MAX).map_err(|error| match error {
         input::InputError::Missing { .. } => "no such file: the list was never fetched".to_owned(),
         other => other.message(),
-    })?;
-    VulnerabilityList::read(&bytes, keys).map_err(|error| aux_core::with_causes(&error))
+    });
+    Ok(read.and_then(|bytes| {
+        VulnerabilityList::read(&bytes, keys.as_deref()).map_err(|error| aux_core::with_causes(&error))
+    }))
 }
 
 /// Why the list cannot speak for `now`. What was seen of it is remembered where it can.
-fn refusals(list: &VulnerabilityList, args: &Args, now: Timestamp, ui: &mut Ui) -> Result<Vec<String>, Failure> {
-    let folder = args.state.clone().unwrap_or_else(environment::image_state_folder);
+pub(super) fn refusals(
+    list: &VulnerabilityList,
+    requires_signature: bool,
+    (as_of, now): (Option<Date>, Timestamp),
+    state: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<Vec<String>, Failure> {
+    let folder = state.map_or_else(environment::image_state_folder, Path::to_owned);
     let path = folder.join("seen.json");
     let mut seen = Seen::read(&path).map_err(|error| {
         Failure::new(error).hint("without it nobody can tell whether the list went back; remove it to begin anew")
     })?;
-    let mut refusals = list.refusals(now, seen.newest(now), args.key.is_some());
-    let from_the_future = list.facts().committed.filter(|committed| args.as_of.is_none() && *committed > now);
+    let mut refusals = list.refusals(now, seen.newest(now), requires_signature);
+    let from_the_future = list.facts().committed.filter(|committed| as_of.is_none() && *committed > now);
     if let Some(committed) = from_the_future {
         refusals.push(format!("the list is of {committed}, later than this machine's clock says: set the clock"));
     }
     // A list that is refused says nothing of what comes after it.
-    if refusals.is_empty() && seen.note(list.facts()) {
-        if let Err(error) = seen.write(&path) {
-            ui.remark(&format!("aux: the list's revision could not be remembered: {error}"));
-        }
+    if refusals.is_empty()
+        && seen.note(list.facts())
+        && let Err(error) = seen.write(&path)
+    {
+        ui.remark(&format!("aux: the list's revision could not be remembered: {error}"));
     }
     Ok(refusals)
 }

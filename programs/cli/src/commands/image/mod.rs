@@ -1,8 +1,11 @@
 //! `aux image`: origin images and the repositories that pin them, one file a command.
 
 mod audit;
+mod build;
 mod bump;
+mod inputs;
 mod pins;
+mod plan;
 
 use clap::Subcommand;
 
@@ -13,6 +16,8 @@ use crate::ui::Ui;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Image {
     Audit(audit::Args),
+    Plan(plan::Args),
+    Build(build::Args),
     Pins(pins::Args),
     Bump(bump::Args),
 }
@@ -21,6 +26,8 @@ pub(crate) enum Image {
 pub(super) fn run(command: &Image, ui: &mut Ui) -> Result<u8, Failure> {
     match command {
         Image::Audit(args) => audit::run(args, ui),
+        Image::Plan(args) => plan::run(args, ui),
+        Image::Build(args) => build::run(args, ui),
         Image::Pins(args) => pins::run(args, ui),
         Image::Bump(args) => bump::run(args, ui),
     }
