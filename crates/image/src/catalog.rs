@@ -1,6 +1,6 @@
 //! The catalog: which images there are, and what the build tools' maps say of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use aux_core::limits::IMAGE_CATALOG_IMAGES_MAX;
@@ -148,9 +148,9 @@ impl Catalog {
         if images.is_empty() {
             return Err(CatalogError::Empty);
         }
-        let mut seen = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         for image in &images {
-            if seen.insert(image.uuid.clone(), ()).is_some() {
+            if !seen.insert(image.uuid.clone()) {
                 return Err(CatalogError::Twice(image.uuid.clone()));
             }
         }

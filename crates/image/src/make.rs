@@ -144,7 +144,7 @@ impl Makefile {
                     None => drop(self.variables.insert(name, Variable::unknown(false))),
                 },
                 Statement::Include { names, is_optional } if walk.is_active() != Some(false) => {
-                    self.include(file, line.number, &names, is_optional, (files, depth, &mut *budget));
+                    self.include((file, line.number), (&names, is_optional), (files, depth), &mut *budget);
                 }
                 Statement::Include { .. } => {}
             }
@@ -153,11 +153,10 @@ impl Makefile {
 
     fn include(
         &mut self,
-        file: &str,
-        line: usize,
-        names: &str,
-        is_optional: bool,
-        (files, depth, budget): (&Files<'_>, usize, &mut Budget),
+        (file, line): (&str, usize),
+        (names, is_optional): (&str, bool),
+        (files, depth): (&Files<'_>, usize),
+        budget: &mut Budget,
     ) {
         let Some(names) = self.expand(names) else {
             let message = "what it includes is known to make alone".to_owned();
@@ -259,19 +258,14 @@ impl Walk {
         if text.is_empty() {
             return None;
         }
-        match statement::parse(text) {
-            Some(statement) => {
-                if !matches!(statement, Statement::Condition(_)) {
-                    self.in_rule = false;
-                }
-                self.in_define += usize::from(matches!(statement, Statement::Define(_)));
-                Some(statement)
-            }
-            None => {
-                self.in_rule |= statement::is_rule(text) && self.is_active() != Some(false);
-                None
-            }
-        }
+        let Some(statement) = statement::parse(text) else {
+            self.in_rule |= statement::is_rule(text) && self.is_active() != Some(false);
+            return None;
+        };
+        // Conditions may stand within a recipe; whatever else is no rule ends it.
+        self.in_rule &= matches!(statement, Statement::Condition(_));
+        self.in_define += usize::from(matches!(statement, Statement::Define(_)));
+        Some(statement)
     }
 
     fn condition(&mut self, condition: &Condition, makefile: &Makefile) {

@@ -18,6 +18,9 @@ use crate::make::Text;
 
 pub use json::{SCHEMA, json};
 
+/// Gives the bytes of a file by its path; `None` where there is no such file, an error where it cannot be read.
+pub type ReadFile<'r> = dyn Fn(&str) -> Result<Option<Vec<u8>>, String> + 'r;
+
 /// A repository's files as they are at one moment.
 pub struct Snapshot<'s> {
     /// Paths from the root, with slashes, sorted.
@@ -25,7 +28,7 @@ pub struct Snapshot<'s> {
     /// Submodules by their path, with the revision that is pinned.
     pub submodules: &'s BTreeMap<String, String>,
     /// The bytes of a file; `None` where there is no such file, an error where it cannot be read.
-    pub read: &'s dyn Fn(&str) -> Result<Option<Vec<u8>>, String>,
+    pub read: &'s ReadFile<'s>,
 }
 
 /// Everything found in a repository.

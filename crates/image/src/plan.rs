@@ -149,10 +149,13 @@ pub fn worth(
         return Worth::Cadence("nobody says how old the image is, and there are updates".to_owned());
     };
     let days = now.duration_since(built).as_hours() / 24;
-    let updates = changelog.packages.len();
+    let updates = match changelog.packages.len() {
+        1 => "1 update".to_owned(),
+        number => format!("{number} updates"),
+    };
     if days >= i64::from(policy.cadence_days) {
-        Worth::Cadence(format!("{updates} updates wait, and the image is {days} days old"))
+        Worth::Cadence(format!("{updates} waiting, and the image is {days} days old"))
     } else {
-        Worth::No(format!("{updates} updates can wait: the image is {days} of {} days old", policy.cadence_days))
+        Worth::No(format!("{updates} waiting: the image is {days} of {} days old", policy.cadence_days))
     }
 }

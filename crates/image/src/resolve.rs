@@ -196,15 +196,13 @@ impl<'s> Round<'s> {
 
     /// The names a pattern may match on this branch, in the order it writes them.
     fn names(&self, pattern: &Pattern) -> Vec<String> {
-        match pattern.pkgbases() {
-            Some(bases) => bases.into_iter().map(str::to_owned).collect(),
-            None => {
-                let matching = self.summary.packages().iter().filter(|package| pattern.matches(&package.full_name()));
-                let mut names: Vec<String> = matching.map(|package| package.name.clone()).collect();
-                names.dedup();
-                names
-            }
+        if let Some(bases) = pattern.pkgbases() {
+            return bases.into_iter().map(str::to_owned).collect();
         }
+        let matching = self.summary.packages().iter().filter(|package| pattern.matches(&package.full_name()));
+        let mut names: Vec<String> = matching.map(|package| package.name.clone()).collect();
+        names.dedup();
+        names
     }
 }
 
@@ -284,11 +282,12 @@ mod tests {
             let mut words = line.split_whitespace();
             let mut block = format!("PKGNAME={}\n", words.next().unwrap_or_default());
             for word in words {
-                block += &match (word.strip_prefix('!'), word.strip_prefix('^')) {
-                    (Some(conflict), _) => format!("CONFLICTS={conflict}\n"),
-                    (_, Some(superseded)) => format!("SUPERSEDES={superseded}\n"),
-                    _ => format!("DEPENDS={word}\n"),
+                let (variable, value) = match (word.strip_prefix('!'), word.strip_prefix('^')) {
+                    (Some(conflict), _) => ("CONFLICTS", conflict),
+                    (_, Some(superseded)) => ("SUPERSEDES", superseded),
+                    _ => ("DEPENDS", word),
                 };
+                block.extend([variable, "=", value, "\n"]);
             }
             block + "\n"
         };

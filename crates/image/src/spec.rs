@@ -35,6 +35,10 @@ pub struct Spec {
     /// Files that may be setuid or setgid, from the root.
     pub setuid: BTreeSet<String>,
     pub description: String,
+    /// What the OCI image says its system is. Tools refuse what they do not know, and they do not know illumos.
+    pub os: String,
+    /// The system it is really for, as a label.
+    pub platform: String,
     pub policy: Policy,
 }
 
@@ -115,6 +119,10 @@ struct Document {
     setuid: Vec<PathBuf>,
     #[serde(default)]
     description: String,
+    #[serde(default = "os")]
+    os: String,
+    #[serde(default = "platform")]
+    platform: String,
     #[serde(default)]
     policy: PolicyTable,
 }
@@ -124,6 +132,14 @@ struct Document {
 struct PolicyTable {
     now: Option<String>,
     cadence_days: Option<u32>,
+}
+
+fn os() -> String {
+    "linux".to_owned()
+}
+
+fn platform() -> String {
+    "smartos".to_owned()
 }
 
 fn stamp() -> String {
@@ -181,6 +197,8 @@ impl Spec {
             repository: document.repository,
             setuid,
             description: document.description,
+            os: document.os,
+            platform: document.platform,
             policy: Policy {
                 now: Gate::read(document.policy.now.as_deref().unwrap_or(NOW_DEFAULT))?,
                 cadence_days: document.policy.cadence_days.unwrap_or(CADENCE_DAYS_DEFAULT),

@@ -157,16 +157,15 @@ impl Reading {
         let text = || String::from_utf8_lossy(value).into_owned();
         let package = &mut self.block.package;
         match variable {
-            b"PKGNAME" => match name_and_version(value) {
-                Some((name, version)) => {
+            b"PKGNAME" => {
+                if let Some((name, version)) = name_and_version(value) {
                     package.name = name.to_owned();
                     package.version = version.to_owned();
-                }
-                None => {
+                } else {
                     let message = format!("`{}` is no name of a package", String::from_utf8_lossy(value));
                     self.summary.problems.push((number, message));
                 }
-            },
+            }
             b"DEPENDS" => package.depends.push(text()),
             b"CONFLICTS" => package.conflicts.push(text()),
             b"SUPERSEDES" => package.supersedes.push(text()),

@@ -20,7 +20,8 @@ fn branch(name: &str, packages: &str) -> Branch {
 fn inventory(packages: &str) -> Inventory {
     let mut inventory = Inventory::new("image", TargetKind::PkgsrcList);
     for package in packages.split_whitespace() {
-        let (name, version) = package.rsplit_once('-').filter(|(_, version)| *version != "").unwrap_or((package, ""));
+        let (name, version) =
+            package.rsplit_once('-').filter(|(_, version)| !version.is_empty()).unwrap_or((package, ""));
         inventory.components.push(Component::named(Ecosystem::PKGSRC, name, version.trim(), package));
     }
     inventory

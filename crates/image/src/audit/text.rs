@@ -111,6 +111,7 @@ fn part(report: &Report, fixability: Fixability, lines: &mut Vec<String>) {
     });
     for image in &report.images {
         let mut before = None;
+        let indent = if report.images.len() > 1 { "  " } else { "" };
         if report.images.len() > 1 && image.findings.iter().any(|finding| finding.fixability() == fixability) {
             lines.push(format!("  {}", image.name));
         }
@@ -124,10 +125,10 @@ fn part(report: &Report, fixability: Fixability, lines: &mut Vec<String>) {
         for finding in findings {
             let head = head(finding);
             if before.as_ref() != Some(&head) {
-                lines.push(format!("  {head}"));
+                lines.push(format!("  {indent}{head}"));
             }
             before = Some(head);
-            lines.push(format!("    {}", row(finding)));
+            lines.push(format!("    {indent}{}", row(finding)));
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn layout(image: &Image<'_>) -> BTreeMap<String, Vec<u8>> {
     let layer_digest = sha256(layer);
     let config = bytes(&json!({
         "architecture": "amd64",
-        "os": "illumos",
+        "os": image.spec.os,
         "created": image.at.to_string(),
         "config": { "Labels": labels(image) },
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", image.layer.unpacked_sha256)] },
@@ -31,7 +31,7 @@ pub(super) fn layout(image: &Image<'_>) -> BTreeMap<String, Vec<u8>> {
     let mut reference = descriptor("application/vnd.oci.image.manifest.v1+json", &manifest_digest, manifest.len());
     if let Some(object) = reference.as_object_mut() {
         object.insert("annotations".to_owned(), json!({ "org.opencontainers.image.ref.name": image.version }));
-        object.insert("platform".to_owned(), json!({ "architecture": "amd64", "os": "illumos" }));
+        object.insert("platform".to_owned(), json!({ "architecture": "amd64", "os": image.spec.os }));
     }
     let index = json!({
         "schemaVersion": 2,
@@ -52,6 +52,7 @@ fn labels(image: &Image<'_>) -> Value {
         "org.opencontainers.image.version": image.version,
         "org.opencontainers.image.created": image.at.to_string(),
         "org.opencontainers.image.description": image.spec.description,
+        "org.pkgsrc.platform": image.spec.platform,
         "org.pkgsrc.branch": image.spec.branch,
     })
 }

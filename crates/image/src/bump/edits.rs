@@ -92,10 +92,10 @@ impl Planner<'_> {
                 let value = value.ok_or_else(|| {
                     format!("nobody says what {name} should hold for {}: add it to the catalog", image.uuid)
                 })?;
-                self.entry(path, map, &image.uuid, &value, &text.text)?;
+                self.entry((path, &text.text), map, &image.uuid, &value)?;
                 let origin = image.origin.as_deref().filter(|origin| self.goal.catalog.maps_hold(name, origin));
                 if let Some((origin, value)) = origin.and_then(|origin| Some((origin, self.map_value(name, origin)?))) {
-                    self.entry(path, map, origin, &value, &text.text)?;
+                    self.entry((path, &text.text), map, origin, &value)?;
                 }
             }
             if let Some(branch) = &image.branch
@@ -117,7 +117,7 @@ impl Planner<'_> {
         }
     }
 
-    fn entry(&mut self, path: &str, map: &Map, uuid: &str, value: &str, text: &str) -> Result<(), String> {
+    fn entry(&mut self, (path, text): (&str, &str), map: &Map, uuid: &str, value: &str) -> Result<(), String> {
         match map.entries.get(uuid) {
             Some(known) if known == value => return Ok(()),
             Some(known) => {
@@ -368,8 +368,8 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
     while let Some(place) = rest.find(from) {
         let (before, after) =
             (rest.get(..place).unwrap_or_default(), rest.get(place + from.len()..).unwrap_or_default());
-        let continues = after.strip_prefix(['.', '@']).unwrap_or(after).starts_with(is_joined);
-        let is_whole = !before.ends_with(is_joined) && !(continues && !after.is_empty());
+        let goes_on = after.strip_prefix(['.', '@']).unwrap_or(after).starts_with(is_joined);
+        let is_whole = !before.ends_with(is_joined) && !goes_on;
         changed.push_str(before);
         changed.push_str(if is_whole { to } else { from });
         rest = after;

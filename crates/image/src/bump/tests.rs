@@ -120,7 +120,7 @@ fn a_missing_precondition_stops_with_its_reason() {
         .replace("branch = \"2019Q4\"\nchannels = [\"release\"]\n", "");
     says(&[plain()], &alone, "for NODE_PREBUILT_IMAGE");
     let packages = ("Makefile", makefile() + "BUILDIMAGE_PKGSRC = stud-0.3p53nb5\n");
-    says(&[packages.clone()], &catalog(), "has no package stud");
+    says(std::slice::from_ref(&packages), &catalog(), "has no package stud");
     assert!(planned(&[packages], &catalog(), Err(""), "").unwrap_err().contains("--summary"));
     let jenkins = ("Jenkinsfile", "x(image_ver: '15.4.1')\ny(image_ver: '1.6.3')\n".to_owned());
     says(&[plain(), jenkins], &catalog(), "1.6.3, 15.4.1");

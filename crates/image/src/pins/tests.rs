@@ -63,8 +63,7 @@ fn a_pin_behind_another_variable_or_in_an_included_file_is_found_there() {
         ("mk/image.mk", &format!("ORIGIN ?= {A}\n")),
     ];
     assert_eq!(shown(&files, &[]), [format!("base-image ORIGIN={A} mk/image.mk:1")]);
-    let nested =
-        [("src/Makefile", &*format!("include ../image.mk\n")), ("image.mk", &*format!("BASE_IMAGE_UUID={A}\n"))];
+    let nested = [("src/Makefile", "include ../image.mk\n"), ("image.mk", &*format!("BASE_IMAGE_UUID={A}\n"))];
     assert_eq!(shown(&nested, &[]), [format!("base-image BASE_IMAGE_UUID={A} image.mk:1")]);
 }
 

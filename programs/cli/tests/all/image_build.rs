@@ -1,13 +1,16 @@
 //! `aux image plan` and `aux image build`: a branch of our own, resolved, fetched, checked and written down.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Command;
 
+use aux_core::hexadecimal;
 use sha2::{Digest as _, Sha512};
 
-use crate::world::{World, skipped};
+use crate::corpora::in_ci;
+use crate::world::{World, skipped, text_of};
 
 /// A package as `pkg_create` makes one: its list first, then its files.
 struct Made {
@@ -27,7 +30,7 @@ fn made(name: &'static str, depends: &'static [&'static str], files: Vec<(&'stat
 
 fn tar_of(package: &Made) -> Vec<u8> {
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    let listed: String = package.files.iter().map(|(path, _)| format!("{path}\n")).collect();
+    let listed = text_of(package.files.iter().map(|(path, _)| (*path).to_owned()));
     let contents = format!("@name {}\n@cwd /opt/local\n{listed}", package.name);
     let mut metadata =
         vec![("+CONTENTS", contents), ("+COMMENT", "A package\n".to_owned()), ("+DESC", "Text\n".to_owned())];
@@ -70,11 +73,13 @@ fn repository(world: &World, packages: &[Made]) {
     let mut summary = String::new();
     for package in packages {
         let bytes = tar_of(package);
-        let sum: String = Sha512::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let depends: String = package.depends.iter().map(|pattern| format!("DEPENDS={pattern}\n")).collect();
-        summary += &format!(
-            "PKGNAME={0}\n{depends}COMMENT=A package\nLICENSE=mit\nFILE_NAME={0}.tgz\nFILE_SIZE={1}\nFILE_CKSUM=sha512 {sum}\n\n",
+        let sum = hexadecimal(&Sha512::digest(&bytes));
+        let depends = text_of(package.depends.iter().map(|pattern| format!("DEPENDS={pattern}")));
+        let _ = write!(
+            summary,
+            "PKGNAME={0}\n{1}COMMENT=A package\nLICENSE=mit\nFILE_NAME={0}.tgz\nFILE_SIZE={2}\nFILE_CKSUM=sha512 {sum}\n\n",
             package.name,
+            depends.trim_start(),
             bytes.len()
         );
         world.bytes(&format!("packages/{}.tgz", package.name), &bytes);
@@ -187,7 +192,7 @@ fn the_same_inputs_give_the_same_image_in_every_form() {
         let link = entry.link_name().unwrap().map(|to| format!(" -> {}", to.display())).unwrap_or_default();
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).unwrap();
-        listing += &format!("{mode:04o} {} {path}{link}\n", bytes.len());
+        let _ = writeln!(listing, "{mode:04o} {} {path}{link}", bytes.len());
     }
     // What was built can be audited from any of its lists.
     let again = world.run(&format!(
@@ -207,7 +212,7 @@ fn an_oci_layout_is_what_the_specification_says_and_what_umoci_takes() {
     let blob = |descriptor: &serde_json::Value| {
         let digest = descriptor["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
         let bytes = layout[&format!("blobs/sha256/{digest}")].clone();
-        let found: String = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = hexadecimal(&sha2::Sha256::digest(&bytes));
         assert_eq!((found, descriptor["size"].as_u64()), (digest, Some(bytes.len() as u64)));
         bytes
     };
@@ -215,7 +220,7 @@ fn an_oci_layout_is_what_the_specification_says_and_what_umoci_takes() {
     let config: serde_json::Value = serde_json::from_slice(&blob(&manifest["config"])).unwrap();
     let mut layer = Vec::new();
     flate2::read::GzDecoder::new(blob(&manifest["layers"][0]).as_slice()).read_to_end(&mut layer).unwrap();
-    let found: String = sha2::Sha256::digest(&layer).iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = hexadecimal(&sha2::Sha256::digest(&layer));
     assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{found}"));
     let place = world.path(&format!("out/{IMAGE}/oci"));
     let bundle = world.path("bundle");
@@ -223,20 +228,19 @@ fn an_oci_layout_is_what_the_specification_says_and_what_umoci_takes() {
     let copied = world.path("copied");
     peer(
         "skopeo",
-        &["--override-os", "illumos", "copy", &format!("oci:{}", place.display())],
+        &["--insecure-policy", "copy", &format!("oci:{}", place.display())],
         Path::new(&format!("dir:{}", copied.display())),
     );
 }
 
 /// Runs a real program on the layout; a visible skip where it is not here.
+#[expect(clippy::disallowed_methods, reason = "the peer is a program")]
 fn peer(program: &str, arguments: &[&str], last: &Path) {
-    match Command::new(program).args(arguments).arg(last).output() {
-        Ok(output) => assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr)),
-        Err(_) => {
-            assert!(std::env::var_os("CI").is_none(), "{program} is missing");
-            skipped(&format!("no {program} here; `apt-get install -y {program}` brings it"));
-        }
-    }
+    let Ok(output) = Command::new(program).args(arguments).arg(last).output() else {
+        assert!(!in_ci(), "{program} is missing");
+        return skipped(&format!("no {program} here; `apt-get install -y {program}` brings it"));
+    };
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -281,4 +285,22 @@ fn packages_that_are_not_what_they_should_be_stop_everything() {
     world.bytes("packages/pkg_summary.gz", &summary[..summary.len() - 9]);
     build(&mut world, "a summary that is cut short");
     insta::assert_snapshot!(world.transcript());
+}
+
+#[test]
+fn packages_come_from_a_real_web_server_too() {
+    let world = world();
+    let Some(nginx) = crate::feed_server::nginx(&world) else { return };
+    for (path, bytes) in files(&world.path("packages")) {
+        world.bytes(&format!("team/public/{path}"), &bytes);
+    }
+    let spec = std::fs::read_to_string(world.path("spec.toml")).unwrap();
+    let start = spec.find("file://").unwrap();
+    let end = start + spec[start..].find('"').unwrap();
+    world.file("spec.toml", &format!("{}http://127.0.0.1:{}/{}", &spec[..start], nginx.port, &spec[end..]));
+    let said = world.run(BUILD);
+    assert_eq!(said.code, Some(0), "{}", said.shown());
+    std::fs::remove_file(world.path("team/public/sudo-1.8.26.tgz")).unwrap();
+    let said = world.run(&BUILD.replace("10:20:30", "11:20:30"));
+    assert!(said.code == Some(2) && said.stderr.contains("404"), "{}", said.shown());
 }

@@ -13,10 +13,15 @@ const OLD_AGENT: &str = "29b70133-1e97-47d9-a4c1-e4b2ee1a1451";
 const NEW_AGENT: &str = "23a48c86-8b59-4629-a2f1-5dac3cba09b1";
 const TO: &str = "--to triton-origin-x86_64-19.4.0 --catalog catalog.toml";
 
+#[expect(clippy::disallowed_methods, reason = "repositories are made and read by the programs people use")]
+fn program(name: &str) -> Command {
+    Command::new(name)
+}
+
 /// A world with a catalog and build tools; `None` where there is no git.
 fn world() -> Option<World> {
     let world = World::empty();
-    if Command::new("git").arg("--version").output().is_err() {
+    if program("git").arg("--version").output().is_err() {
         assert!(std::env::var_os("CI").is_none(), "git is missing");
         skipped("no git here; `apt-get install -y git` brings it");
         return None;
@@ -75,7 +80,7 @@ channels = ["release"]
 }
 
 fn git(world: &World, folder: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new("git");
+    let mut command = program("git");
     command.args(["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]).args(arguments);
     command.current_dir(world.path(folder)).env("HOME", world.outside("home")).env("GIT_CONFIG_NOSYSTEM", "1");
     command.env("GIT_AUTHOR_DATE", "2020-01-01T00:00:00Z").env("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z");
@@ -234,8 +239,7 @@ fn seventy_five_repositories_are_read_and_bumped_in_seconds() {
     component(&world, "component00");
     // Copies, since making each with git takes longer than what is measured.
     for name in names.iter().skip(1) {
-        let copied =
-            Command::new("cp").arg("-r").arg(world.path("component00")).arg(world.path(name)).status().unwrap();
+        let copied = program("cp").arg("-r").arg(world.path("component00")).arg(world.path(name)).status().unwrap();
         assert!(copied.success());
     }
     let all = names.join(" ");
@@ -273,8 +277,7 @@ fn pins_are_listed_with_what_they_name_and_what_make_says() {
     world.file("strange/Makefile", "BASE_IMAGE_UUID = $(shell cat image)\n");
     let said = run(&world, "image pins vmapi docker eng strange --catalog catalog.toml");
     insta::assert_snapshot!(shown(&said));
-    if let Ok(output) =
-        Command::new("make").args(["-s", "print-BASE_IMAGE_UUID"]).current_dir(world.path("vmapi")).output()
+    if let Ok(output) = program("make").args(["-s", "print-BASE_IMAGE_UUID"]).current_dir(world.path("vmapi")).output()
     {
         let made = String::from_utf8(output.stdout).unwrap();
         assert!(said.stdout.contains(&format!("make says {made}")), "{made}");

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// The index that knows severity, known exploitation and the team's class by CVE id.
     #[arg(long, value_name = "FILE.auxdb")]
     feed: Option<PathBuf>,
-    /// Armored OpenPGP keys, one of which must have signed the vulnerability list.
+    /// Armored public keys, one of which must have signed the vulnerability list.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// What fails the audit, a comma list: fixable, now, rebase, eol, class:critical, severity:high, kev, any, none; words
@@ -98,9 +98,9 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
 
 fn answer(report: &Report, args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     if args.json {
-        ui.answer(&json(report))?
+        ui.answer(&json(report))?;
     } else {
-        ui.answer_lines(&text(report))?
+        ui.answer_lines(&text(report))?;
     }
     Ok(match report.verdict {
         Verdict::Pass => exit::DONE,
@@ -109,9 +109,12 @@ fn answer(report: &Report, args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     })
 }
 
+/// Branches, each with its file.
+type Summaries<'a> = Vec<(&'a str, &'a str)>;
+
 /// Branches with their files, and lists. `--summary` takes several words; one without a branch is a list behind them.
-fn split(args: &Args) -> Result<(Vec<(&str, &str)>, Vec<&str>), Failure> {
-    let mut summaries: Vec<(&str, &str)> = Vec::new();
+fn split(args: &Args) -> Result<(Summaries<'_>, Vec<&str>), Failure> {
+    let mut summaries: Summaries<'_> = Vec::new();
     let mut lists: Vec<&str> = args.lists.iter().map(String::as_str).collect();
     for word in &args.summaries {
         match word.split_once('=').filter(|(branch, file)| !branch.is_empty() && !file.is_empty()) {

@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// The branch to make; image/NAME where nothing is said.
     #[arg(long, value_name = "NAME", conflicts_with = "patch_dir")]
     branch: Option<String>,
-    /// What the image's branch has, its `pkg_summary`: for exact packages of BUILDIMAGE_PKGSRC.
+    /// What the image's branch has, its `pkg_summary`: for the exact packages of makefiles.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
     /// Say what would be done, and do nothing.
@@ -99,7 +99,8 @@ fn mode(args: &Args, name: &str) -> Result<Mode, Failure> {
     }
     let name = args.branch.clone().unwrap_or_else(|| format!("image/{name}"));
     let is_sound = |one: char| one.is_ascii_alphanumeric() || matches!(one, '.' | '-' | '_' | '/' | '@' | '+');
-    let is_part = |part: &str| !part.is_empty() && !part.starts_with(['.', '-']) && !part.ends_with(".lock");
+    let is_part =
+        |part: &str| !part.is_empty() && !part.starts_with(['.', '-']) && part.strip_suffix(".lock").is_none();
     if !name.chars().all(is_sound) || !name.split('/').all(is_part) || name.contains("..") || name.ends_with('.') {
         return Err(Failure::new(format!("`{name}` is no name for a branch")).hint("name one with --branch"));
     }

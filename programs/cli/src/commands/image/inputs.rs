@@ -36,7 +36,7 @@ pub(crate) struct Inputs {
     /// The index that knows severity, known exploitation and the team's class.
     #[arg(long, value_name = "FILE.auxdb")]
     feed: Option<PathBuf>,
-    /// Armored OpenPGP keys, one of which must have signed the vulnerability list.
+    /// Armored public keys, one of which must have signed the vulnerability list.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Judge age as on this day.
