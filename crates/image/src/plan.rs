@@ -137,7 +137,7 @@ pub fn worth(
     }
     if policy.now.needs_feed() && audits.0.feed.is_none() && !changelog.fixed.is_empty() {
         return Worth::Unknown(format!(
-            "it fixes {} findings, and only a feed knows whether `{}` holds for one",
+            "only a feed knows whether `{1}` holds for what it fixes ({0})",
             changelog.fixed.len(),
             policy.now.as_str()
         ));

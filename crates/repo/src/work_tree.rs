@@ -31,6 +31,12 @@ impl WorkTree {
         Self { git: git.clone(), root, inside, is_git }
     }
 
+    /// A folder whose files count whether git knows them or not.
+    pub fn plain(git: &Git, folder: &Path) -> Self {
+        let root = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        Self { git: git.clone(), root, inside: PathBuf::new(), is_git: false }
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -88,6 +94,9 @@ impl WorkTree {
             for entry in fs::read_dir(&folder).map_err(failed)? {
                 let path = entry.map_err(failed)?.path();
                 let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+                if is_folder && path.file_name().is_some_and(|name| name == ".git") {
+                    continue;
+                }
                 if is_folder && depth < FOLDER_DEPTH_MAX {
                     queue.push((path, depth + 1));
                 } else if !is_folder {

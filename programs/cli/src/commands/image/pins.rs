@@ -7,7 +7,6 @@ use aux_core::limits::IMAGE_CATALOG_BYTES_MAX;
 use aux_image::Catalog;
 use aux_image::pins::{Answer, Pin, Repository, json, work_tree};
 use aux_io::input;
-use aux_repo::WorkTree;
 
 use crate::commands::environment;
 use crate::failure::Failure;
@@ -42,7 +41,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
                 .hint("name folders that hold the files of a repository"));
         }
         let shown = path.display().to_string();
-        repositories.push(work_tree::read(&shown, &WorkTree::containing(&git, path), &system));
+        repositories.push(work_tree::read(&shown, &git, &system));
     }
     if args.json {
         ui.answer(&json(&repositories, catalog.as_ref()))?;
