@@ -294,7 +294,10 @@ fn judge(component: &Component, question: &Question<'_>, report: &mut ImageRepor
         }
         return Ok(());
     }
-    for entry in list.matching(name, version) {
+    let matching = list.matching(name, version);
+    // Looked for once, since a package with one finding often has more.
+    let candidates = if matching.is_empty() { Vec::new() } else { candidates(component, question, list) };
+    for entry in matching {
         report.findings.push(Finding {
             package: name.clone(),
             version: version.clone(),
@@ -303,37 +306,47 @@ fn judge(component: &Component, question: &Question<'_>, report: &mut ImageRepor
             url: entry.url.clone(),
             ids: entry.ids.clone(),
             line: entry.line,
-            fix: fix(entry, component, question, list),
+            fix: fix(entry, &candidates, question),
             known: known(entry, question.index)?,
         });
     }
     Ok(())
 }
 
-fn fix(entry: &ListEntry, component: &Component, question: &Question<'_>, list: &VulnerabilityList) -> Fix {
-    for (position, branch) in question.branches.iter().enumerate() {
-        let Ok(summary) = &branch.summary else { continue };
-        let Some(package) = unaffected(entry, component, summary, list) else { continue };
-        let by =
-            FixedBy { package: package.name.clone(), version: package.version.clone(), branch: branch.name.clone() };
-        return if position == 0 { Fix::Now(by) } else { Fix::Rebase(by) };
-    }
-    Fix::None
+/// A package that could take a component's place.
+struct Candidate<'q> {
+    /// Which branch it is on.
+    position: usize,
+    package: &'q Package,
+    /// What holds for it in turn.
+    matching: Vec<&'q ListEntry>,
 }
 
-/// The newest package of the same name that is not affected, or else one that takes its place.
-fn unaffected<'s>(
-    entry: &ListEntry,
-    component: &Component,
-    summary: &'s Summary,
-    list: &VulnerabilityList,
-) -> Option<&'s Package> {
-    let own = summary.named(&component.name).iter().rev();
-    let successors = summary.superseding(&component.name, &component.version).into_iter().rev();
-    own.chain(successors).find(|package| {
-        // One vulnerability may have several entries: a range of each branch upstream keeps, a name of each successor.
-        !list.matching(&package.name, &package.version).iter().any(|other| is_same(entry, other))
-    })
+/// On each branch the packages of the same name, the newest first, and then those that take its place.
+fn candidates<'q>(component: &Component, question: &Question<'q>, list: &'q VulnerabilityList) -> Vec<Candidate<'q>> {
+    let mut found = Vec::new();
+    for (position, branch) in question.branches.iter().enumerate() {
+        let Ok(summary) = &branch.summary else { continue };
+        let own = summary.named(&component.name).iter().rev();
+        let successors = summary.superseding(&component.name, &component.version).into_iter().rev();
+        for package in own.chain(successors) {
+            let matching = list.matching(&package.name, &package.version);
+            found.push(Candidate { position, package, matching });
+        }
+    }
+    found
+}
+
+/// The first branch with a package that is not affected.
+fn fix(entry: &ListEntry, candidates: &[Candidate<'_>], question: &Question<'_>) -> Fix {
+    // One vulnerability may have several entries: a range of each branch upstream keeps, a name of each successor.
+    let unaffected = candidates.iter().find(|one| !one.matching.iter().any(|other| is_same(entry, other)));
+    let Some((one, branch)) = unaffected.and_then(|one| Some((one, question.branches.get(one.position)?))) else {
+        return Fix::None;
+    };
+    let (package, version) = (one.package.name.clone(), one.package.version.clone());
+    let by = FixedBy { package, version, branch: branch.name.clone() };
+    if one.position == 0 { Fix::Now(by) } else { Fix::Rebase(by) }
 }
 
 /// Whether two entries speak of one vulnerability.

@@ -5,6 +5,8 @@ pub mod build;
 pub mod bump;
 pub mod catalog;
 mod gate;
+#[cfg(test)]
+mod hostile;
 mod list;
 pub mod make;
 pub mod pins;

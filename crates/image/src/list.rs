@@ -1,6 +1,7 @@
 //! The vulnerability list as an audit of images needs it: entries by package name, and whether the list can be believed.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use aux_advisory::pkg_vulnerabilities::{PkgVulnerabilitiesError, read_entries};
 use aux_advisory::signature::Signer;
@@ -89,6 +90,8 @@ struct Named {
     entry: usize,
     /// The part of the pattern that is about this name; `None` where that is the whole.
     pattern: Option<String>,
+    /// Compiled when it is first asked for; a list has thousands, and an image names a hundred packages.
+    compiled: OnceLock<Option<Pattern>>,
 }
 
 impl VulnerabilityList {
@@ -99,7 +102,7 @@ impl VulnerabilityList {
         let read = read_entries(document, &mut |entry| {
             for (name, pattern) in &entry.names {
                 let part = (pattern != entry.pattern).then(|| pattern.clone().into_owned());
-                let named = Named { entry: entries.len(), pattern: part };
+                let named = Named { entry: entries.len(), pattern: part, compiled: OnceLock::new() };
                 match by_name.get_mut(name) {
                     Some(known) => known.push(named),
                     None => drop(by_name.insert(name.clone(), vec![named])),
@@ -161,9 +164,10 @@ impl VulnerabilityList {
         let mut found: Vec<&ListEntry> = Vec::new();
         for named in known {
             let Some(entry) = self.entries.get(named.entry) else { continue };
-            let pattern = named.pattern.as_deref().unwrap_or(&entry.pattern);
             // A pattern that does not compile never came into the list.
-            let holds = Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(&whole));
+            let compiled =
+                named.compiled.get_or_init(|| Pattern::new(named.pattern.as_deref().unwrap_or(&entry.pattern)).ok());
+            let holds = compiled.as_ref().is_some_and(|pattern| pattern.matches(&whole));
             if holds && found.last().is_none_or(|last| last.line != entry.line) {
                 found.push(entry);
             }

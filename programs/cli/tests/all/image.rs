@@ -195,3 +195,46 @@ fn real_lists_of_images_are_judged_by_the_real_list() {
     assert_eq!(said.code, Some(2));
     assert!(said.stdout.contains("too weak to prove anything"), "{}", said.shown());
 }
+
+/// Every path of keys in a document; the entries of a list share one.
+fn keys(value: &serde_json::Value, path: &str, into: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (key, field) in fields {
+                let path = format!("{path}.{key}");
+                keys(field, &path, into);
+                into.insert(path);
+            }
+        }
+        serde_json::Value::Array(entries) => entries.iter().for_each(|entry| keys(entry, path, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_examples_of_the_format_pages_have_the_keys_of_the_documents() {
+    let world = World::empty();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let example = |name: &str| format!("{root}/examples/image/{name}");
+    let (list, own) = (example("pkg-vulnerabilities"), example("pkg_summary-2018Q4"));
+    let common = format!("--vulnerabilities {list} --summary 2018Q4={own} --as-of 2019-01-12 --json");
+    for (page, command) in [
+        ("image-audit", format!("image audit {} {common}", example("origin.pkgs"))),
+        ("image-plan", format!("image plan {} --current {} {common}", example("origin.toml"), example("origin.pkgs"))),
+        (
+            "image-pins",
+            format!("image pins {} --catalog {} --system SunOS --json", example("component"), example("catalog.toml")),
+        ),
+    ] {
+        let text = std::fs::read_to_string(format!("{root}/docs/formats/{page}.md")).unwrap();
+        let promised_text = text.split("```json").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let (mut promised, mut written) = Default::default();
+        keys(&serde_json::from_str(promised_text).unwrap(), "", &mut promised);
+        keys(&world.run(&command).json(), "", &mut written);
+        assert_eq!(promised, written, "{page}");
+        for key in &written {
+            let name = key.rsplit('.').next().unwrap();
+            assert!(text.rsplit("```").next().unwrap().contains(name), "{page} does not explain {name}");
+        }
+    }
+}
