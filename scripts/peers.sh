@@ -24,6 +24,13 @@ umoci|umoci
 tmux|tmux
 xz|xz-utils
 openssl|openssl
+clevis|clevis
+clevis-decrypt-tpm2|clevis-tpm2
+jose|jose
+socat|socat
+swtpm|swtpm
+swtpm_setup|swtpm-tools
+tpm2_createpolicy|tpm2-tools
 zsh|zsh
 fish|fish
 gdbus|libglib2.0-bin
@@ -31,6 +38,11 @@ dunst|dunst
 Xvfb|xvfb
 chromium|chromium
 chromedriver|chromium-driver
+ssh-keygen|openssh-client
+age-keygen|age
+wg|wireguard-tools
+mkpasswd|whois
+htpasswd|apache2-utils
 '
 
 missing=()
@@ -39,6 +51,8 @@ while IFS='|' read -r program package; do
     # Debian keeps PostgreSQL's programs out of the path, one folder a version.
     compgen -G "$program" >/dev/null || command -v "$program" >/dev/null || missing+=("$package")
 done <<<"$peers"
+# tangd stands where no path leads.
+[[ -x /usr/libexec/tangd ]] || missing+=(tang)
 # The schemas' checker lives in a virtual environment; Debian splits that part of Python off.
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 python3 -c 'import yaml' 2>/dev/null || missing+=(python3-yaml)
@@ -71,6 +85,10 @@ fi
 if ! "$here/alert-peers.sh"; then
     [[ -z ${CI:-} ]] || exit 1
     echo "peers: no SMTP server and no library of webhooks, so their tests will be skipped" >&2
+fi
+if ! "$here/secrets-peers.sh"; then
+    [[ -z ${CI:-} ]] || exit 1
+    echo "peers: no library for the second implementation of derived secrets, so it will not be asked" >&2
 fi
 if ! "$here/object-peers.sh"; then
     [[ -z ${CI:-} ]] || exit 1

@@ -306,3 +306,59 @@ pub const IMAGE_PACKAGES_MAX: usize = 20_000;
 pub const IMAGE_PACKAGE_BYTES_MAX: u64 = 2 << 30;
 /// The layer of an image, or one package of it, unpacked, bytes; it is held in memory.
 pub const IMAGE_LAYER_BYTES_MAX: u64 = 4 << 30;
+/// A slot file, bytes; one with a dozen slots stays below thirty thousand.
+pub const SLOT_FILE_BYTES_MAX: u64 = 1 << 20;
+/// Slots of one file, those inside thresholds included.
+pub const SLOTS_MAX: usize = 64;
+/// Thresholds within thresholds.
+pub const SLOT_DEPTH_MAX: usize = 4;
+/// The name of a slot, and that of a machine, bytes.
+pub const SLOT_NAME_BYTES_MAX: usize = 64;
+/// What one slot of a file wraps, as text, bytes.
+pub const SLOT_TEXT_BYTES_MAX: usize = 64 << 10;
+/// A JWE, bytes; that of clevis with a dozen tang servers stays below fifty thousand.
+pub const JWE_BYTES_MAX: usize = 1 << 20;
+/// Servers within one JWE of clevis, and thresholds within its thresholds.
+pub const JWE_PINS_MAX: usize = 64;
+/// What a tang server answers, bytes.
+pub const TANG_ANSWER_BYTES_MAX: u64 = 64 << 10;
+/// Keys of one tang advertisement.
+pub const TANG_KEYS_MAX: usize = 64;
+/// How long one tang server may take to answer, seconds.
+pub const TANG_SECONDS_MAX: u64 = 5;
+/// How long a TPM may take for one command, seconds; making a key takes slow ones some.
+pub const TPM_SECONDS_MAX: u64 = 30;
+/// A command to a TPM or its answer, bytes; the interface's own bound.
+pub const TPM_MESSAGE_BYTES_MAX: usize = 4_096;
+/// How long all slots together may take to open, seconds, a person's typing not included.
+pub const UNLOCK_SECONDS_MAX: u64 = 60;
+/// Memory that hashing a passphrase may be told to take, kibibytes.
+pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 4 << 20;
+/// Rounds that hashing a passphrase may be told to make.
+pub const PASSPHRASE_PASSES_MAX: u32 = 64;
+/// A passphrase, bytes.
+pub const PASSPHRASE_BYTES_MAX: u64 = 4_096;
+/// A document of signed policies for TPM slots, bytes.
+pub const TPM_POLICIES_BYTES_MAX: u64 = 1 << 20;
+/// Signed policies in one document.
+pub const TPM_POLICIES_MAX: usize = 256;
+/// The name of a secret, a machine, a group or an environment, bytes.
+pub const SECRET_LABEL_BYTES_MAX: usize = 128;
+/// The length of a derived secret: bytes, or characters of a password.
+pub const SECRET_LENGTH_MAX: u32 = 65_536;
+/// Secrets that can be guessed with less are refused unless they are called weak, bits.
+pub const SECRET_ENTROPY_BITS_MIN: u32 = 80;
+/// A declaration of secrets, bytes.
+pub const SECRET_DECLARATION_BYTES_MAX: usize = 16 << 20;
+/// A manifest of secrets, bytes; that of a thousand machines with fifty secrets each has ten million.
+pub const SECRET_MANIFEST_BYTES_MAX: usize = 256 << 20;
+/// Machines of one fleet's secrets.
+pub const SECRET_MACHINES_MAX: usize = 20_000;
+/// Recipients of one encrypted file.
+pub const SECRET_RECIPIENTS_MAX: usize = 64;
+/// A secret value that was not derived, bytes.
+pub const SECRET_VALUE_BYTES_MAX: usize = 1 << 20;
+/// A file of age that is opened in memory, bytes.
+pub const SECRET_AGE_BYTES_MAX: usize = 2 << 20;
+/// Bytes of one file that are searched for secrets that should not be there.
+pub const SECRET_SCANNED_BYTES_MAX: u64 = 64 << 20;

@@ -11,3 +11,4 @@ pub mod input;
 pub mod process;
 pub mod source;
 pub mod sqlite;
+pub mod tpm;

@@ -166,3 +166,66 @@ impl From<aux_feed::DecideError> for Failure {
         Self::new(error).hint(hint)
     }
 }
+
+impl From<aux_secrets::repository::RepositoryError> for Failure {
+    fn from(error: aux_secrets::repository::RepositoryError) -> Self {
+        use aux_secrets::repository::RepositoryError as Error;
+        let hint = match &error {
+            Error::Missing { .. } => "aux secret init DIR makes one; --repo names where it is",
+            Error::Exists { .. } => "name another folder, or go on with the fleet that is there",
+            Error::Locked { .. } => "wait for it to end",
+            _ => "nothing was changed",
+        };
+        Self::new(&error).hint(hint)
+    }
+}
+
+impl From<aux_secrets::acts::SessionError> for Failure {
+    fn from(error: aux_secrets::acts::SessionError) -> Self {
+        use aux_secrets::acts::SessionError as Error;
+        let details = match &error {
+            Error::People { changes } => {
+                changes.iter().map(|change| format!("{}: {}", change.subject, change.what)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let hint = match error {
+            Error::Repository(error) => return error.into(),
+            Error::Age { .. } => "--identity must be one of recovery, whose recipient stands in fleet.recovery",
+            Error::Manifest { .. } => "it was changed by something else; bring it back from the repository's history",
+            Error::Declaration { .. } | Error::Edit { .. } => "mend it there; nothing was written",
+            Error::People { .. } => "look at them: `aux secret plan`; then give them keys with `aux secret rekey`",
+            Error::Unset { .. } => "aux secret set NAME gives it one, and raises the version by itself",
+            Error::Unknown { .. } => "`aux secret list` says what there is",
+            Error::Recovery { .. } => "remove the new folder and begin again with the right recipients",
+            _ => "nothing was written",
+        };
+        Self::new(&error).details(details).hint(hint)
+    }
+}
+
+impl From<aux_secrets::acts::ViewError> for Failure {
+    fn from(error: aux_secrets::acts::ViewError) -> Self {
+        use aux_secrets::acts::ViewError as Error;
+        let hint = match error {
+            Error::Repository(error) => return error.into(),
+            Error::Age { .. } => "--identity must be the machine's own, or one of recovery",
+            Error::Manifest { .. } => "it was changed by something else; bring it back from the repository's history",
+            Error::Unknown { .. } | Error::NotOfMachine { .. } => "`aux secret list` says what there is",
+            Error::Machine { .. } => "--machine MACHINE",
+            Error::Empty { .. } => "aux secret set NAME gives it a value",
+            Error::Key { .. } => "with --machine the machine's secrets are open, without it those of groups and admins",
+            _ => "`aux secret check` says what else is not as it was signed",
+        };
+        Self::new(&error).hint(hint)
+    }
+}
+
+impl From<aux_secrets::acts::CheckError> for Failure {
+    fn from(error: aux_secrets::acts::CheckError) -> Self {
+        match error {
+            aux_secrets::acts::CheckError::View(error) => error.into(),
+            other => Self::new(&other).hint("without this nothing can be compared"),
+        }
+    }
+}

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use aux_app::exit;
 use aux_audit::formats::visible;
+use aux_secrets::SecretBytes;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -92,6 +95,32 @@ impl Ui {
             Ok(0) | Err(_) => None,
             Ok(_) => Some(line.trim().to_owned()),
         }
+    }
+
+    /// Writes a secret to stdout as it is; a terminal gets a line feed behind it where it has none.
+    pub(crate) fn answer_secret(&mut self, secret: &SecretBytes) -> Result<(), Failure> {
+        let bytes = secret.reveal();
+        let end: &[u8] = if self.stdout.is_terminal() && !bytes.ends_with(b"\n") { b"\n" } else { b"" };
+        let mut stdout = self.stdout.lock();
+        let written = stdout.write_all(bytes).and_then(|()| stdout.write_all(end)).and_then(|()| stdout.flush());
+        written.map_err(|error| Failure::new(format!("standard output: {error}")))
+    }
+
+    /// Asks for one line that is not shown while it is typed; `None` where nothing comes.
+    pub(crate) fn ask_unseen(&mut self, question: &str) -> Option<SecretBytes> {
+        let stdin = io::stdin();
+        let before = termios::tcgetattr(&stdin).ok()?;
+        let mut unseen = before.clone();
+        unseen.local_modes.remove(termios::LocalModes::ECHO);
+        write!(self.stderr, "{} ", visible(question)).and_then(|()| self.stderr.flush()).ok()?;
+        termios::tcsetattr(&stdin, termios::OptionalActions::Flush, &unseen).ok()?;
+        let mut line = Zeroizing::new(Vec::with_capacity(4096));
+        let read = stdin.lock().take(ANSWER_BYTES_MAX).read_until(b'\n', &mut line);
+        // The terminal is given back as it was, whatever was typed.
+        termios::tcsetattr(&stdin, termios::OptionalActions::Flush, &before).ok();
+        self.stderr.write_all(b"\n").ok();
+        let typed = line.strip_suffix(b"\n").unwrap_or(&line);
+        read.ok().filter(|_| !typed.is_empty()).map(|_| SecretBytes::from(typed))
     }
 
     /// A bar on stderr, where that is a terminal.

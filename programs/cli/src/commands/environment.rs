@@ -26,6 +26,22 @@ pub(crate) fn config_places() -> Places {
     Places { user: folder.map(|folder| folder.join("aux/aux.toml")), system: Some(PathBuf::from("/etc/aux/aux.toml")) }
 }
 
+/// Where an administrator keeps an identity that opens secrets, if they do.
+pub(crate) fn secrets_identity() -> Option<PathBuf> {
+    Some(config_places().user?.with_file_name("secrets-identity"))
+}
+
+/// The editor somebody chose.
+pub(crate) fn editor() -> Option<String> {
+    let named = |name| env::var_os(name).and_then(|editor| editor.into_string().ok());
+    ["VISUAL", "EDITOR"].into_iter().filter_map(named).find(|editor| !editor.trim().is_empty())
+}
+
+/// A session's own folder in memory.
+pub(crate) fn runtime_folder() -> Option<PathBuf> {
+    env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
 /// Where this user's own state lies: `/var/lib/aux` for root, and `$XDG_STATE_HOME/aux` or `~/.local/state/aux` for others.
 pub(crate) fn state_folder() -> PathBuf {
     let folder = |name: &str| env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);

@@ -26,6 +26,7 @@ mod feed_verify;
 mod flakes;
 mod image;
 mod network;
+mod secret;
 mod since;
 mod synced;
 mod triage_prompt;
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     /// Audit origin images, and bump them in the repositories that pin them.
     #[command(subcommand)]
     Image(image::Image),
+    /// Derive, declare, rotate and check the secrets of a fleet, and unlock a machine's.
+    #[command(subcommand)]
+    Secret(secret::Secret),
     Doctor(doctor::Args),
     /// Look into the configuration.
     #[command(subcommand)]
@@ -118,6 +122,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Watch(watch) => watch::run(watch, ui),
         Command::Cache(command) => cache::run(&command, ui),
         Command::Image(command) => image::run(&command, ui),
+        Command::Secret(command) => secret::run(&command, ui),
         Command::Doctor(args) => doctor::run(&args, ui),
         Command::Config(Config::Show(args)) => config_show::run(&args, ui),
     }

@@ -18,6 +18,9 @@ fn the_reference_is_what_help_says() {
         "cache push",
         "cache promote",
         "cache withdraw",
+        "secret slot add",
+        "secret slot test",
+        "secret unlock",
         "config",
         "config show",
     ] {

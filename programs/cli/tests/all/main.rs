@@ -38,7 +38,13 @@ mod labels;
 #[path = "../../../../tests/support/postgres.rs"]
 mod postgres;
 mod publisher;
+mod secret;
+mod secret_slot;
 mod store;
+#[path = "../../../../tests/support/swtpm.rs"]
+mod swtpm;
+#[path = "../../../../tests/support/tang.rs"]
+mod tang_server;
 mod team;
 mod tidy;
 mod waivers;

@@ -1,0 +1,33 @@
+//! Secrets that are derived from one seed, declared in one file, rotated by numbers, and delivered as age files.
+//!
+//! [`derive`] is the key tree, [`kinds`] makes typed values of its leaves; [`declaration`] is what people write, [`manifest`] what
+//! is committed. Nothing here reads the clock, the environment or randomness: what is random is handed in.
+
+pub mod acts;
+pub mod age_file;
+pub mod declaration;
+pub mod delivery;
+mod der;
+pub mod derive;
+pub mod envelope;
+pub mod gokey;
+mod hex;
+#[cfg(test)]
+mod hostile;
+pub mod keyring;
+pub mod kinds;
+pub mod manifest;
+pub mod memory;
+pub mod repository;
+pub mod secret;
+pub mod secret_file;
+pub mod sshsig;
+
+pub use age_file::{Identities, Recipient};
+pub use declaration::{Declaration, Holder};
+pub use derive::{Check, FleetId, Label, Leaf, NodeKind, ScopeKey, Seed};
+pub use keyring::Keyring;
+pub use manifest::Manifest;
+pub use repository::Repository;
+pub use secret::SecretBytes;
+pub use sshsig::Signer;

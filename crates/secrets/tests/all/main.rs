@@ -1,0 +1,12 @@
+//! Everything that is tested from outside the room, as one program.
+#![cfg(test)]
+
+mod fleet;
+mod gokey;
+mod kill;
+mod repository;
+mod tools;
+mod vectors;
+
+#[path = "../../../../tests/support/corpora.rs"]
+mod corpora;

@@ -1,0 +1,215 @@
+//! What commands about slots share: where the file is, and what may be used to open it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aux_core::limits::{PASSPHRASE_BYTES_MAX, SLOT_FILE_BYTES_MAX, TPM_POLICIES_BYTES_MAX};
+use aux_io::input;
+use aux_io::tpm::TpmAddress;
+use aux_unlock::memory::{SecretBytes, harden_process};
+use aux_unlock::random::Randomness;
+use aux_unlock::slot::{self, SlotFile};
+use aux_unlock::{OpenError, Opened, Outcome, RecoveryKey, SlotReport, Surroundings, open, tang_client};
+use serde::Serialize;
+
+use crate::commands::{environment, network};
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+const TPM_DEVICE: &str = "/dev/tpmrm0";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Reach {
+    /// The file of slots; `slots.json` in the state folder otherwise.
+    #[arg(long, value_name = "FILE")]
+    slots: Option<PathBuf>,
+    /// What this machine is called in the fleet; its host name otherwise.
+    #[arg(long, value_name = "NAME")]
+    machine: Option<String>,
+    /// The TPM: a device, or `swtpm:ADDRESS:PORT`; `/dev/tpmrm0` where it is there.
+    #[arg(long, value_name = "TPM")]
+    tpm: Option<String>,
+    /// Signed policies, for TPM slots that are bound to a key.
+    #[arg(long, value_name = "FILE")]
+    policies: Option<PathBuf>,
+    /// A file whose first line is a passphrase; `-` reads it from standard input.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// A file that holds a recovery key.
+    #[arg(long, value_name = "FILE")]
+    recovery_file: Option<PathBuf>,
+    /// Print the answer as one document.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// One slot in a document of `--json`.
+#[derive(Serialize)]
+pub(super) struct SlotAnswer {
+    path: String,
+    kind: &'static str,
+    /// Whether it opens with what was given.
+    opens: bool,
+    /// In words.
+    outcome: String,
+    remarks: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    slots: Vec<Self>,
+}
+
+impl Reach {
+    /// The file's path.
+    pub(super) fn path(&self) -> PathBuf {
+        self.slots.clone().unwrap_or_else(|| environment::state_folder().join("slots.json"))
+    }
+
+    /// Reads the file.
+    pub(super) fn read(&self) -> Result<SlotFile, Failure> {
+        let path = self.path();
+        if !path.exists() {
+            return Err(Failure::new(format!("{}: no such file", path.display()))
+                .hint("aux secret slot add NAME makes the first slot, and the file with it"));
+        }
+        let bytes = input::read(&path, SLOT_FILE_BYTES_MAX)?;
+        slot::parse(&bytes).map_err(|error| {
+            Failure::new(format!("{}: {error}", path.display()))
+                .hint("restore the file from a copy, or make it anew: a machine opens by any of its slots")
+        })
+    }
+
+    /// The file's permission bits; of one that cannot be looked at, those that say most.
+    pub(super) fn mode(&self) -> u32 {
+        std::fs::metadata(self.path()).map_or(0o777, |metadata| metadata.permissions().mode() & 0o7777)
+    }
+
+    /// What may be used. From here on the process leaves no core dump.
+    pub(super) fn surroundings(&self) -> Result<Surroundings, Failure> {
+        harden_process().map_err(Failure::new)?;
+        let client = tang_client(network::options(true)?).map_err(|error| Failure::http(&error))?;
+        let machine = self.machine.clone().unwrap_or_else(|| environment::host_name().to_ascii_lowercase());
+        let mut surroundings = Surroundings::new(&machine, client, randomness());
+        surroundings.tpm = match &self.tpm {
+            Some(text) => Some(TpmAddress::parse(text).map_err(Failure::new)?),
+            None => Path::new(TPM_DEVICE).exists().then(|| TpmAddress::Device(PathBuf::from(TPM_DEVICE))),
+        };
+        if let Some(path) = &self.policies {
+            let bytes = input::read(path, TPM_POLICIES_BYTES_MAX)?;
+            let policies = slot::parse_policies(&bytes);
+            surroundings.policies = policies.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        }
+        if let Some(path) = &self.passphrase_file {
+            surroundings.passphrase = Some(Arc::new(passphrase(path)?));
+        }
+        if let Some(path) = &self.recovery_file {
+            let bytes = input::read(path, PASSPHRASE_BYTES_MAX)?;
+            let wrong = |cause: &dyn std::fmt::Display| Failure::new(format!("{}: {cause}", path.display()));
+            let text = String::from_utf8(bytes).map_err(|_| wrong(&"not text"))?;
+            let key = RecoveryKey::parse(&text).map_err(|error| wrong(&error))?;
+            surroundings.recovery = Some(Arc::new(key));
+        }
+        Ok(surroundings)
+    }
+}
+
+/// Opens the slots. Where nothing opens, a passphrase would, and somebody is there, that person is asked.
+pub(super) fn open_or_ask(file: &SlotFile, surroundings: &mut Surroundings, ui: &mut Ui) -> Result<Opened, Failure> {
+    let error = match open(file, surroundings) {
+        Ok(opened) => return Ok(opened),
+        Err(error) => error,
+    };
+    if wants_passphrase(&error) && ui.is_interactive() {
+        if let Some(typed) = ui.ask_unseen("passphrase:") {
+            surroundings.passphrase = Some(Arc::new(moved(&typed)?));
+            return open(file, surroundings).map_err(|error| failure(&error));
+        }
+    }
+    Err(failure(&error))
+}
+
+/// Typed bytes on a page of their own.
+pub(super) fn moved(typed: &aux_secrets::SecretBytes) -> Result<SecretBytes, Failure> {
+    let mut page = SecretBytes::zeroed(typed.reveal().len()).map_err(Failure::new)?;
+    page.expose_mut().copy_from_slice(typed.reveal());
+    Ok(page)
+}
+
+fn wants_passphrase(error: &OpenError) -> bool {
+    fn any(reports: &[SlotReport]) -> bool {
+        let waits =
+            |report: &SlotReport| report.kind == "passphrase" && matches!(report.outcome, Outcome::Waits { .. });
+        reports.iter().any(|report| waits(report) || any(&report.slots))
+    }
+    matches!(error, OpenError::NoneOpens { reports } if any(reports))
+}
+
+/// A failure to open, with what came of each slot.
+pub(super) fn failure(error: &OpenError) -> Failure {
+    let failure = Failure::new(error);
+    match error {
+        OpenError::NoneOpens { reports } => failure
+            .details(rows(reports).into_iter().map(|row| row.trim_end().to_owned()).collect())
+            .hint("--passphrase-file FILE or --recovery-file FILE opens a slot by hand"),
+        OpenError::OtherMachine { file, .. } => {
+            failure.hint(format!("slots of another machine open nothing here; if this is it, say --machine {file}"))
+        }
+        OpenError::OtherKey { .. } => failure.hint("restore the file from a copy"),
+        OpenError::Memory(_) | OpenError::Key(_) => failure,
+    }
+}
+
+/// What came of each slot, a line each, those of a threshold below it.
+pub(super) fn rows(reports: &[SlotReport]) -> Vec<String> {
+    let mut rows = Vec::new();
+    for report in reports {
+        rows.push(format!("{:<22} {:<10} {}", report.path, report.kind, report.outcome));
+        rows.extend(report.remarks.iter().map(|remark| format!("{:<22} {:<10} note: {remark}", "", "")));
+        rows.extend(self::rows(&report.slots));
+    }
+    rows
+}
+
+/// The same for a document.
+pub(super) fn answers(reports: &[SlotReport]) -> Vec<SlotAnswer> {
+    let answer = |report: &SlotReport| SlotAnswer {
+        path: report.path.clone(),
+        kind: report.kind,
+        opens: report.outcome == Outcome::Opens,
+        outcome: report.outcome.to_string(),
+        remarks: report.remarks.clone(),
+        slots: answers(&report.slots),
+    };
+    reports.iter().map(answer).collect()
+}
+
+/// Prints a document.
+pub(super) fn document(document: &impl Serialize, ui: &mut Ui) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(document).map_err(Failure::new)?;
+    ui.answer(&(text + "\n"))
+}
+
+/// The first line of a file.
+pub(super) fn passphrase(path: &Path) -> Result<SecretBytes, Failure> {
+    let mut bytes = input::read(path, PASSPHRASE_BYTES_MAX)?;
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let taken = SecretBytes::take(bytes.get_mut(..end).unwrap_or_default()).map_err(Failure::new)?;
+    if taken.expose().is_empty() {
+        return Err(Failure::new(format!("{}: its first line is empty, which is no passphrase", path.display())));
+    }
+    Ok(taken)
+}
+
+/// The kernel's own, which waits until it is seeded. (aws-lc would gather jitter of its own first, some 20 ms of an unlock.)
+fn randomness() -> Randomness {
+    Randomness::new(|bytes| {
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty()) {
+                Ok(length) => filled += length,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    })
+}
