@@ -28,6 +28,17 @@ in
       default = "/nix/store";
       description = "The store directory of those who substitute from here.";
     };
+    records = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "postgres:///aux?host=/run/postgresql&user=aux";
+      description = "The PostgreSQL with the records, for several servers on one store; null keeps them in the folder. It holds no password.";
+    };
+    recordsPasswordFile = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      description = "A file with the password for `records`, which systemd reads and hands on.";
+    };
     feed = mkOption {
       type = types.nullOr types.path;
       default = null;
@@ -41,12 +52,20 @@ in
     systemd.packages = [ cfg.package ];
     systemd.services.aux-server = {
       wantedBy = [ "multi-user.target" ];
+      # Upstreams of caches are reached through it.
+      environment = config.networking.proxy.envVars;
       # The empty word takes back what the unit itself says. The folder is the unit's state directory.
+      serviceConfig.LoadCredential = mkIf (cfg.recordsPasswordFile != null) [
+        "records-password:${toString cfg.recordsPasswordFile}"
+      ];
       serviceConfig.ExecStart = [
         ""
         (
           "${cfg.package}/bin/aux-server --data /var/lib/aux-cache --listen ${cfg.listen} --store-dir ${toString cfg.storeDir}"
           + (if cfg.feed == null then "" else " --feed ${toString cfg.feed}")
+          # A percent sign is systemd's in this place.
+          + (if cfg.records == null then "" else " --records ${lib.escapeShellArg (lib.replaceStrings [ "%" ] [ "%%" ] cfg.records)}")
+          + (if cfg.recordsPasswordFile == null then "" else " --records-password-file %d/records-password")
         )
       ];
     };

@@ -13,6 +13,7 @@ dbus-daemon|dbus-daemon
 promtool|prometheus
 systemd-analyze|systemd
 sqlite3|sqlite3
+/usr/lib/postgresql/*/bin/initdb|postgresql
 gpg|gnupg
 zstd|zstd
 nginx|nginx-light
@@ -22,7 +23,6 @@ xz|xz-utils
 openssl|openssl
 zsh|zsh
 fish|fish
-dbus-daemon|dbus-daemon
 gdbus|libglib2.0-bin
 dunst|dunst
 Xvfb|xvfb
@@ -31,12 +31,15 @@ age-keygen|age
 wg|wireguard-tools
 mkpasswd|whois
 htpasswd|apache2-utils
+chromium|chromium
+chromedriver|chromium-driver
 '
 
 missing=()
 while IFS='|' read -r program package; do
     [[ -n $program ]] || continue
-    command -v "$program" >/dev/null || missing+=("$package")
+    # Debian keeps PostgreSQL's programs out of the path, one folder a version.
+    compgen -G "$program" >/dev/null || command -v "$program" >/dev/null || missing+=("$package")
 done <<<"$peers"
 # The schemas' checker lives in a virtual environment; Debian splits that part of Python off.
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
@@ -74,4 +77,8 @@ fi
 if ! "$here/secrets-peers.sh"; then
     [[ -z ${CI:-} ]] || exit 1
     echo "peers: no library for the second implementation of derived secrets, so it will not be asked" >&2
+fi
+if ! "$here/object-peers.sh"; then
+    [[ -z ${CI:-} ]] || exit 1
+    echo "peers: no S3 server, so its tests will be skipped" >&2
 fi

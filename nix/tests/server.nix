@@ -7,6 +7,7 @@ let
   nixos = {
     options = {
       environment.systemPackages = list;
+      networking.proxy.envVars = any;
       systemd.packages = list;
       systemd.services = any;
     };

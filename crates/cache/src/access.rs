@@ -176,6 +176,11 @@ impl Tokens {
         Self(tokens.into_iter().collect())
     }
 
+    /// Whether the token of a number opens anything now.
+    pub fn is_valid(&self, number: i64, now: Timestamp) -> bool {
+        self.0.values().any(|token| token.number == number && token.is_valid(now))
+    }
+
     pub fn caller(&self, header: Option<&str>, now: Timestamp) -> Caller {
         let Some(header) = header else { return Caller::Anonymous };
         let found = TokenHash::of_header(header).and_then(|hash| self.0.get(&hash));

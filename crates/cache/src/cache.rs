@@ -1,11 +1,14 @@
 //! The cache as a whole: its folder opened, its parts together, and what is asked of it most.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread;
 
-use aux_io::database::DatabaseError;
+use aux_core::limits::CACHE_SERVERS_MAX;
 use aux_io::file::{self, FileError, Lock};
+use aux_io::http::HttpOptions;
 use aux_nix::NarInfo;
 use aux_nix::narinfo::NarInfoError;
 use aux_nix::signature::KeyError;
@@ -13,20 +16,28 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::access::{Caller, Right, Secret, Token, Tokens};
-use crate::catalogue::{Catalogue, SharedSpace, Space};
+use crate::catalogue::{Catalogue, Kept, SharedSpace, Space};
+use crate::clock::Clock;
 use crate::feed::Feed;
 use crate::keys::Keys;
+use crate::migrate::{MOVED, MOVING};
 use crate::names::SpaceName;
-use crate::objects::{ObjectError, Objects};
+use crate::objects::{Bucket, BucketSettings, Keep, ObjectError, Objects};
 use crate::promote::PromoteError;
-use crate::records::{Actor, NewSpace, Records, SpaceRow};
+use crate::records::{Actor, NewSpace, Place, Records, RecordsError, Shared, SpaceRow};
+use crate::upstream::{UpstreamError, Upstreams};
 use crate::verdict::ViewVerdict;
 
 /// What Nix's own cache has as its priority; lower is asked first.
 pub(crate) const PRIORITY: u32 = 40;
+/// Threads that read paths at the start.
+const LOADING_THREADS_MAX: usize = 4;
 const STAGING: &str = "staging";
 const VETTED: &str = "vetted";
 const TOKEN_FILE: &str = "admin-token";
+/// Says that the records are in a database, and which: its setting of that name.
+pub(crate) const ELSEWHERE: &str = "records";
+const IDENTITY: &str = "identity";
 const KEY_FILE: &str = "signing-key";
 /// The setting that says which keys made the signatures that are kept.
 const SIGNED_WITH: &str = "signed with";
@@ -38,8 +49,14 @@ pub struct Surroundings {
     pub random: Box<dyn Fn() -> Option<[u8; 32]> + Send + Sync>,
     /// Where every store that substitutes from here lies: `/nix/store`.
     pub store_directory: String,
+    /// How other caches are reached: who asks, and through which proxy.
+    pub http: HttpOptions,
     /// A compiled index that somebody keeps new; without one no rule that asks for an audit holds.
     pub feed: Option<PathBuf>,
+    /// How NARs that come from now on are kept.
+    pub keep: Keep,
+    /// Where NARs that come from now on go, instead of the data folder.
+    pub bucket: Option<BucketSettings>,
 }
 
 /// Everything a server serves from.
@@ -48,16 +65,22 @@ pub struct Cache {
     pub(crate) records: Records,
     pub(crate) catalogue: Catalogue,
     pub(crate) keys: Keys,
-    /// Held for reading while an object is kept, and for writing while objects are removed.
+    /// Held for reading while an object is kept, and for writing while objects are removed; see `turns`.
     pub(crate) keeping: RwLock<()>,
-    /// Held while a view or the set of views changes, so that acts on views come one after another.
-    views: Mutex<()>,
+    /// Held while a view or the set of views changes, so that acts on views come one after another; see `turns`.
+    pub(crate) views: Mutex<()>,
+    /// The newest change of any server that is known here.
+    pub(crate) seen: Mutex<i64>,
+    /// Views that another server changed and that were not judged here since.
+    pub(crate) changed_views: Mutex<BTreeSet<i64>>,
     pub(crate) feed: Feed,
+    pub(crate) upstreams: Upstreams,
     verdicts: Mutex<BTreeMap<i64, ViewVerdict>>,
+    clock: Clock,
     surroundings: Surroundings,
-    tokens: RwLock<Tokens>,
+    pub(crate) tokens: RwLock<Tokens>,
     data: PathBuf,
-    _lock: Lock,
+    _locks: Vec<Lock>,
 }
 
 /// Why a data folder cannot be served. The cause stands in the text.
@@ -65,10 +88,38 @@ pub struct Cache {
 pub enum OpenError {
     #[error("{}: another aux-server is using this folder", path.display())]
     InUse { path: PathBuf },
+    #[error(
+        "{}: there is no signing key, and the servers of {place} sign with {keys}; put the file `signing-key` of one of \
+         them there", path.display()
+    )]
+    NoKey { path: PathBuf, place: Place, keys: String },
+    #[error(
+        "{}: holds other keys than {keys}, with which the servers of {place} sign that run now; give all the same file, \
+         and to change keys stop all", path.display()
+    )]
+    OtherKey { path: PathBuf, place: Place, keys: String },
+    #[error("{place}: is being moved by aux cache migrate; start again when that has ended")]
+    Moving { place: Place },
+    #[error("{}: the records of this folder are in a database; name it with --records", path.display())]
+    Elsewhere { path: PathBuf },
+    #[error(
+        "{}: this folder has records of its own in cache.sqlite; move them with `aux cache migrate`, or name another folder",
+        path.display()
+    )]
+    OwnRecords { path: PathBuf },
+    #[error(
+        "{}: the NARs of this folder belong to other records than those in {place}; name the database that was used before",
+        path.display()
+    )]
+    OtherRecords { path: PathBuf, place: Place },
+    #[error("records are being moved here from {from}, and that was broken off; run the same aux cache migrate again")]
+    Unfinished { from: String },
+    #[error("the records were moved to {to}; name that with --records, or leave --records away if it is a folder")]
+    Gone { to: String },
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
-    Database(#[from] DatabaseError),
+    Records(#[from] RecordsError),
     #[error("{0}")]
     Object(#[from] ObjectError),
     #[error("{}: cannot be read: {cause}", path.display())]
@@ -77,6 +128,8 @@ pub enum OpenError {
     Key { path: PathBuf, cause: KeyError },
     #[error("the narinfo of path {number} in the records cannot be read, so that it cannot be signed: {error}")]
     NarInfo { number: i64, error: NarInfoError },
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
     #[error("the system gives no randomness for keys and tokens")]
     Random,
 }
@@ -87,15 +140,67 @@ impl Cache {
     pub fn open(data: &Path, surroundings: Surroundings) -> Result<Self, OpenError> {
         file::create_private_folder(data)?;
         let lock = file::lock(data.join("lock"))?.ok_or_else(|| OpenError::InUse { path: data.to_path_buf() })?;
-        let objects = Objects::open(data)?;
-        let records = Records::open(data)?;
+        if data.join(ELSEWHERE).exists() {
+            return Err(OpenError::Elsewhere { path: data.to_path_buf() });
+        }
+        let objects = Objects::open(data, surroundings.keep, &surroundings.store_directory)?;
+        let objects = objects.with_bucket(bucket(&surroundings)?);
+        Self::assemble(data, (Records::open(data)?, objects), surroundings, vec![lock])
+    }
+
+    /// Opens a data folder whose records are in a database that other servers may use too, and with them the folder.
+    pub fn open_shared(data: &Path, place: &Place, surroundings: Surroundings) -> Result<Self, OpenError> {
+        file::create_private_folder(data)?;
+        let in_use = || OpenError::InUse { path: data.to_path_buf() };
+        let lock = file::lock_with_others(data.join("lock"))?.ok_or_else(in_use)?;
+        // What arrives at this server has a folder that no other one clears.
+        let servers = data.join("servers");
+        file::create_private_folder(&servers)?;
+        let own = (0..CACHE_SERVERS_MAX).map(|number| servers.join(number.to_string())).find_map(|folder| {
+            let lock = file::lock(folder.with_extension("lock")).transpose()?;
+            Some(lock.map(|lock| (folder, lock)))
+        });
+        let (incoming, own) = own.transpose()?.ok_or_else(in_use)?;
+        let records = Records::connect(place)?;
+        if !records.serve(false)? {
+            return Err(OpenError::Moving { place: place.clone() });
+        }
+        // One server at a time begins, so that two make neither two keys nor two tokens of the first start.
+        let beginning = records.hold(Shared::Views, true)?;
+        check_records(data, place, &records, &surroundings)?;
+        check_key(data, place, &records)?;
+        let objects = Objects::open_shared(data, &incoming, &surroundings.store_directory)?;
+        let objects = objects.with_bucket(bucket(&surroundings)?);
+        drop(beginning);
+        Self::assemble(data, (records, objects), surroundings, vec![lock, own])
+    }
+
+    fn assemble(
+        data: &Path,
+        (records, objects): (Records, Objects),
+        mut surroundings: Surroundings,
+        locks: Vec<Lock>,
+    ) -> Result<Self, OpenError> {
+        let beginning = records.hold(Shared::Views, true)?;
+        if let Some(from) = records.setting(MOVING)? {
+            return Err(OpenError::Unfinished { from });
+        }
+        if let Some(to) = records.setting(MOVED)? {
+            return Err(OpenError::Gone { to });
+        }
         let keys = Keys::open(&data.join(KEY_FILE), &surroundings)?;
-        let actor = Actor::server((surroundings.now)());
+        let machine = std::mem::replace(&mut surroundings.now, Box::new(|| Timestamp::UNIX_EPOCH));
+        let clock = Clock::new(machine, records.last_act()?);
+        let actor = Actor::server(clock.now());
         if records.setting("made")?.is_none() {
             make_spaces(&records, &actor)?;
             admin_token(&records, &data.join(TOKEN_FILE), &surroundings, &actor)?;
             records.set_setting("made", "1")?;
         }
+        // What is changed from here on is read again; what was changed before is read below.
+        let seen = records.changes(i64::MAX)?.map_or(0, |changes| changes.number);
+        drop(beginning);
+        let upstreams = Upstreams::new(surroundings.http.clone(), records.upstreams()?)?;
         let cache = Self {
             objects,
             records,
@@ -103,12 +208,16 @@ impl Cache {
             keys,
             keeping: RwLock::default(),
             views: Mutex::default(),
+            seen: Mutex::new(seen),
+            changed_views: Mutex::default(),
             feed: Feed::new(surroundings.feed.clone()),
+            upstreams,
             verdicts: Mutex::default(),
+            clock,
             surroundings,
             tokens: RwLock::default(),
             data: data.to_path_buf(),
-            _lock: lock,
+            _locks: locks,
         };
         cache.reload_tokens()?;
         cache.follow_keys()?;
@@ -133,8 +242,9 @@ impl Cache {
         &self.surroundings.store_directory
     }
 
+    /// The machine's time, which here never goes back by a little.
     pub fn now(&self) -> Timestamp {
-        (self.surroundings.now)()
+        self.clock.now()
     }
 
     pub(crate) fn random(&self) -> Option<[u8; 32]> {
@@ -154,17 +264,12 @@ impl Cache {
         Actor { by: caller.to_string(), now: self.now() }
     }
 
-    /// Holds others back from changing views until it is dropped.
-    pub(crate) fn changing_views(&self) -> MutexGuard<'_, ()> {
-        self.views.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn verdicts(&self) -> MutexGuard<'_, BTreeMap<i64, ViewVerdict>> {
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the tokens anew: after this returns, a revoked one opens nothing.
-    pub(crate) fn reload_tokens(&self) -> Result<(), DatabaseError> {
+    pub(crate) fn reload_tokens(&self) -> Result<(), RecordsError> {
         let tokens = Tokens::new(self.records.tokens()?);
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
         Ok(())
@@ -187,34 +292,136 @@ impl Cache {
 
     /// Signs what a cache holds, if it signs now, and serves it so.
     pub(crate) fn sign_all(&self, row: &SpaceRow) -> Result<(), PromoteError> {
-        let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
+        let keeping = self.keeping_alone()?;
         if row.signs {
             let mut signatures = Vec::new();
             for path in self.records.visible(row)?.iter().filter(|path| path.signature.is_none()) {
                 let info = NarInfo::parse(path.narinfo.as_bytes())?;
                 signatures.push((path.number, self.keys.sign(&info)));
             }
-            self.records.sign(&signatures)?;
+            keeping.sign(&signatures)?;
         }
         Ok(self.refill(row)?)
     }
 
     /// Reads a cache or view anew from the records, while nothing is pushed.
-    pub(crate) fn reload(&self, row: &SpaceRow) -> Result<(), DatabaseError> {
+    pub(crate) fn reload(&self, row: &SpaceRow) -> Result<(), RecordsError> {
         let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
         self.refill(row)
     }
 
     /// The same for somebody who holds pushes back already.
-    pub(crate) fn refill(&self, row: &SpaceRow) -> Result<(), DatabaseError> {
-        let mut space = Space::hiding(row.clone(), self.records.withdrawn(row)?);
-        self.records.each_visible(row, &mut |path| space.add(&path))?;
+    pub(crate) fn refill(&self, row: &SpaceRow) -> Result<(), RecordsError> {
+        let space = match row.source {
+            None => self.filled_cache(row)?,
+            Some(source) => self.filled_view(row, source)?,
+        };
         self.catalogue.put(space);
         Ok(())
     }
+
+    /// What did not change stays the very same in memory, so that two do not stand there while one is made.
+    fn filled_cache(&self, row: &SpaceRow) -> Result<Space, RecordsError> {
+        let withdrawn = self.records.withdrawn(row)?;
+        let before = self.catalogue.numbered(row.number);
+        let before = before.as_ref().map(SharedSpace::read);
+        let known = |hash, kept: Kept| match before.as_ref().and_then(|before| before.path(hash)) {
+            Some(known) if **known == kept => Arc::clone(known),
+            _ => Arc::new(kept),
+        };
+        let read = |part| {
+            let mut paths = Vec::new();
+            self.records.each_narinfo(row.number, part, &mut |(number, hash), narinfo, own| {
+                if withdrawn.contains_key(&hash) {
+                    return;
+                }
+                match Kept::cut(number, narinfo, own) {
+                    Some(kept) => paths.push((hash, known(hash, kept))),
+                    None => {
+                        tracing::error!("{hash}: its narinfo in the records is not of its NAR, so it is not served");
+                    }
+                }
+            })?;
+            Ok::<_, RecordsError>(paths)
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(LOADING_THREADS_MAX);
+        let parts = self.records.parts(row.number, i64::try_from(threads).unwrap_or(1))?;
+        let parts: Result<Vec<_>, RecordsError> = thread::scope(|scope| {
+            let read = &read;
+            let reading: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || read(part))).collect();
+            let ended = |_| RecordsError::Unreadable { what: "a thread that read paths ended early".to_owned() };
+            reading.into_iter().map(|one| one.join().map_err(ended)?).collect()
+        });
+        let mut parts = parts?.into_iter();
+        let mut paths = parts.next().unwrap_or_default();
+        paths.extend(parts.flatten());
+        drop(before);
+        Ok(Space::holding(row.clone(), withdrawn, paths))
+    }
+
+    /// A view has what its cache has, but for what was pushed or signed since that was read.
+    fn filled_view(&self, row: &SpaceRow, source: i64) -> Result<Space, RecordsError> {
+        let withdrawn = self.records.withdrawn(row)?;
+        let numbers = self.records.entries(row.number)?;
+        let Some(source) = self.catalogue.numbered(source) else { return Ok(Space::new(row.clone())) };
+        let (mut space, missing) = Space::within(row.clone(), withdrawn, (&source.read(), &numbers));
+        for number in missing {
+            let Some(path) = self.records.numbered(number)? else { continue };
+            if space.withdrawn(path.hash).is_none() {
+                space.add(&path);
+            }
+        }
+        Ok(space)
+    }
 }
 
-fn make_spaces(records: &Records, actor: &Actor) -> Result<(), DatabaseError> {
+/// The folder's NARs belong to one set of records, and would be collected by any other.
+fn check_records(data: &Path, place: &Place, records: &Records, surroundings: &Surroundings) -> Result<(), OpenError> {
+    let path = data.to_path_buf();
+    if data.join("cache.sqlite").is_file() {
+        let own = Records::open(data)?;
+        if own.setting("made")?.is_some() && own.setting(MOVED)?.is_none() {
+            return Err(OpenError::OwnRecords { path });
+        }
+    }
+    let identity = if let Some(identity) = records.setting(IDENTITY)? {
+        identity
+    } else {
+        let random = (surroundings.random)().ok_or(OpenError::Random)?;
+        let identity = aux_core::hexadecimal(random.get(..16).unwrap_or_default());
+        records.set_setting(IDENTITY, &identity)?;
+        identity
+    };
+    let marker = data.join(ELSEWHERE);
+    if !marker.exists() {
+        return Ok(file::create_private(&marker, format!("{identity}\n").as_bytes())?);
+    }
+    let unread = |cause: String| OpenError::Secret { path: marker.clone(), cause };
+    let known = aux_io::input::read(&marker, 1 << 10).map_err(|error| unread(error.message()))?;
+    if String::from_utf8_lossy(&known).trim() == identity {
+        return Ok(());
+    }
+    Err(OpenError::OtherRecords { path, place: place.clone() })
+}
+
+/// Servers of one store sign with the same keys. To change them all are stopped, and the first to start signs anew.
+fn check_key(data: &Path, place: &Place, records: &Records) -> Result<(), OpenError> {
+    let Some(known) = records.setting(SIGNED_WITH)? else { return Ok(()) };
+    let (path, place) = (data.join(KEY_FILE), place.clone());
+    if !path.exists() {
+        return Err(OpenError::NoKey { path, place, keys: known });
+    }
+    if Keys::read(&path)?.public() == known || records.serves_alone()? {
+        return Ok(());
+    }
+    Err(OpenError::OtherKey { path, place, keys: known })
+}
+
+fn bucket(surroundings: &Surroundings) -> Result<Option<Bucket>, ObjectError> {
+    surroundings.bucket.clone().map(|settings| Bucket::open(settings, &surroundings.http)).transpose()
+}
+
+fn make_spaces(records: &Records, actor: &Actor) -> Result<(), RecordsError> {
     let new = |name: &str, source| {
         let keys = Vec::new();
         let (policy, priority) = (String::new(), PRIORITY);

@@ -1,15 +1,15 @@
 //! Keeping order: collection of what nobody needs, and the check that everything which is kept is what it was.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 
-use aux_io::database::DatabaseError;
+use crate::records::RecordsError;
 use aux_nix::{NarInfo, Sha256};
+use jiff::Timestamp;
 
 use crate::access::Caller;
 use crate::cache::Cache;
 use crate::names::PathHash;
-use crate::objects::{Found, ObjectError};
+use crate::objects::{Found, ObjectError, ObjectName};
 use crate::receive::rehash;
 use crate::records::{Collected, ObjectRow, PathRow, SpaceRow, Terms};
 
@@ -38,9 +38,33 @@ pub struct Wrong {
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
     #[error(transparent)]
-    Database(#[from] DatabaseError),
+    Database(#[from] RecordsError),
     #[error(transparent)]
     Object(#[from] ObjectError),
+}
+
+/// The NARs that records speak of.
+struct Known {
+    nars: BTreeSet<Sha256>,
+    names: BTreeSet<ObjectName>,
+}
+
+impl Known {
+    fn of(objects: &[ObjectRow]) -> Self {
+        Self {
+            nars: objects.iter().map(|object| object.nar_hash).collect(),
+            names: objects.iter().map(ObjectName::from).collect(),
+        }
+    }
+
+    /// `None` where it is no NAR.
+    fn has(&self, found: &Found) -> Option<bool> {
+        match found {
+            Found::Object(hash) => Some(self.nars.contains(hash)),
+            Found::Remote(name) => Some(self.names.contains(name)),
+            Found::Foreign(_) => None,
+        }
+    }
 }
 
 impl Cache {
@@ -50,30 +74,55 @@ impl Cache {
         if terms.is_dry {
             return Ok(self.records.collect(terms, &actor)?);
         }
-        let _views = self.changing_views();
+        let _views = self.changing_views()?;
         // Nothing is kept meanwhile, so that no file appears between its record's end and its own.
-        let _keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
-        let collected = self.records.collect(terms, &actor)?;
-        for row in self.records.spaces()?.into_iter().filter(|_| collected.paths > 0) {
+        let keeping = self.keeping_alone()?;
+        let collected = keeping.collect(terms, &actor)?;
+        for row in keeping.spaces()?.into_iter().filter(|_| collected.paths > 0) {
             self.refill(&row)?;
         }
-        let known: BTreeSet<Sha256> = self.records.objects()?.into_iter().map(|object| object.nar_hash).collect();
+        let known = Known::of(&keeping.objects()?);
         let mut unknown = Vec::new();
-        self.objects.list(&mut |found| match found {
-            Found::Object(hash) if !known.contains(&hash) => unknown.push(hash),
-            Found::Object(_) | Found::Foreign(_) => {}
+        self.objects.list(&mut |found| {
+            if known.has(&found) == Some(false) {
+                unknown.push(found);
+            }
         })?;
-        for hash in unknown {
-            self.objects.remove(hash)?;
+        for found in unknown {
+            // Once the lock is lost, another server may be keeping this very NAR.
+            if !keeping.is_held() {
+                tracing::warn!("the database ended during the collection; the next one removes what is left");
+                break;
+            }
+            self.objects.remove(&found)?;
         }
+        drop(keeping);
+        self.objects.sweep()?;
         Ok(collected)
+    }
+
+    /// The terms under which no more goes than must, so that what stays takes at most so many bytes: what was pushed last
+    /// stays, and all that it needs. Where that cannot be had, the terms that were given.
+    pub fn terms_within(&self, stored_bytes_max: u64, terms: Terms, caller: &Caller) -> Result<Terms, OrderError> {
+        let (actor, stored) = (self.actor(caller), self.records.stored()?.1);
+        let at = |second: i64| Timestamp::from_second(second).map_or(terms.before, |before| before.min(terms.before));
+        let fits = |second: i64| -> Result<bool, OrderError> {
+            let tried = Terms { before: at(second), is_dry: true };
+            let goes = self.records.collect(tried, &actor)?.stored_bytes;
+            Ok(stored.saturating_sub(goes) <= stored_bytes_max)
+        };
+        let before = first(terms.before.as_second(), fits)?;
+        Ok(Terms { before: at(before), ..terms })
     }
 
     /// Reads and hashes everything. What is pushed meanwhile may not be seen.
     pub fn check(&self) -> Result<Checked, OrderError> {
         let mut checked = Checked::default();
         for detail in self.records.check()? {
-            checked.wrong("database", "cache.sqlite", detail);
+            checked.wrong("database", "records", detail);
+        }
+        for detail in self.objects.check()? {
+            checked.wrong("database", "chunks.sqlite", detail);
         }
         let objects = self.records.objects()?;
         for object in &objects {
@@ -81,14 +130,14 @@ impl Cache {
             checked.stored_bytes = checked.stored_bytes.saturating_add(object.file_size);
             self.check_object(object, &mut checked);
         }
-        let known: BTreeSet<Sha256> = objects.iter().map(|object| object.nar_hash).collect();
-        self.objects.list(&mut |found| match found {
-            Found::Object(hash) if known.contains(&hash) => {}
-            Found::Object(_) => checked.leftovers += 1,
-            Found::Foreign(path) => {
+        checked.stored_bytes = self.objects.taken_bytes(checked.stored_bytes)?;
+        let known = Known::of(&objects);
+        self.objects.list(&mut |found| match (known.has(&found), found) {
+            (None, Found::Foreign(path)) => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 checked.wrong("file", &name, "is no NAR, and nobody put it there".to_owned());
             }
+            (is_known, _) => checked.leftovers += u64::from(is_known == Some(false)),
         })?;
         for space in self.records.spaces()? {
             self.check_space(&space, &mut checked)?;
@@ -98,8 +147,8 @@ impl Cache {
 
     fn check_object(&self, object: &ObjectRow, checked: &mut Checked) {
         let name = object.nar_hash.nix32();
-        let read = match self.objects.open_object(object.nar_hash) {
-            Ok(mut file) => rehash(&mut file),
+        let read = match self.objects.open_object(&object.into()) {
+            Ok(stored) => rehash(&mut stored.reader()),
             // It may have been collected since the records were asked.
             Err(_) if matches!(self.records.object(object.nar_hash), Ok(None)) => return,
             Err(_) => return checked.wrong("object", &name, "its file is missing or cannot be opened".to_owned()),
@@ -117,7 +166,7 @@ impl Cache {
     }
 
     /// Every visible path is what its narinfo says, has all it needs, and is served as it is written down.
-    fn check_space(&self, row: &SpaceRow, checked: &mut Checked) -> Result<(), DatabaseError> {
+    fn check_space(&self, row: &SpaceRow, checked: &mut Checked) -> Result<(), RecordsError> {
         let paths = self.records.visible(row)?;
         let known: BTreeSet<PathHash> = paths.iter().map(|path| path.hash).collect();
         for path in &paths {
@@ -153,8 +202,32 @@ impl Cache {
     }
 }
 
+/// The first second up to `last` of which something is true that stays true from then on; `last` where it never is.
+fn first<E>(last: i64, mut is_true: impl FnMut(i64) -> Result<bool, E>) -> Result<i64, E> {
+    let (mut found, mut before) = (last, -1);
+    while found - before > 1 {
+        let middle = before + (found - before) / 2;
+        if is_true(middle)? { found = middle } else { before = middle }
+    }
+    Ok(found)
+}
+
 impl Checked {
     fn wrong(&mut self, kind: &'static str, subject: &str, detail: String) {
         self.problems.push(Wrong { kind, subject: subject.to_owned(), detail });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_moment_that_is_enough_is_found() {
+        for wanted in [0, 1, 7, 99, 100, 101, 5_000] {
+            let found = first(100, |second| Ok::<_, ()>(second >= wanted)).unwrap();
+            assert_eq!(found, wanted.min(100));
+        }
+        assert_eq!(first(100, |_| Err("the database")), Err("the database"));
     }
 }

@@ -66,6 +66,11 @@ impl Feed {
         true
     }
 
+    /// Makes the next question whether it has changed a yes.
+    pub(crate) fn forget(&self) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Serial and the moment it was built, or what is wrong with it; `None` where none was named.
     pub(crate) fn facts(&self) -> Option<Result<(u64, Timestamp), &'static str>> {
         let path = self.path.as_ref()?;

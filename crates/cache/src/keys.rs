@@ -23,7 +23,7 @@ impl Keys {
         if path.exists() { Self::read(path) } else { Self::make(path, surroundings) }
     }
 
-    fn read(path: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, OpenError> {
         let unread = |cause: String| OpenError::Secret { path: path.to_path_buf(), cause };
         let bytes = Zeroizing::new(aux_io::input::read(path, FILE_BYTES_MAX).map_err(|error| unread(error.message()))?);
         let text = std::str::from_utf8(&bytes).map_err(|_| unread("it is no text".to_owned()))?;

@@ -5,10 +5,14 @@ mod cache;
 mod catalogue;
 mod check;
 pub mod client;
+mod clock;
 mod dependencies;
 mod feed;
+mod follow;
+mod frames;
 pub mod http;
 mod keys;
+mod migrate;
 pub mod names;
 mod objects;
 mod policy;
@@ -17,8 +21,23 @@ mod prove;
 mod push;
 mod receive;
 mod records;
+mod turns;
+mod upstream;
 mod verdict;
 mod withdraw;
 
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};
+pub use migrate::{Move, MoveError, MoveStep, Moved, Way, migrate};
+pub use objects::{BucketError, BucketSettings, Keep, REGION};
+pub use records::{Place, PlaceError, password};
+pub use upstream::UpstreamError;
+
+#[cfg(test)]
+#[expect(dead_code, reason = "the corpora are for other packages' tests")]
+#[path = "../../../tests/support/corpora.rs"]
+mod corpora;
+#[cfg(test)]
+#[expect(dead_code, reason = "passwords are the server's tests' matter")]
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;

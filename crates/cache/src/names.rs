@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use aux_nix::{BaseName, nix32};
+use aux_nix::{BaseName, Sha256, nix32};
+
+use crate::receive::Packing;
 
 /// Longest name of a cache or view.
 const SPACE_NAME_BYTES_MAX: usize = 64;
@@ -92,6 +94,19 @@ pub fn offered_nar(name: &str) -> Option<[u8; 32]> {
     nix32::decode::<32>(name.split_once(".nar")?.0)
 }
 
+/// The name of a NAR that an upstream offers: it says the path too, so that the upstream can be asked about it anew.
+pub(crate) fn pulled_name(nar_hash: Sha256, path: PathHash, packing: Packing) -> String {
+    format!("{}-{path}.nar{}", nar_hash.nix32(), packing.suffix())
+}
+
+/// What such a name says.
+pub(crate) fn parse_pulled_name(name: &UploadName) -> Option<(Sha256, PathHash, Packing)> {
+    let (stem, suffix) = name.as_str().split_at_checked(name.as_str().find(".nar")?)?;
+    let (nar_hash, path) = stem.split_once('-')?;
+    let packing = Packing::of_suffix(suffix.strip_prefix(".nar")?)?;
+    Some((Sha256(nix32::decode::<32>(nar_hash)?), PathHash::parse(path)?, packing))
+}
+
 /// Store names by `*` and `?`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(Box<str>);
@@ -159,6 +174,21 @@ mod tests {
         assert!(UploadName::parse("x.nar.xz").is_some() && UploadName::parse("x.nar").is_some());
         assert_eq!(offered_nar("x.nar.zst"), None);
         assert_eq!(PathHash::parse("01rwx9dqpbp7r777v319h2acnmqqawp"), None);
+    }
+
+    #[test]
+    fn the_name_of_an_offered_nar_says_nar_path_and_packing() {
+        let (nar, path) = (Sha256::of(b"nar"), PathHash([7; 20]));
+        for packing in ["none", "xz", "zstd", "gzip"] {
+            let packing = Packing::parse(packing).unwrap();
+            let name = UploadName::parse(&pulled_name(nar, path, packing)).unwrap();
+            assert_eq!(parse_pulled_name(&name), Some((nar, path, packing)));
+        }
+        for other in
+            ["x.nar", "a-b.nar.xz", &format!("{}.nar", nar.nix32()), &format!("{}-{path}.nar.bz2", nar.nix32())]
+        {
+            assert_eq!(parse_pulled_name(&UploadName::parse(other).unwrap()), None, "{other}");
+        }
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! Promotion: paths of a cache become visible in a view, where its policy lets them, and every answer is written down.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
 
-use aux_io::database::DatabaseError;
+use crate::records::RecordsError;
 use aux_nix::content_address::Method;
 use aux_nix::narinfo::NarInfoError;
 use aux_nix::{BaseName, ContentAddress, Hash, NarInfo};
@@ -61,12 +60,14 @@ pub enum PromoteError {
     Lock(String),
     #[error("the token is not for {0}")]
     Name(String),
+    #[error("the database ended meanwhile, and began again")]
+    Interrupted,
     #[error("the view's policy cannot be read: {0}")]
     Policy(#[from] PolicyError),
     #[error("a narinfo that is kept cannot be read: {0}")]
     NarInfo(#[from] NarInfoError),
     #[error(transparent)]
-    Database(#[from] DatabaseError),
+    Database(#[from] RecordsError),
 }
 
 /// What a promotion looks at: the paths that are wanted, those of them that are new, and refusals that no rule made.
@@ -81,8 +82,8 @@ struct Candidates {
 impl Cache {
     /// Promotes into a view. A refusal is an answer, and written down as well.
     pub fn promote(&self, view: &SharedSpace, wish: &Wish, caller: &Caller) -> Result<Promotion, PromoteError> {
-        let _views = self.changing_views();
-        let keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
+        let views = self.changing_views()?;
+        let keeping = self.keeping()?;
         let row = view.row();
         let source = row.source.and_then(|number| self.catalogue.numbered(number)).ok_or(PromoteError::NoView)?;
         let policy = Policy::parse(&row.policy)?;
@@ -131,7 +132,11 @@ impl Cache {
             feed,
             judgements,
         };
-        let (number, edition) = self.records.promote(&row, &decision, &signatures, &actor)?;
+        // The lock on views is another connection's; it must have lived until here.
+        if !views.is_held() {
+            return Err(PromoteError::Interrupted);
+        }
+        let (number, edition) = keeping.promote(&row, &decision, &signatures, &actor)?;
         (promotion.decision, promotion.edition) = (Some(number), edition);
         drop(keeping);
         if edition.is_some() {

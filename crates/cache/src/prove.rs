@@ -16,8 +16,8 @@ impl Cache {
     pub(crate) fn prove_content(&self, info: &mut NarInfo, object: &ObjectRow) -> Result<(), PutError> {
         let proved = match info.verify_content_address() {
             Err(ContentError::NeedsNar) => {
-                let file = BufReader::new(self.objects.open_object(object.nar_hash)?);
-                let nar = unpacked(file, object.packing).map_err(PutError::Packing)?;
+                let stored = self.objects.open_object(&object.into())?;
+                let nar = unpacked(BufReader::new(stored.reader()), object.packing).map_err(PutError::Packing)?;
                 info.verify_content(nar).map(drop)
             }
             other => other.map(drop),

@@ -1,11 +1,9 @@
 //! What is put into a cache: NARs that are taken, and paths that are committed once everything said of them holds.
 
 use std::io::{self, Read};
-use std::sync::PoisonError;
 
-use aux_io::database::DatabaseError;
 use aux_nix::content_address::ContentError;
-use aux_nix::narinfo::{NarInfoError, NarUrl, NarUrlError};
+use aux_nix::narinfo::{Compression, NarInfoError, NarUrl, NarUrlError};
 use aux_nix::signature::{KeyError, SignatureError, TrustedKeys};
 use aux_nix::{NarInfo, Sha256};
 
@@ -13,9 +11,9 @@ use crate::access::{AccessError, Caller};
 use crate::cache::Cache;
 use crate::catalogue::SharedSpace;
 use crate::names::{PathHash, UploadName};
-use crate::objects::ObjectError;
+use crate::objects::{ObjectError, Objects};
 use crate::receive::{ReceiveError, Received, receive};
-use crate::records::{Actor, Commit, CommitOutcome, PathRow, Upload};
+use crate::records::{Actor, Commit, CommitOutcome, PathRow, Records, RecordsError, Upload};
 
 /// Why something was not taken. What is said is about what the client sent, except for the last three.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +36,8 @@ pub enum PutError {
     Hash { field: &'static str },
     #[error("{field} says {said}, and the NAR that was put has {found}")]
     Size { field: &'static str, said: u64, found: u64 },
+    #[error("it is packed with {found}, and not with {said}")]
+    OtherPacking { said: Compression, found: Compression },
     #[error("references are not in the cache: {}", shown(missing))]
     Dangling { missing: Vec<String> },
     #[error("{0}")]
@@ -59,7 +59,15 @@ pub enum PutError {
     #[error("the kept NAR {nar_hash} is missing, and what came is packed otherwise")]
     Lost { nar_hash: Sha256 },
     #[error(transparent)]
-    Database(#[from] DatabaseError),
+    Database(#[from] RecordsError),
+}
+
+/// Who puts a NAR, and what was said of it before it came.
+#[derive(Clone, Copy)]
+pub struct NarTerms<'t> {
+    pub actor: &'t Actor,
+    /// It is kept only if it is what this narinfo says.
+    pub announced: Option<&'t NarInfo>,
 }
 
 /// References named one by one in an error.
@@ -80,24 +88,27 @@ impl Cache {
         space: &SharedSpace,
         name: &UploadName,
         from: &mut dyn Read,
-        actor: &Actor,
+        NarTerms { actor, announced }: NarTerms<'_>,
     ) -> Result<Received, PutError> {
         let row = space.row();
         if row.source.is_some() {
             return Err(PutError::View);
         }
-        let mut incoming = self.objects.arrive()?;
-        let received = receive(from, &mut incoming).map_err(PutError::Receive)?;
+        let size = announced.map(|info| info.nar_size);
+        let (received, arrived) = receive(from, &self.objects, size).map_err(PutError::Receive)?;
+        if let Some(info) = announced {
+            held_against(&received, info)?;
+        }
         // Until the upload is written down, collection could remove an object that nobody seems to need.
-        let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
-        match self.records.object(received.nar_hash)? {
-            Some(_) if self.objects.has(received.nar_hash) => {}
-            Some(kept) if kept.file_hash != received.file_hash => {
+        let keeping = self.keeping()?;
+        match keeping.object(received.nar_hash)? {
+            Some(kept) if self.objects.has(&(&kept).into())? => Objects::mend(arrived)?,
+            Some(kept) if kept.file_hash != received.kept_hash => {
                 return Err(PutError::Lost { nar_hash: received.nar_hash });
             }
-            _ => self.objects.keep(incoming, received.nar_hash)?,
+            _ => self.objects.keep(arrived, &received)?,
         }
-        self.records.put_upload(&row, name, &received, actor)?;
+        keeping.put_upload(&row, name, &received, actor)?;
         Ok(received)
     }
 
@@ -113,7 +124,7 @@ impl Cache {
         if row.source.is_some() {
             return Err(PutError::View);
         }
-        let mut info = NarInfo::parse(document)?;
+        let info = NarInfo::parse(document)?;
         if PathHash::of(&info.path) != Some(hash) {
             return Err(PutError::WrongName);
         }
@@ -125,8 +136,20 @@ impl Cache {
         if !row.keys.is_empty() {
             info.verify(&TrustedKeys::parse(&row.keys.join(" "))?)?;
         }
+        // A right that another server took away is gone before anything is committed with it.
+        self.catch_up()?;
+        self.confirm(caller)?;
+        self.commit_narinfo(space, info, &self.actor(caller))?;
+        self.upstreams.forget(row.number, hash);
+        Ok(())
+    }
+
+    /// Commits a path whose narinfo is to be believed, if its NAR is here and so is all that it needs.
+    pub(crate) fn commit_narinfo(&self, space: &SharedSpace, mut info: NarInfo, actor: &Actor) -> Result<(), PutError> {
+        let row = space.row();
+        let hash = PathHash::of(&info.path).ok_or(PutError::WrongName)?;
         // Until the commit is in memory nothing is withdrawn, collected or read anew.
-        let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
+        let keeping = self.keeping()?;
         let hidden = |path: &aux_nix::BaseName| {
             let reason = space.read().withdrawn(PathHash::of(path)?).map(str::to_owned)?;
             Some(format!("{path}: {reason}"))
@@ -152,7 +175,7 @@ impl Cache {
             signature: own,
             references: others.filter_map(PathHash::of).collect(),
         };
-        match self.records.commit(&row, &commit, &self.actor(caller))? {
+        match keeping.commit(&row, &commit, actor)? {
             CommitOutcome::Committed(number) => {
                 let Commit { hash, base, object, narinfo, signature, .. } = commit;
                 space.write().add(&PathRow { number, hash, base, object, narinfo, signature });
@@ -166,7 +189,7 @@ impl Cache {
                     missing: info.references.iter().filter(is_missing).map(ToString::to_string).collect(),
                 })
             }
-            CommitOutcome::Present(present) => self.add_signatures(space, present, &info),
+            CommitOutcome::Present(present) => add_signatures(&keeping, space, present, &info),
             CommitOutcome::NoObject => Err(PutError::NoUpload(info.url.to_string())),
         }
     }
@@ -192,26 +215,47 @@ impl Cache {
             None => Ok(upload),
         }
     }
+}
 
-    /// The same path again may bring signatures that were not there; another NAR under it is refused.
-    fn add_signatures(&self, space: &SharedSpace, present: PathRow, pushed: &NarInfo) -> Result<(), PutError> {
-        let mut known = NarInfo::parse(present.narinfo.as_bytes())?;
-        if known.fingerprint() != pushed.fingerprint() {
-            return Err(PutError::Conflict);
-        }
-        let before = known.signatures.len();
-        for signature in &pushed.signatures {
-            if !known.signatures.contains(signature) {
-                known.signatures.push(signature.clone());
-            }
-        }
-        known.signatures.truncate(aux_core::limits::NARINFO_SIGNATURES_MAX - 1);
-        if known.signatures.len() == before {
-            return Ok(());
-        }
-        let narinfo = known.print();
-        self.records.replace_narinfo(present.number, &narinfo)?;
-        space.write().add(&PathRow { narinfo, ..present });
-        Ok(())
+/// The same path again may bring signatures that were not there; another NAR under it is refused.
+fn add_signatures(records: &Records, space: &SharedSpace, present: PathRow, pushed: &NarInfo) -> Result<(), PutError> {
+    let mut known = NarInfo::parse(present.narinfo.as_bytes())?;
+    if known.fingerprint() != pushed.fingerprint() {
+        return Err(PutError::Conflict);
     }
+    let before = known.signatures.len();
+    for signature in &pushed.signatures {
+        if !known.signatures.contains(signature) {
+            known.signatures.push(signature.clone());
+        }
+    }
+    known.signatures.truncate(aux_core::limits::NARINFO_SIGNATURES_MAX - 1);
+    if known.signatures.len() == before {
+        return Ok(());
+    }
+    let narinfo = known.print();
+    records.replace_narinfo(space.read().row.number, present.number, &narinfo)?;
+    space.write().add(&PathRow { narinfo, ..present });
+    Ok(())
+}
+
+/// Whether what came is what was announced.
+fn held_against(received: &Received, info: &NarInfo) -> Result<(), PutError> {
+    let sizes = [
+        ("NarSize", info.nar_size, received.nar_size),
+        ("FileSize", info.file_size.unwrap_or(received.file_size), received.file_size),
+    ];
+    if let Some((field, said, found)) = sizes.into_iter().find(|(_, said, found)| said != found) {
+        return Err(PutError::Size { field, said, found });
+    }
+    if info.nar_hash != received.nar_hash {
+        return Err(PutError::Hash { field: "NarHash" });
+    }
+    if info.file_hash.is_some_and(|hash| hash != received.file_hash) {
+        return Err(PutError::Hash { field: "FileHash" });
+    }
+    if info.compression != received.packing.compression() {
+        return Err(PutError::OtherPacking { said: info.compression, found: received.packing.compression() });
+    }
+    Ok(())
 }

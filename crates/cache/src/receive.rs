@@ -9,7 +9,8 @@ use aux_nix::hash::Sha256Hasher;
 use aux_nix::nar::{Listing, NarError, Reader};
 use aux_nix::narinfo::Compression;
 
-use crate::objects::{Incoming, ObjectError, classified};
+use crate::frames::{Frames, Next};
+use crate::objects::{Arriving, ObjectError, Objects, Taken, classified};
 
 const BUFFER_BYTES: usize = 256 << 10;
 /// Enough to tell how something is packed.
@@ -21,9 +22,12 @@ pub struct Received {
     pub nar_hash: Sha256,
     pub nar_size: u64,
     pub packing: Packing,
-    /// Of the bytes that were sent, and are kept.
+    /// Of the bytes that were sent.
     pub file_hash: Sha256,
     pub file_size: u64,
+    /// Of the bytes that are kept, and sent to others: the same, or what chunks give.
+    pub kept_hash: Sha256,
+    pub kept_size: u64,
     /// Its listing, as JSON; empty where it has none.
     pub listing: String,
 }
@@ -39,6 +43,8 @@ pub enum ReceiveError {
     Nar(NarError),
     #[error("unpacked it has more than {CACHE_NAR_BYTES_MAX} bytes (CACHE_NAR_BYTES_MAX)")]
     TooLarge,
+    #[error("unpacked it has more than the {bytes} bytes that were announced")]
+    Longer { bytes: u64 },
     #[error(transparent)]
     Disk(#[from] ObjectError),
 }
@@ -75,6 +81,11 @@ impl Packing {
         }
     }
 
+    /// By what stands behind `.nar`.
+    pub fn of_suffix(suffix: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|packing| packing.suffix() == suffix)
+    }
+
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|packing| packing.compression().name() == name)
     }
@@ -90,28 +101,61 @@ impl Packing {
     }
 }
 
-/// Reads all of `from`, and leaves it in `incoming` as it came, if it is a NAR.
-pub(crate) fn receive(from: &mut dyn Read, incoming: &mut Incoming) -> Result<Received, ReceiveError> {
-    let path = incoming.path().to_path_buf();
-    let mut kept = BufWriter::with_capacity(BUFFER_BYTES, &incoming.file);
-    let received = take(from, &mut kept, &path)?;
-    kept.flush().map_err(|cause| classified(&path, cause))?;
-    Ok(received)
+/// Reads all of `from`, and has it ready to be kept, if it is a NAR. One that unpacks to more than `announced` bytes is read
+/// no further.
+pub(crate) fn receive<'o>(
+    from: &mut dyn Read,
+    objects: &'o Objects,
+    announced: Option<u64>,
+) -> Result<(Received, Arriving<'o>), ReceiveError> {
+    let start = start(from)?;
+    let packing = Packing::of(&start);
+    let mut arriving = objects.arrive(packing)?;
+    let mut received = if let Some(incoming) = arriving.file() {
+        let path = incoming.path().to_path_buf();
+        let mut kept = BufWriter::with_capacity(BUFFER_BYTES, &incoming.file);
+        let received = take(&mut start.chain(from), packing, (&mut kept, &path), None, announced)?;
+        kept.flush().map_err(|cause| classified(&path, cause))?;
+        received
+    } else {
+        take(
+            &mut start.chain(from),
+            packing,
+            (&mut io::sink(), Path::new("")),
+            Some(&mut |taken| arriving.push(taken)),
+            announced,
+        )?
+    };
+    if let Some(shelved) = arriving.finish()? {
+        (received.kept_hash, received.kept_size) = (shelved.file_hash, shelved.file_size);
+    }
+    Ok((received, arriving))
 }
 
 /// Hashes a kept file and the NAR in it: what a check asks.
 pub(crate) fn rehash(file: &mut dyn Read) -> Result<Received, ReceiveError> {
-    take(file, &mut io::sink(), Path::new(""))
+    let start = start(file)?;
+    let packing = Packing::of(&start);
+    take(&mut start.chain(file), packing, (&mut io::sink(), Path::new("")), None, None)
 }
 
-/// Reads everything, and writes what came to `kept`, whose path is for errors.
-fn take(from: &mut dyn Read, kept: &mut dyn Write, path: &Path) -> Result<Received, ReceiveError> {
+fn start(from: &mut dyn Read) -> Result<Vec<u8>, ReceiveError> {
     let mut start = Vec::with_capacity(START_BYTES);
-    (&mut *from).take(START_BYTES as u64).read_to_end(&mut start).map_err(ReceiveError::Client)?;
-    let packing = Packing::of(&start);
-    let mut from = start.chain(from);
-    let mut sent = Sent { inner: &mut from, kept, hash: Sha256Hasher::default(), size: 0, failure: None };
-    let unpacked = unpack(&mut sent, packing);
+    from.take(START_BYTES as u64).read_to_end(&mut start).map_err(ReceiveError::Client)?;
+    Ok(start)
+}
+
+/// Reads everything, writes what came to `kept`, whose path is for errors, and hands what is in it to `each`.
+fn take(
+    from: &mut dyn Read,
+    packing: Packing,
+    (kept, path): (&mut dyn Write, &Path),
+    each: Option<&mut Each<'_>>,
+    announced: Option<u64>,
+) -> Result<Received, ReceiveError> {
+    let mut sent = Sent { inner: from, kept, hash: Sha256Hasher::default(), size: 0, failure: None };
+    let limit_bytes = announced.map_or(CACHE_NAR_BYTES_MAX, |bytes| bytes.min(CACHE_NAR_BYTES_MAX));
+    let unpacked = unpack(&mut sent, packing, each, limit_bytes);
     match sent.failure.take() {
         Some(Failure::Client(cause)) => return Err(ReceiveError::Client(cause)),
         Some(Failure::Disk(cause)) => return Err(ReceiveError::Disk(classified(path, cause))),
@@ -121,16 +165,22 @@ fn take(from: &mut dyn Read, kept: &mut dyn Write, path: &Path) -> Result<Receiv
     let Unpacked { hash: nar_hash, size: nar_size, listing } = unpacked.map_err(|error| match error {
         Unpack::Packing(cause) => ReceiveError::Packing(cause),
         Unpack::Nar(error) => ReceiveError::Nar(error),
-        Unpack::TooLarge => ReceiveError::TooLarge,
+        Unpack::TooLarge => announced.map_or(ReceiveError::TooLarge, |bytes| ReceiveError::Longer { bytes }),
+        Unpack::Disk(error) => ReceiveError::Disk(error),
     })?;
     let (file_hash, file_size) = (sent.hash.finish(), sent.size);
-    Ok(Received { nar_hash, nar_size, packing, file_hash, file_size, listing })
+    let (kept_hash, kept_size) = (file_hash, file_size);
+    Ok(Received { nar_hash, nar_size, packing, file_hash, file_size, kept_hash, kept_size, listing })
 }
+
+/// Takes some of a NAR.
+type Each<'e> = dyn FnMut(Taken<'_>) -> Result<(), ObjectError> + 'e;
 
 enum Unpack {
     Packing(io::Error),
     Nar(NarError),
     TooLarge,
+    Disk(ObjectError),
 }
 
 /// A NAR that was read to its end.
@@ -141,10 +191,20 @@ struct Unpacked {
 }
 
 /// Unpacks everything, and reads it as a NAR, strictly. What stands behind the packing's end is read too, and refused.
-fn unpack(sent: &mut Sent<'_>, packing: Packing) -> Result<Unpacked, Unpack> {
+fn unpack(
+    sent: &mut Sent<'_>,
+    packing: Packing,
+    each: Option<&mut Each<'_>>,
+    limit_bytes: u64,
+) -> Result<Unpacked, Unpack> {
     let packed = BufReader::with_capacity(BUFFER_BYTES, sent);
-    let inner = unpacked(packed, packing).map_err(Unpack::Packing)?;
-    let mut nar = Unpacking { inner, hash: Sha256Hasher::default(), size: 0, failure: None };
+    let inner = if each.is_some() && packing == Packing::Zstd {
+        let frames = Frames::new(Box::new(packed) as Box<dyn BufRead>).map_err(Unpack::Packing)?;
+        Inner::Chunks { frames: Some(frames), frame: Vec::new(), content: Vec::new(), position: 0 }
+    } else {
+        Inner::Bytes(unpacked(packed, packing).map_err(Unpack::Packing)?)
+    };
+    let mut nar = Unpacking { inner, each, hash: Sha256Hasher::default(), size: 0, limit_bytes, failure: None };
     let read = listing(&mut nar);
     match (nar.failure.take(), read) {
         (Some(failure), _) => Err(failure),
@@ -163,7 +223,7 @@ pub(crate) fn unpacked<'r>(packed: impl BufRead + 'r, packing: Packing) -> io::R
     })
 }
 
-fn listing(nar: &mut Unpacking<'_>) -> Result<String, NarError> {
+fn listing(nar: &mut Unpacking<'_, '_>) -> Result<String, NarError> {
     let mut reader = Reader::with_capacity(BUFFER_BYTES, nar);
     let mut listing = Some(Listing::default());
     let mut entries: usize = 0;
@@ -180,32 +240,112 @@ fn listing(nar: &mut Unpacking<'_>) -> Result<String, NarError> {
 
 /// What comes out of the packing, hashed and bounded. It remembers why it failed, which the NAR's reader would
 /// tell in its words.
-struct Unpacking<'u> {
-    inner: Box<dyn Read + 'u>,
+struct Unpacking<'u, 'e> {
+    inner: Inner<'u>,
+    each: Option<&'u mut Each<'e>>,
     hash: Sha256Hasher,
     size: u64,
+    limit_bytes: u64,
     failure: Option<Unpack>,
 }
 
-impl Read for Unpacking<'_> {
+enum Inner<'u> {
+    Bytes(Box<dyn Read + 'u>),
+    /// As long as every frame is a chunk.
+    Chunks {
+        frames: Option<Frames<Box<dyn BufRead + 'u>>>,
+        frame: Vec<u8>,
+        content: Vec<u8>,
+        position: usize,
+    },
+}
+
+impl Read for Unpacking<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let failed = |failure: &mut Option<Unpack>, why: fn(io::Error) -> Unpack, cause: io::Error| {
-            let shown = io::Error::from(cause.kind());
-            *failure = Some(why(cause));
-            shown
+        let read = loop {
+            match &mut self.inner {
+                Inner::Bytes(inner) => {
+                    break inner.read(buffer).map_err(Unpack::Packing).and_then(|length| self.took(buffer, length));
+                }
+                Inner::Chunks { content, position, .. } if *position < content.len() => {
+                    let rest = content.get(*position..).unwrap_or_default();
+                    let length = rest.len().min(buffer.len());
+                    if let (Some(to), Some(from)) = (buffer.get_mut(..length), rest.get(..length)) {
+                        to.copy_from_slice(from);
+                    }
+                    *position += length;
+                    break Ok(length);
+                }
+                Inner::Chunks { .. } => match self.next_chunk() {
+                    Ok(true) => {}
+                    Ok(false) => break Ok(0),
+                    Err(failure) => break Err(failure),
+                },
+            }
         };
-        let length = match self.inner.read(buffer) {
-            Ok(length) => length,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Err(cause),
-            Err(cause) => return Err(failed(&mut self.failure, Unpack::Packing, cause)),
-        };
+        read.map_err(|failure| match failure {
+            Unpack::Packing(cause) if cause.kind() == io::ErrorKind::Interrupted => cause,
+            failure => {
+                let shown = match &failure {
+                    Unpack::Packing(cause) => cause.kind(),
+                    _ => io::ErrorKind::Other,
+                };
+                self.failure = Some(failure);
+                shown.into()
+            }
+        })
+    }
+}
+
+impl Unpacking<'_, '_> {
+    /// Counts, hashes and hands on what was read.
+    fn took(&mut self, buffer: &[u8], length: usize) -> Result<usize, Unpack> {
         let piece = buffer.get(..length).unwrap_or_default();
+        self.count(piece)?;
+        if let Some(each) = &mut self.each {
+            each(Taken::Bytes(piece)).map_err(Unpack::Disk)?;
+        }
+        Ok(length)
+    }
+
+    fn count(&mut self, piece: &[u8]) -> Result<(), Unpack> {
         self.size = self.size.saturating_add(piece.len() as u64);
-        if self.size > CACHE_NAR_BYTES_MAX {
-            return Err(failed(&mut self.failure, |_| Unpack::TooLarge, io::ErrorKind::FileTooLarge.into()));
+        if self.size > self.limit_bytes {
+            return Err(Unpack::TooLarge);
         }
         self.hash.update(piece);
-        Ok(length)
+        Ok(())
+    }
+
+    /// Hands on the chunk that was read, and takes the next; `false` at the end.
+    fn next_chunk(&mut self) -> Result<bool, Unpack> {
+        let Inner::Chunks { frames, frame, content, position } = &mut self.inner else { return Ok(false) };
+        if !content.is_empty() {
+            let taken = Taken::Chunk { frame: std::mem::take(frame), content: std::mem::take(content) };
+            if let Some(each) = &mut self.each {
+                each(taken).map_err(Unpack::Disk)?;
+            }
+        }
+        *position = 0;
+        let Some(mut following) = frames.take() else { return Ok(false) };
+        match following.next().map_err(Unpack::Packing)? {
+            Next::End => Ok(false),
+            Next::Chunk { frame: next, content: unpacked } => {
+                (*frame, *content, *frames) = (next, unpacked, Some(following));
+                let Inner::Chunks { content, .. } = &self.inner else { return Ok(false) };
+                self.size = self.size.saturating_add(content.len() as u64);
+                if self.size > self.limit_bytes {
+                    return Err(Unpack::TooLarge);
+                }
+                self.hash.update(content);
+                Ok(true)
+            }
+            Next::Other(before) => {
+                let rest = unpacked(following.rest(before), Packing::Zstd).map_err(Unpack::Packing)?;
+                self.inner = Inner::Bytes(rest);
+                Ok(true)
+            }
+        }
     }
 }
 
@@ -256,7 +396,7 @@ impl Read for Sent<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::Objects;
+    use crate::objects::Keep;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -275,10 +415,9 @@ mod tests {
 
     fn taken(bytes: &[u8]) -> Result<(Received, Vec<u8>), ReceiveError> {
         let data = tempfile::tempdir().unwrap();
-        let objects = Objects::open(data.path()).unwrap();
-        let mut incoming = objects.arrive().unwrap();
-        let received = receive(&mut &*bytes, &mut incoming)?;
-        Ok((received, std::fs::read(incoming.path()).unwrap()))
+        let objects = Objects::open(data.path(), Keep::Whole, "/nix/store").unwrap();
+        let (received, mut arriving) = receive(&mut &*bytes, &objects, None)?;
+        Ok((received, std::fs::read(arriving.file().unwrap().path()).unwrap()))
     }
 
     #[test]
@@ -291,6 +430,20 @@ mod tests {
             assert_eq!(kept, sent);
             assert_eq!(rehash(&mut &*kept).unwrap().nar_hash, Sha256::of(&nar));
             assert!(received.listing.contains(r#""executable":true"#), "{}", received.listing);
+        }
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_was_announced_is_read_no_further() {
+        let nar = nar();
+        let bomb = zstd::stream::encode_all(&*nar, 1).unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let bytes = nar.len() as u64;
+        for keep in [Keep::Whole, Keep::Chunks] {
+            let objects = Objects::open(data.path(), keep, "/nix/store").unwrap();
+            assert!(receive(&mut &*bomb, &objects, Some(bytes)).is_ok());
+            let refused = receive(&mut &*bomb, &objects, Some(bytes - 1)).err();
+            assert!(matches!(refused, Some(ReceiveError::Longer { bytes: announced }) if announced == bytes - 1));
         }
     }
 

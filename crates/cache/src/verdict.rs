@@ -43,7 +43,14 @@ impl Cache {
             return;
         }
         for space in self.catalogue.all() {
-            let _views = self.changing_views();
+            let _views = match self.changing_views() {
+                Ok(views) => views,
+                Err(error) => {
+                    tracing::error!("views cannot be judged: {error}");
+                    self.feed.forget();
+                    return;
+                }
+            };
             if space.read().row.source.is_none() {
                 continue;
             }

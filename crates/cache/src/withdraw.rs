@@ -1,8 +1,6 @@
 //! Withdrawal of paths, going back to editions, and the answer to "why".
 
-use std::sync::PoisonError;
-
-use aux_io::database::DatabaseError;
+use crate::records::RecordsError;
 
 use crate::access::Caller;
 use crate::cache::Cache;
@@ -41,15 +39,15 @@ impl Cache {
         (reason, is_dry): (&str, bool),
         caller: &Caller,
     ) -> Result<Option<Hidden>, PromoteError> {
-        let _views = self.changing_views();
+        let _views = self.changing_views()?;
         let row = space.row();
         let Some(path) = self.records.path(row.source.unwrap_or(row.number), hash)? else { return Ok(None) };
         let named = (path.number, hash, path.base.as_str());
         let also = if is_dry {
             self.records.dependents(&row, path.number)?
         } else {
-            let keeping = self.keeping.write().unwrap_or_else(PoisonError::into_inner);
-            let also = self.records.withdraw(&row, named, reason, &self.actor(caller))?;
+            let keeping = self.keeping_alone()?;
+            let also = keeping.withdraw(&row, named, reason, &self.actor(caller))?;
             self.refill(&row)?;
             drop(keeping);
             self.show_anew(space)?;
@@ -66,10 +64,10 @@ impl Cache {
         reason: &str,
         caller: &Caller,
     ) -> Result<Option<Hidden>, PromoteError> {
-        let _views = self.changing_views();
+        let views = self.changing_views()?;
         let row = space.row();
         let Some(path) = self.records.path(row.source.unwrap_or(row.number), hash)? else { return Ok(None) };
-        let also = self.records.restore(&row, (hash, &path.base), reason, &self.actor(caller))?;
+        let also = views.restore(&row, (hash, &path.base), reason, &self.actor(caller))?;
         self.show_anew(space)?;
         Ok(also.map(|also| Hidden { path: path.base, also }))
     }
@@ -82,9 +80,9 @@ impl Cache {
         (reason, is_dry): (&str, bool),
         caller: &Caller,
     ) -> Result<Option<Editing>, PromoteError> {
-        let _views = self.changing_views();
+        let views = self.changing_views()?;
         let row = view_row(view)?;
-        let editing = self.records.roll_back(&row, to, (reason, is_dry), &self.actor(caller))?;
+        let editing = views.roll_back(&row, to, (reason, is_dry), &self.actor(caller))?;
         if editing.as_ref().is_some_and(|editing| editing.edition.is_some()) {
             self.show_anew(view)?;
         }
@@ -92,7 +90,7 @@ impl Cache {
     }
 
     /// Why a path is or is not served.
-    pub fn why(&self, space: &SharedSpace, hash: PathHash) -> Result<Why, DatabaseError> {
+    pub fn why(&self, space: &SharedSpace, hash: PathHash) -> Result<Why, RecordsError> {
         let row = space.row();
         let path = self.records.path(row.source.unwrap_or(row.number), hash)?;
         let decisions = self.records.decisions_on(row.number, hash, DECISIONS_MAX)?;

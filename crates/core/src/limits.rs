@@ -92,6 +92,8 @@ pub const HTTP_SPEED_BYTES_PER_SECOND_MIN: u64 = 512;
 pub const HTTP_SPEED_WINDOW_SECONDS: u64 = 30;
 /// Redirects of one request.
 pub const HTTP_REDIRECTS_MAX: u32 = 5;
+/// Connections to one server that are kept for the next requests, where nobody says otherwise.
+pub const HTTP_IDLE_CONNECTIONS_MAX: usize = 3;
 /// One file of an advisory source, packed as it is published, bytes; the CVE list's archive is the largest, at 600 MB.
 pub const FETCH_FILE_BYTES_MAX: u64 = 4 << 30;
 /// A checksum file of NVD, bytes.
@@ -158,14 +160,72 @@ pub const CACHE_HEAD_SECONDS_MAX: u64 = 60;
 pub const CACHE_STALL_SECONDS_MAX: u64 = 60;
 /// Connections a cache keeps open at once.
 pub const CACHE_CONNECTIONS_MAX: usize = 16_384;
+/// Connections that wait to be taken up by a cache; the system may allow fewer (`somaxconn` of listen(2)).
+pub const CACHE_WAITING_CONNECTIONS_MAX: u32 = 4_096;
 /// NARs a cache takes in at once; each keeps a processor busy.
 pub const CACHE_UPLOADS_MAX: usize = 32;
 /// Bytes of a NAR read from disk at once; smaller pieces cost a third of the speed.
 pub const CACHE_PIECE_BYTES: usize = 1 << 20;
+/// A NAR's chunks, bytes: at least, about, and at most. At 64 KiB on average a tenth of the ratio is lost.
+pub const CACHE_CHUNK_BYTES_MIN: usize = 128 << 10;
+pub const CACHE_CHUNK_BYTES_AVERAGE: usize = 512 << 10;
+pub const CACHE_CHUNK_BYTES_MAX: usize = 2 << 20;
+/// A pack of chunks that has so many bytes is not appended to any more.
+pub const CACHE_PACK_BYTES: u64 = 256 << 20;
+/// What is sent to a bucket at once; larger NARs go in parts, of which there may be 10 000.
+pub const CACHE_BUCKET_PART_BYTES: usize = 16 << 20;
+/// What is read of a bucket at once.
+pub const CACHE_BUCKET_PIECE_BYTES: u64 = 4 << 20;
+/// One answer of a bucket, bytes.
+pub const CACHE_BUCKET_ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// How long a bucket may take to connect, and to begin an answer, seconds.
+pub const CACHE_BUCKET_SECONDS_MAX: u64 = 10;
+/// Attempts at one request to a bucket, and how long after the first another may begin, seconds.
+pub const CACHE_BUCKET_ATTEMPTS_MAX: usize = 4;
+pub const CACHE_BUCKET_RETRY_SECONDS_MAX: u64 = 20;
 /// Pieces whose memory is kept for the next ones.
 pub const CACHE_PIECES_KEPT_MAX: usize = 48;
-/// Threads that wait for disks and clients: every upload has one while it lasts, the rest read.
-pub const CACHE_BLOCKING_THREADS_MAX: usize = CACHE_UPLOADS_MAX + 32;
+/// Threads that wait for disks, clients and upstreams: every upload, question and fetch has one while it lasts, the rest read.
+pub const CACHE_BLOCKING_THREADS_MAX: usize =
+    CACHE_UPLOADS_MAX + CACHE_UPSTREAM_ALL_QUESTIONS_MAX + CACHE_UPSTREAM_FETCHES_MAX + 32;
+/// Upstreams of one cache.
+pub const CACHE_UPSTREAMS_MAX: usize = 16;
+/// How long a miss may wait for all upstreams together, milliseconds; each may be given less.
+pub const CACHE_UPSTREAM_BUDGET_MILLISECONDS_MAX: u64 = 2_000;
+/// Public keys, patterns of names, and origins of redirects of one upstream, each.
+pub const CACHE_UPSTREAM_RULES_MAX: usize = 64;
+/// Narinfos asked of one upstream at once.
+pub const CACHE_UPSTREAM_QUESTIONS_MAX: usize = 16;
+/// Narinfos asked of all upstreams at once.
+pub const CACHE_UPSTREAM_ALL_QUESTIONS_MAX: usize = 64;
+/// NARs fetched from upstreams at once.
+pub const CACHE_UPSTREAM_FETCHES_MAX: usize = 8;
+/// How long one NAR may take from an upstream, seconds.
+pub const CACHE_UPSTREAM_FETCH_SECONDS_MAX: u64 = 3_600;
+/// Redirects that one request to an upstream follows, within its origin and those the administrator named.
+pub const CACHE_UPSTREAM_REDIRECTS_MAX: u32 = 3;
+/// Caches and proxies that a question may have come through before it is asked of upstreams.
+pub const CACHE_UPSTREAM_HOPS_MAX: usize = 8;
+/// Failures in a row after which an upstream is left alone for a while.
+pub const CACHE_UPSTREAM_FAILURES_MAX: u32 = 3;
+/// How long an upstream is left alone the first time, seconds; each time in a row twice as long.
+pub const CACHE_UPSTREAM_REST_SECONDS: u64 = 30;
+/// How long an upstream is left alone at most, seconds.
+pub const CACHE_UPSTREAM_REST_SECONDS_MAX: u64 = 600;
+/// How long it is remembered that no upstream has a path, seconds.
+pub const CACHE_UPSTREAM_ABSENT_SECONDS: u64 = 300;
+/// How long it is remembered that some upstream gave no answer, or none that can be used, about a path, seconds.
+pub const CACHE_UPSTREAM_UNANSWERED_SECONDS: u64 = 10;
+/// Paths that are remembered to be in no upstream.
+pub const CACHE_UPSTREAM_ABSENT_MAX: usize = 100_000;
+/// How long a narinfo that an upstream gave is served without asking again, seconds.
+pub const CACHE_UPSTREAM_OFFER_SECONDS: u64 = 3_600;
+/// Narinfos of upstreams in memory, bytes.
+pub const CACHE_UPSTREAM_OFFERS_BYTES_MAX: usize = 32 << 20;
+/// Paths that are pulled so that one path's closure is whole.
+pub const CACHE_UPSTREAM_CLOSURE_PATHS_MAX: usize = 20_000;
+/// Closures that are made whole at once.
+pub const CACHE_UPSTREAM_CLOSURES_MAX: usize = 4;
 /// Store paths named in one request to a cache's interface.
 pub const CACHE_PATHS_MAX: usize = 200_000;
 /// Rows of one answer of a cache's interface.
@@ -182,6 +242,16 @@ pub const CACHE_VERDICT_SECONDS_MAX: i64 = 3_600;
 pub const CACHE_SPEED_BYTES_PER_SECOND_MIN: u64 = 1_024;
 /// How often the feed's file is looked at, seconds.
 pub const CACHE_FEED_SECONDS: u64 = 5;
+/// How far a clock that goes back is not followed, seconds; beyond that it was wrong before.
+pub const CACHE_CLOCK_BACK_SECONDS_MAX: i64 = 86_400;
+/// Servers at once on one data folder.
+pub const CACHE_SERVERS_MAX: usize = 64;
+/// How long one statement, or one lock, of a database that several servers use is waited for, seconds.
+pub const CACHE_DATABASE_SECONDS_MAX: u64 = 30;
+/// How long after another server's act this one has seen it at the latest, while both reach the database, seconds.
+pub const CACHE_CHANGE_SECONDS_MAX: u64 = 2;
+/// Changes that the database remembers for servers that follow; who fell further behind reads everything anew.
+pub const CACHE_CHANGES_KEPT: i64 = 100_000;
 /// A narinfo, bytes; the one of a system with ten thousand references stays below.
 pub const NARINFO_BYTES_MAX: usize = 1 << 20;
 /// Signatures of one narinfo.

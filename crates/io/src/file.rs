@@ -91,7 +91,23 @@ pub fn lock(path: impl AsRef<Path>) -> Result<Option<Lock>, FileError> {
     let path = path.as_ref();
     let failed = |cause| FileError::Write { path: path.to_path_buf(), cause };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
-    match file.try_lock() {
+    taken(file.try_lock(), file, failed)
+}
+
+/// The same together with others who take it so; `None` where another process has it alone.
+pub fn lock_with_others(path: impl AsRef<Path>) -> Result<Option<Lock>, FileError> {
+    let path = path.as_ref();
+    let failed = |cause| FileError::Write { path: path.to_path_buf(), cause };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+    taken(file.try_lock_shared(), file, failed)
+}
+
+fn taken(
+    tried: Result<(), fs::TryLockError>,
+    file: File,
+    failed: impl Fn(io::Error) -> FileError,
+) -> Result<Option<Lock>, FileError> {
+    match tried {
         Ok(()) => Ok(Some(Lock(file))),
         Err(fs::TryLockError::WouldBlock) => Ok(None),
         Err(fs::TryLockError::Error(cause)) => Err(failed(cause)),

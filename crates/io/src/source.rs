@@ -80,6 +80,7 @@ fn answer(url: &Url, status: u16) -> Response {
         retry_after: None,
         range: None,
         location: None,
+        headers: Vec::new(),
         body: Body::new(Box::new(io::empty()), unbounded(url), Some(0), true),
     }
 }

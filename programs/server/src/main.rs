@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aux_app::exit;
-use clap::Parser;
+use aux_cache::REGION;
+use clap::{Parser, ValueEnum};
 
 /// A private binary cache of what was vetted, for unmodified Nix.
 ///
@@ -17,15 +18,39 @@ use clap::Parser;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "aux-server", version, after_help = EXIT_CODES, max_term_width = 100)]
 struct Args {
-    /// Where everything is kept; one server uses it at a time.
+    /// Where everything is kept; one server uses it at a time, or several with --records.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// Keep the records in PostgreSQL instead of in DIR/cache.sqlite, so that several servers can share them and DIR:
+    /// `postgres://USER@HOST/NAME`, or for a socket `postgres:///NAME?host=/run/postgresql&user=USER`.
+    #[arg(long, value_name = "URL")]
+    records: Option<String>,
+    /// Holds the password for --records, on its first line; readable by this user alone.
+    #[arg(long, value_name = "FILE", requires = "records")]
+    records_password_file: Option<PathBuf>,
     /// Where to listen; port 0 takes any that is free. Put a proxy that speaks TLS in front of other addresses than loopback.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8180")]
     listen: SocketAddr,
     /// The index that policies ask, kept new by `aux feed sync` or somebody else; looked at every five seconds.
     #[arg(long, value_name = "FILE.auxdb")]
     feed: Option<PathBuf>,
+    /// How NARs that come from now on are kept: in chunks, which take less room where builds have content in common (what
+    /// comes as zstd; the rest as it was sent), or whole, as they were sent. In chunks where nobody says; whole with
+    /// --records and --objects, since packs are one server's.
+    #[arg(long, value_name = "HOW")]
+    keep: Option<Keeping>,
+    /// Put NARs into a bucket of an S3-compatible store instead of DIR, whole: s3://NAME/PREFIX.
+    #[arg(long, value_name = "URL", requires = "objects_credentials_file")]
+    objects: Option<String>,
+    /// Holds who may use --objects, as Amazon's own programs have it: aws_access_key_id = …, aws_secret_access_key = …
+    #[arg(long, value_name = "FILE", requires = "objects")]
+    objects_credentials_file: Option<PathBuf>,
+    /// Where the store of --objects answers, where it is not Amazon's: https://HOST, http:// on this machine only.
+    #[arg(long, value_name = "URL", requires = "objects")]
+    objects_endpoint: Option<String>,
+    /// The region of --objects.
+    #[arg(long, value_name = "NAME", requires = "objects", default_value = REGION)]
+    objects_region: String,
     /// The store directory of those who substitute from here.
     #[arg(long, value_name = "DIR", default_value = "/nix/store")]
     store_dir: String,
@@ -35,6 +60,13 @@ struct Args {
     /// What goes to the log: error, warn, info or debug.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
+}
+
+/// How NARs are kept.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Keeping {
+    Chunks,
+    Whole,
 }
 
 const EXIT_CODES: &str =

@@ -1,29 +1,61 @@
 //! From the arguments to a server that serves, and to its end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use aux_cache::{Cache, Server, Surroundings, serve};
-use aux_core::limits::CACHE_BLOCKING_THREADS_MAX;
+use aux_cache::{BucketSettings, Cache, Keep, Place, Server, Surroundings, serve};
+use aux_core::limits::{CACHE_BLOCKING_THREADS_MAX, CACHE_WAITING_CONNECTIONS_MAX};
+use aux_io::http::{HttpOptions, Proxy};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use jiff::Timestamp;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::Args;
 use crate::say::Serving;
+use crate::{Args, Keeping};
+
+/// How long the end waits for threads that fetch from upstreams.
+const FETCHES_LIMIT: Duration = Duration::from_secs(2);
 
 /// Serves until a signal says stop. The error is a sentence for a person.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
-    let cache = Cache::open(&args.data, surroundings(args)).map_err(|error| error.to_string())?;
+    let cache = open(args)?;
     raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .max_blocking_threads(CACHE_BLOCKING_THREADS_MAX)
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| format!("no threads to serve with: {error}"))?;
-    runtime.block_on(listen(args, Arc::new(cache)))
+    let ended = runtime.block_on(listen(args, Arc::new(cache)));
+    // What is still being fetched from an upstream is nobody's yet: the next start throws it away.
+    runtime.shutdown_timeout(FETCHES_LIMIT);
+    ended
+}
+
+fn open(args: &Args) -> Result<Cache, String> {
+    let opened = match &args.records {
+        None => Cache::open(&args.data, surroundings(args)?),
+        Some(address) => {
+            let password = args.records_password_file.as_deref().map(aux_cache::password).transpose()?;
+            let place = Place::parse(address, password.as_ref().map(|password| password.as_bytes()));
+            // The address itself is not shown: what is wrong with it may be that it holds a password.
+            let place = place.map_err(|error| format!("--records: {error}"))?;
+            Cache::open_shared(&args.data, &place, surroundings(args)?)
+        }
+    };
+    opened.map_err(|error| error.to_string())
+}
+
+/// A listener with a queue for all the clients of a fleet that comes back at once: the 128 places that are usual would
+/// make every further client wait a second for its second try.
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(CACHE_WAITING_CONNECTIONS_MAX)
 }
 
 async fn listen(args: &Args, cache: Arc<Cache>) -> Result<(), String> {
@@ -31,7 +63,7 @@ async fn listen(args: &Args, cache: Arc<Cache>) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     let taken = |error| format!("{}: cannot listen there: {error}", args.listen);
-    let listener = TcpListener::bind(args.listen).await.map_err(taken)?;
+    let listener = bind(args.listen).map_err(taken)?;
     let token_file = cache.admin_token_file();
     let serving = Serving {
         listen: listener.local_addr().map_err(taken)?,
@@ -60,14 +92,43 @@ fn raise_descriptors() {
     }
 }
 
-fn surroundings(args: &Args) -> Surroundings {
-    Surroundings {
+fn surroundings(args: &Args) -> Result<Surroundings, String> {
+    let mut http = HttpOptions::new(concat!("aux-server/", env!("CARGO_PKG_VERSION")));
+    http.proxy = proxy()?;
+    Ok(Surroundings {
+        http,
         store_directory: args.store_dir.clone(),
         feed: args.feed.clone(),
+        keep: keep(args)?,
+        bucket: bucket(args)?,
         now: Box::new(Timestamp::now),
         random: Box::new(|| {
             let mut bytes = [0; 32];
             SystemRandom::new().fill(&mut bytes).ok().map(|()| bytes)
         }),
+    })
+}
+
+fn keep(args: &Args) -> Result<Keep, String> {
+    let is_shared = args.records.is_some() || args.objects.is_some();
+    match args.keep {
+        Some(Keeping::Chunks) if is_shared => {
+            let why = "packs lie in the data folder of one server";
+            Err(format!("--keep chunks: {why}; leave out --records and --objects, or keep NARs whole"))
+        }
+        Some(Keeping::Chunks) => Ok(Keep::Chunks),
+        Some(Keeping::Whole) => Ok(Keep::Whole),
+        None => Ok(if is_shared { Keep::Whole } else { Keep::Chunks }),
     }
+}
+
+fn bucket(args: &Args) -> Result<Option<BucketSettings>, String> {
+    let (Some(address), Some(credentials)) = (&args.objects, &args.objects_credentials_file) else { return Ok(None) };
+    let settings = BucketSettings::new(address, args.objects_endpoint.as_deref(), &args.objects_region, credentials);
+    settings.map(Some).map_err(|error| error.to_string())
+}
+
+#[expect(clippy::disallowed_methods, reason = "where the proxy stands is a fact about the surroundings")]
+fn proxy() -> Result<Option<Proxy>, String> {
+    aux_app::proxy(|name| std::env::var(name).ok()).map_err(|error| format!("{error}; {}", error.advice()))
 }

@@ -214,7 +214,7 @@ impl Run<'_> {
         let is_there = info.nar_size >= ASKED_FOR_BYTES && self.client.has(&nar)?;
         let mut sent = 0;
         if !is_there {
-            let mut packed = pack(&item.source, &self.options.scratch)?;
+            let mut packed = pack(&item.source, item.info.store_directory(), &self.options.scratch)?;
             if (packed.nar_hash, packed.nar_size) != (info.nar_hash, info.nar_size) {
                 return Err(PushError::Damaged { hash: packed.nar_hash, size: packed.nar_size });
             }

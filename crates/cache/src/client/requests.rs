@@ -30,6 +30,23 @@ pub struct NewView {
     pub priority: Option<u32>,
 }
 
+/// An upstream that a cache is to have.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct NewUpstream {
+    pub url: String,
+    /// As `name:base64`; at least one.
+    pub keys: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
+    /// Patterns of names; all where there are none.
+    pub names: Vec<String>,
+    pub names_not: Vec<String>,
+    /// Origins that its redirects may lead to besides its own.
+    pub redirects: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_milliseconds: Option<u64>,
+}
+
 /// A token to be made.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct NewToken {
@@ -152,11 +169,33 @@ impl CacheClient {
         self.delete(&format!("caches/{}/pins/{}", part(cache)?, part(name)?), "aux.pin/1")
     }
 
-    pub fn collect(&self, dry_run: bool, older_than_seconds: Option<u64>) -> Result<Document, ClientError> {
-        let body = match older_than_seconds {
-            Some(seconds) => json!({ "dry_run": dry_run, "older_than_seconds": seconds }),
-            None => json!({ "dry_run": dry_run }),
-        };
+    pub fn upstreams(&self, cache: &str) -> Result<Document, ClientError> {
+        self.get(&format!("caches/{}/upstreams", part(cache)?), "aux.upstreams/1")
+    }
+
+    /// Gives a cache an upstream, or the one of that name other terms.
+    pub fn put_upstream(&self, cache: &str, name: &str, upstream: &NewUpstream) -> Result<Document, ClientError> {
+        let place = format!("caches/{}/upstreams/{}", part(cache)?, part(name)?);
+        self.put(&place, upstream, "aux.upstream/1")
+    }
+
+    pub fn remove_upstream(&self, cache: &str, name: &str) -> Result<Document, ClientError> {
+        self.delete(&format!("caches/{}/upstreams/{}", part(cache)?, part(name)?), "aux.upstream/1")
+    }
+
+    /// Collects, or says what would go: nothing younger than so many seconds, and no more than must go for the rest to fit.
+    pub fn collect(
+        &self,
+        dry_run: bool,
+        older_than_seconds: Option<u64>,
+        stored_bytes_max: Option<u64>,
+    ) -> Result<Document, ClientError> {
+        let mut body = json!({ "dry_run": dry_run });
+        for (name, value) in [("older_than_seconds", older_than_seconds), ("stored_bytes_max", stored_bytes_max)] {
+            if let (Some(value), Some(members)) = (value, body.as_object_mut()) {
+                members.insert(name.to_owned(), value.into());
+            }
+        }
         self.post("gc", &body, "aux.gc/1")
     }
 

@@ -1,7 +1,9 @@
 //! Answers: a head with its length, and a body of exactly that length.
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{
+    ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -14,8 +16,12 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const JSON: &str = "application/json";
 pub(super) const NARINFO: &str = "text/x-nix-narinfo";
 pub(super) const NAR: &str = "application/x-nix-nar";
+/// When to come again where the server could not now.
+const RETRY_SECONDS: u64 = 5;
 /// Why a path is hidden.
 const WITHDRAWN: HeaderName = HeaderName::from_static("aux-withdrawn");
+/// Upstreams that did not say whether they have it.
+const UNANSWERED: HeaderName = HeaderName::from_static("aux-unanswered");
 const REQUEST: HeaderName = HeaderName::from_static("aux-request");
 
 /// A whole body in memory.
@@ -84,6 +90,13 @@ fn with_headers(mut answer: Answer, failure: &Failure) -> Answer {
             let shown = visible_ascii(reason);
             if let Ok(value) = HeaderValue::from_str(&shown) {
                 headers.insert(WITHDRAWN, value);
+            }
+        }
+        Failure::Busy | Failure::Away { .. } => drop(headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS))),
+        Failure::Unanswered { silent, .. } => {
+            // Names of upstreams are letters, digits and dashes.
+            if let Ok(value) = HeaderValue::from_str(&silent.join(", ")) {
+                headers.insert(UNANSWERED, value);
             }
         }
         Failure::Method { allowed } => drop(headers.insert(ALLOW, HeaderValue::from_static(allowed))),

@@ -8,7 +8,7 @@ use aux_nix::cache_info::CacheInfo;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, HeaderValue};
-use hyper::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
+use hyper::header::{IF_NONE_MATCH, IF_RANGE, RANGE, VIA};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 
 use super::answer::{Answer, NAR, NARINFO, TEXT, bytes, head};
@@ -17,10 +17,14 @@ use super::failure::Failure;
 use super::range::{Part, is_known, part};
 use super::request::{pieces, whole};
 use super::route::{NoteKind, Resource};
-use super::{Server, blocking};
+use super::{Server, blocking, pulled};
 use crate::access::{Caller, Right};
 use crate::catalogue::{Nar, SharedSpace};
-use crate::names::{PathHash, SpaceName, UploadName};
+use crate::names::{PathHash, SpaceName, UploadName, parse_pulled_name};
+use crate::objects::ObjectName;
+use crate::push::NarTerms;
+use crate::receive::Packing;
+use crate::upstream::Via;
 
 const READ: &str = "GET, HEAD";
 const READ_AND_PUT: &str = "GET, HEAD, PUT";
@@ -72,12 +76,21 @@ async fn get(
             };
             Ok(bytes(StatusCode::OK, TEXT, info.to_string()))
         }
-        Resource::NarInfo(hash) => narinfo(server, space, hash),
+        Resource::NarInfo(hash) => match narinfo(server, space, hash) {
+            Err(Failure::NotFound) => match pulls(server, space, request.headers()) {
+                Some(via) => pulled::narinfo(server, space, hash, &via).await,
+                None => Err(Failure::NotFound),
+            },
+            answer => answer,
+        },
         Resource::Nar(name, offered) => {
             let nar = offered.and_then(|hash| Some((hash, space.read().nar(hash)?)));
             match nar {
                 Some(nar) => send_nar(server, nar, request).await,
-                None => arrived(server, space, name, request).await,
+                None => match (parse_pulled_name(&name), pulls(server, space, request.headers())) {
+                    (Some(names), Some(via)) => pulled::nar(server, space, names, (request, via)).await,
+                    _ => arrived(server, space, name, request).await,
+                },
             }
         }
         Resource::Listing(hash) => {
@@ -96,11 +109,21 @@ async fn get(
     }
 }
 
+/// On which way a question goes on to others, if the cache has any to ask, as a view never has, and it did not come from
+/// here.
+fn pulls(server: &Server, space: &SharedSpace, headers: &HeaderMap) -> Option<Via> {
+    if server.cache.upstreams.of(space.read().row.number).is_empty() {
+        return None;
+    }
+    let hops: Vec<&str> = headers.get_all(VIA).iter().map(|value| value.to_str().ok()).collect::<Option<_>>()?;
+    Via::through(Some(&hops.join(",")), &server.cache.public_keys())
+}
+
 fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answer, Failure> {
     let space = space.read();
-    if let Some(path) = space.path(hash) {
+    if let Some(narinfo) = space.narinfo(hash) {
         server.counters.narinfo_hits.add(1);
-        return Ok(bytes(StatusCode::OK, NARINFO, Bytes::copy_from_slice(&path.narinfo)));
+        return Ok(bytes(StatusCode::OK, NARINFO, narinfo));
     }
     server.counters.narinfo_misses.add(1);
     match space.withdrawn(hash) {
@@ -109,9 +132,8 @@ fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answe
     }
 }
 
-/// Sends a NAR or a part of it. That the file is there and as long as it was when it was hashed is known before the head
-/// leaves.
-async fn send_nar(
+/// Sends a NAR or a part of it. That it is there and as long as it was when it was hashed is known before the head leaves.
+pub(super) async fn send_nar(
     server: &Arc<Server>,
     (hash, nar): (Sha256, Nar),
     request: &Request<Incoming>,
@@ -128,16 +150,16 @@ async fn send_nar(
         Part::Beyond => return Err(Failure::Range { size }),
     };
     let reader = Arc::clone(server);
-    let file = blocking(move || {
-        let file = reader.cache.objects.open_object(hash)?;
-        let found = file.metadata().map_err(|cause| Failure::Internal { detail: cause.to_string() })?.len();
+    let stored = blocking(move || {
+        let stored = reader.cache.objects.open_object(&ObjectName { nar_hash: hash, file_hash: nar.file_hash })?;
+        let found = stored.size();
         if found == size {
-            return Ok(file);
+            return Ok(stored);
         }
         Err(Failure::Internal { detail: format!("the NAR {} has {found} bytes on disk, and not {size}", hash.nix32()) })
     });
-    let file = file.await?;
-    let body = if request.method() == Method::HEAD { Body::empty() } else { Body::file(file, start, length) };
+    let stored = stored.await?;
+    let body = if request.method() == Method::HEAD { Body::empty() } else { Body::nar(stored, start, length) };
     if request.method() == Method::GET {
         server.counters.nar_bytes.add(length);
     }
@@ -168,9 +190,12 @@ async fn arrived(
     request: &Request<Incoming>,
 ) -> Result<Answer, Failure> {
     let (number, records) = (space.read().row.number, Arc::clone(server));
+    let name_of_zstd = name.as_str().ends_with(Packing::Zstd.suffix());
     let upload = blocking(move || Ok(records.cache.records.upload(number, &name)?)).await?.ok_or(Failure::NotFound)?;
     let nar_hash = upload.object.nar_hash;
-    let committed = space.read().nar(nar_hash).filter(|nar| nar.file_hash == upload.sent_hash);
+    // To Nix any zstd of a NAR is as good as the one it sent: it holds only the NAR itself against what it knows.
+    let is_zstd = upload.object.packing == Packing::Zstd && name_of_zstd;
+    let committed = space.read().nar(nar_hash).filter(|nar| is_zstd || nar.file_hash == upload.sent_hash);
     match committed {
         Some(nar) => send_nar(server, (nar_hash, nar), request).await,
         None if request.method() == Method::HEAD => Ok(head(StatusCode::OK, NAR, upload.sent_size, Body::empty())),
@@ -189,7 +214,7 @@ async fn put(
         Resource::Nar(name, _) => take_nar(shared, space, name, (caller, request)).await,
         Resource::NarInfo(hash) => {
             let document = whole(request.into_body(), NARINFO_BYTES_MAX).await?;
-            blocking(move || Ok(shared.cache.take_narinfo(&space, hash, &document, &caller)?)).await?;
+            pulled::take_narinfo(&shared, &space, hash, (document, caller)).await?;
             server.counters.pushed_paths.add(1);
             Ok(bytes(StatusCode::CREATED, TEXT, Bytes::new()))
         }
@@ -225,8 +250,12 @@ async fn take_nar(
     let (mut reader, filling) = pieces(request.into_body());
     let taking = tokio::task::spawn_blocking(move || {
         let _place = place;
+        // Nothing is taken for a token that another server revoked, nor what could not be written down.
+        server.cache.catch_up()?;
+        server.cache.confirm(&caller)?;
         let actor = server.cache.actor(&caller);
-        let received = server.cache.take_nar(&space, &name, &mut reader, &actor)?;
+        let terms = NarTerms { actor: &actor, announced: None };
+        let received = server.cache.take_nar(&space, &name, &mut reader, terms)?;
         server.counters.pushed_bytes.add(received.file_size);
         Ok::<_, Failure>(())
     });

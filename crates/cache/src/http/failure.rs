@@ -1,5 +1,7 @@
 //! Every way in which a request can fail, and what the client is told: a status, a word, and nothing of the inside.
 
+use std::sync::Arc;
+
 use aux_io::database::DatabaseError;
 use hyper::StatusCode;
 
@@ -9,6 +11,8 @@ use crate::objects::ObjectError;
 use crate::promote::PromoteError;
 use crate::push::PutError;
 use crate::receive::ReceiveError;
+use crate::records::RecordsError;
+use crate::upstream::{PullError, UpstreamError};
 
 /// A request that failed. `Internal` and `NoSpace` carry what goes to the log alone.
 #[derive(Debug)]
@@ -40,6 +44,15 @@ pub(super) enum Failure {
     },
     Slow,
     Busy,
+    /// The database is away; what is in memory is served meanwhile.
+    Away {
+        detail: String,
+    },
+    /// No upstream that may have it gave it; these did not answer. To Nix a narinfo is then not there.
+    Unanswered {
+        silent: Arc<[String]>,
+        is_narinfo: bool,
+    },
     NoSpace {
         detail: String,
     },
@@ -53,7 +66,10 @@ impl Failure {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::Withdrawn { .. } => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::Withdrawn { .. } | Self::Unanswered { is_narinfo: true, .. } => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Unanswered { is_narinfo: false, .. } => StatusCode::BAD_GATEWAY,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Malformed { .. } => StatusCode::BAD_REQUEST,
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -61,7 +77,7 @@ impl Failure {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Away { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -82,6 +98,8 @@ impl Failure {
             Self::Range { .. } => "range",
             Self::Slow => "slow",
             Self::Busy => "busy",
+            Self::Away { .. } => "away",
+            Self::Unanswered { .. } => "unanswered",
             Self::NoSpace { .. } => "no-space",
             Self::Internal { .. } => "internal",
         }
@@ -100,6 +118,8 @@ impl Failure {
             | Self::Range { .. }
             | Self::Slow
             | Self::Busy
+            | Self::Away { .. }
+            | Self::Unanswered { .. }
             | Self::NoSpace { .. }
             | Self::Internal { .. } => None,
         }
@@ -108,7 +128,7 @@ impl Failure {
     /// What the log is told besides.
     pub(super) fn logged(&self) -> Option<&str> {
         match self {
-            Self::NoSpace { detail } | Self::Internal { detail } => Some(detail),
+            Self::Away { detail } | Self::NoSpace { detail } | Self::Internal { detail } => Some(detail),
             _ => self.told(),
         }
     }
@@ -131,22 +151,35 @@ impl From<AccessError> for Failure {
     }
 }
 
-impl From<DatabaseError> for Failure {
-    fn from(error: DatabaseError) -> Self {
-        let detail = error.to_string();
+impl From<RecordsError> for Failure {
+    fn from(error: RecordsError) -> Self {
+        Self::of_records(&error, error.to_string())
+    }
+}
+
+impl Failure {
+    fn of_records(error: &RecordsError, detail: String) -> Self {
         match error {
-            DatabaseError::Full { .. } => Self::NoSpace { detail },
-            DatabaseError::Busy { .. } => {
+            RecordsError::Embedded(DatabaseError::Full { .. }) | RecordsError::Full { .. } => Self::NoSpace { detail },
+            RecordsError::Embedded(DatabaseError::Busy { .. }) | RecordsError::Busy { .. } => {
                 tracing::warn!("{detail}");
                 Self::Busy
             }
-            DatabaseError::Create { .. }
-            | DatabaseError::Newer { .. }
-            | DatabaseError::Foreign { .. }
-            | DatabaseError::Damaged { .. }
-            | DatabaseError::ReadOnly { .. }
-            | DatabaseError::Migration { .. }
-            | DatabaseError::Query { .. } => Self::Internal { detail },
+            RecordsError::Away { .. } => Self::Away { detail },
+            RecordsError::Embedded(
+                DatabaseError::Create { .. }
+                | DatabaseError::Newer { .. }
+                | DatabaseError::Foreign { .. }
+                | DatabaseError::Damaged { .. }
+                | DatabaseError::ReadOnly { .. }
+                | DatabaseError::Migration { .. }
+                | DatabaseError::Query { .. },
+            )
+            | RecordsError::Refused { .. }
+            | RecordsError::Newer { .. }
+            | RecordsError::Foreign { .. }
+            | RecordsError::Query { .. }
+            | RecordsError::Unreadable { .. } => Self::Internal { detail },
         }
     }
 }
@@ -158,6 +191,7 @@ impl From<PromoteError> for Failure {
             PromoteError::NoView => Self::refused("no-view", detail),
             PromoteError::Lock(_) => Self::refused("lock", detail),
             PromoteError::Name(_) => Self::Forbidden,
+            PromoteError::Interrupted => Self::Away { detail },
             PromoteError::Policy(_) | PromoteError::NarInfo(_) => Self::Internal { detail },
             PromoteError::Database(error) => error.into(),
         }
@@ -179,6 +213,8 @@ impl From<ObjectError> for Failure {
         match error {
             ObjectError::Full { .. } => Self::NoSpace { detail },
             ObjectError::File { .. } => Self::Internal { detail },
+            ObjectError::Bucket { .. } => Self::Away { detail },
+            ObjectError::Index(error) => RecordsError::from(error).into(),
         }
     }
 }
@@ -191,7 +227,7 @@ impl From<ReceiveError> for Failure {
             ReceiveError::Client(_) => Self::malformed("the body ended before its end"),
             ReceiveError::Packing(_) => Self::refused("packing", detail),
             ReceiveError::Nar(_) => Self::refused("nar", detail),
-            ReceiveError::TooLarge => Self::TooLarge,
+            ReceiveError::TooLarge | ReceiveError::Longer { .. } => Self::TooLarge,
             ReceiveError::Disk(error) => error.into(),
         }
     }
@@ -209,6 +245,7 @@ impl From<PutError> for Failure {
             PutError::NoUpload(_) => Self::refused("no-upload", detail),
             PutError::Hash { .. } => Self::refused("hash-mismatch", detail),
             PutError::Size { .. } => Self::refused("size-mismatch", detail),
+            PutError::OtherPacking { .. } => Self::refused("packing", detail),
             PutError::Dangling { .. } => Self::refused("dangling-reference", detail),
             PutError::Signature(_) => Self::refused("signature", detail),
             PutError::ContentAddress(_) => Self::refused("content-address", detail),
@@ -218,6 +255,29 @@ impl From<PutError> for Failure {
             PutError::Key(_) | PutError::Url(_) | PutError::Packing(_) | PutError::Lost { .. } => {
                 Self::Internal { detail }
             }
+        }
+    }
+}
+
+impl From<UpstreamError> for Failure {
+    fn from(error: UpstreamError) -> Self {
+        Self::refused("upstream", error.to_string())
+    }
+}
+
+impl From<&PullError> for Failure {
+    fn from(error: &PullError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PullError::Absent | PullError::Put(PutError::Conflict) => Self::NotFound,
+            PullError::Unanswered(silent) => Self::Unanswered { silent: Arc::clone(silent), is_narinfo: false },
+            PullError::Put(PutError::Withdrawn { reason }) => Self::Withdrawn { reason: reason.clone() },
+            PullError::Put(
+                PutError::Object(ObjectError::Full { .. })
+                | PutError::Receive(ReceiveError::Disk(ObjectError::Full { .. })),
+            ) => Self::NoSpace { detail },
+            PullError::Put(PutError::Database(error)) | PullError::Database(error) => Self::of_records(error, detail),
+            PullError::Put(_) | PullError::Broken => Self::Internal { detail },
         }
     }
 }

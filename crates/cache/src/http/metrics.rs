@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
+use tokio::time::Instant;
+
 use super::{Failure, Server};
+use crate::catalogue::SharedSpace;
 
 /// All that is measured, read now.
 pub(super) fn text(server: &Server) -> Result<String, Failure> {
@@ -22,6 +25,7 @@ pub(super) fn text(server: &Server) -> Result<String, Failure> {
         line(&mut text, &name, "", &counter.value());
     }
     let (objects, stored) = server.cache.records.stored()?;
+    let stored = server.cache.objects.taken_bytes(stored)?;
     metric(&mut text, "aux_cache_objects", "gauge", "NARs that are kept.");
     line(&mut text, "aux_cache_objects", "", &objects);
     metric(&mut text, "aux_cache_stored_bytes", "gauge", "Bytes of the NARs that are kept.");
@@ -41,7 +45,34 @@ pub(super) fn text(server: &Server) -> Result<String, Failure> {
         line(&mut text, "aux_cache_view_verdict", &labels, &1);
         line(&mut text, "aux_cache_view_affected", &format!("view=\"{name}\""), &verdict.affected.len());
     }
+    upstreams(server, &spaces, &mut text);
     Ok(grouped(&text))
+}
+
+fn upstreams(server: &Server, spaces: &[SharedSpace], text: &mut String) {
+    metric(text, "aux_cache_upstream_answers_total", "counter", "What upstreams said of paths the cache lacks.");
+    metric(text, "aux_cache_upstream_pulled_paths_total", "counter", "Paths that were committed from an upstream.");
+    metric(text, "aux_cache_upstream_pulled_bytes_total", "counter", "Bytes of NARs that came from an upstream.");
+    metric(text, "aux_cache_upstream_breaker", "gauge", "1 for the state that an upstream's circuit breaker is in.");
+    for space in spaces {
+        let (number, name) = (space.read().row.number, space.read().row.name.to_string());
+        for upstream in server.cache.upstreams.of(number).iter() {
+            let labels = format!("cache=\"{name}\",upstream=\"{}\"", upstream.name());
+            for (answer, count) in upstream.counts.answers() {
+                line(text, "aux_cache_upstream_answers_total", &format!("{labels},answer=\"{answer}\""), &count);
+            }
+            let (paths, bytes) = upstream.counts.pulled();
+            line(text, "aux_cache_upstream_pulled_paths_total", &labels, &paths);
+            line(text, "aux_cache_upstream_pulled_bytes_total", &labels, &bytes);
+            let breaker = upstream.breaker(Instant::now());
+            line(text, "aux_cache_upstream_breaker", &format!("{labels},state=\"{}\"", breaker.word), &1);
+        }
+    }
+    let (offers, lacks) = server.cache.upstreams.remembered_counts();
+    metric(text, "aux_cache_upstream_offers", "gauge", "Narinfos of upstreams that are remembered.");
+    line(text, "aux_cache_upstream_offers", "", &offers);
+    metric(text, "aux_cache_upstream_lacks", "gauge", "Paths that are remembered to be in no upstream.");
+    line(text, "aux_cache_upstream_lacks", "", &lacks);
 }
 
 fn metric(text: &mut String, name: &str, kind: &str, help: &str) {

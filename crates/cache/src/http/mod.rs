@@ -6,14 +6,15 @@ mod body;
 mod cached;
 mod counters;
 mod failure;
-mod file_piece;
 mod metrics;
 mod page;
-
+mod pulled;
 mod range;
 mod request;
 mod route;
 mod stall;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -80,6 +81,7 @@ impl Server {
 /// Serves until `stop` says so, and then until what was begun is answered.
 pub async fn serve(listener: TcpListener, server: Arc<Server>, mut stop: watch::Receiver<bool>) {
     let following = tokio::spawn(follow_feed(Arc::clone(&server)));
+    let others = tokio::spawn(follow_others(Arc::clone(&server)));
     let places = Arc::new(Semaphore::new(CACHE_CONNECTIONS_MAX));
     loop {
         let place = Arc::clone(&places).acquire_owned();
@@ -99,6 +101,7 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, mut stop: watch::
         });
     }
     following.abort();
+    others.abort();
     let all = u32::try_from(CACHE_CONNECTIONS_MAX).unwrap_or(u32::MAX);
     let ended = tokio::time::timeout(Duration::from_secs(CACHE_STALL_SECONDS_MAX), places.acquire_many(all)).await;
     if ended.is_err() {
@@ -118,6 +121,29 @@ async fn follow_feed(server: Arc<Server>) {
         });
         if done.await.is_err() {
             tracing::error!("looking at the feed ended early");
+        }
+    }
+}
+
+/// Reads what other servers of the store do, again and again, where there are others.
+async fn follow_others(server: Arc<Server>) {
+    let mut is_away = false;
+    loop {
+        let following = Arc::clone(&server);
+        match blocking(move || Ok(following.cache.follow())).await {
+            Ok(Ok(false)) => return,
+            Ok(Ok(true)) => {
+                if std::mem::take(&mut is_away) {
+                    tracing::info!("the database answers again");
+                }
+            }
+            Ok(Err(error)) => {
+                if !std::mem::replace(&mut is_away, true) {
+                    tracing::error!("what other servers do cannot be seen: {error}");
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            Err(_) => tracing::error!("following other servers ended early"),
         }
     }
 }

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 
+use tokio::time::Instant;
+
 use super::answer::{Answer, bytes};
 use super::{Failure, Server};
 use crate::catalogue::SharedSpace;
@@ -18,13 +20,16 @@ body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground
 h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2rem}\
 table{border-collapse:collapse;width:100%}caption{text-align:left;color:var(--dim);padding:.25rem 0}\
 th,td{text-align:left;vertical-align:top;padding:.35rem .75rem .35rem 0;border-bottom:1px solid var(--line)}\
-td.number,th.number{text-align:right}code{overflow-wrap:anywhere}.scroll{overflow-x:auto}\
+td.number,th.number{text-align:right}p code{overflow-wrap:anywhere}.whole{white-space:nowrap}.scroll{overflow-x:auto;margin-top:1rem}\
 .fail,.unknown{color:var(--bad);font-weight:600}.pass{color:var(--good);font-weight:600}.dim{color:var(--dim)}\
+nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1rem;list-style:none;padding:0}a{color:inherit}\
 :focus-visible{outline:2px solid currentColor;outline-offset:2px}";
 /// Decisions shown of each view.
 const DECISIONS_MAX: usize = 10;
 /// Refused paths shown of each decision, and affected ones of each view.
 const ROWS_MAX: usize = 50;
+/// What is as short as an identifier or a moment is not broken into lines.
+const WHOLE_CHARACTERS_MAX: usize = 24;
 
 /// The page as it is now.
 pub(super) fn answer(server: &Server) -> Result<Answer, Failure> {
@@ -52,7 +57,15 @@ fn page(server: &Server) -> Result<String, Failure> {
          <h1>Binary cache</h1>"
     );
     storage(server, &spaces, &mut html)?;
-    for view in spaces.iter().filter(|space| space.read().row.source.is_some()) {
+    upstreams(server, &spaces, &mut html);
+    let views: Vec<_> = spaces.iter().filter(|space| space.read().row.source.is_some()).collect();
+    html.push_str("<nav aria-label=\"Views\"><ul>");
+    for view in &views {
+        let name = escaped(view.row().name.as_str());
+        put(&mut html, &format!("<li><a href=\"#view-{name}\">{name}: {}</a></li>", word(server, view)));
+    }
+    html.push_str("</ul></nav>");
+    for view in views {
         self::view(server, view, &mut html)?;
     }
     html.push_str("</main></body></html>\n");
@@ -61,6 +74,7 @@ fn page(server: &Server) -> Result<String, Failure> {
 
 fn storage(server: &Server, spaces: &[SharedSpace], html: &mut String) -> Result<(), Failure> {
     let (objects, stored) = server.cache.records.stored()?;
+    let stored = server.cache.objects.taken_bytes(stored)?;
     let (hits, misses) = (server.counters.narinfo_hits.value(), server.counters.narinfo_misses.value());
     let rate = match hits + misses {
         0 => "nothing was asked yet".to_owned(),
@@ -82,9 +96,11 @@ fn storage(server: &Server, spaces: &[SharedSpace], html: &mut String) -> Result
             escaped(&server.cache.public_keys()),
         ),
     );
-    html.push_str("<div class=\"scroll\"><table><caption>Caches and views</caption><thead><tr><th scope=\"col\">Name</th>\
-                   <th scope=\"col\">Kind</th><th scope=\"col\">Read by</th><th scope=\"col\" class=\"number\">Paths</th>\
-                   <th scope=\"col\" class=\"number\">Unpacked</th></tr></thead><tbody>");
+    opened(html, "Caches and views");
+    html.push_str(
+        "<th scope=\"col\">Name</th><th scope=\"col\">Kind</th><th scope=\"col\">Read by</th>\
+         <th scope=\"col\" class=\"number\">Paths</th><th scope=\"col\" class=\"number\">Unpacked</th></tr></thead><tbody>",
+    );
     for space in spaces {
         let space = space.read();
         put(
@@ -103,13 +119,48 @@ fn storage(server: &Server, spaces: &[SharedSpace], html: &mut String) -> Result
     Ok(())
 }
 
+/// How others that caches ask have been answering; nothing where there are none.
+fn upstreams(server: &Server, spaces: &[SharedSpace], html: &mut String) {
+    let mut rows = Vec::new();
+    for space in spaces {
+        let (number, name) = (space.read().row.number, space.read().row.name.to_string());
+        for upstream in server.cache.upstreams.of(number).iter() {
+            let breaker = upstream.breaker(Instant::now());
+            let state = match breaker.seconds_left {
+                Some(seconds) => format!("open: left alone for {seconds} s more"),
+                None => breaker.word.to_owned(),
+            };
+            let answers = upstream.counts.answers().map(|(word, count)| format!("{count} {word}")).join(", ");
+            let (paths, bytes) = upstream.counts.pulled();
+            let pulled = format!("{paths} paths, {}", size(bytes));
+            let wrong = [upstream.last().0, upstream.last().1].into_iter().flatten();
+            let wrong: Vec<String> =
+                wrong.map(|event| format!("{} {}: {}", event.at, event.path, event.what)).collect();
+            rows.push([name.clone(), upstream.name().to_owned(), state, answers, pulled, wrong.join("; ")]);
+        }
+    }
+    if rows.is_empty() {
+        return;
+    }
+    table(html, "Upstreams", &["Cache", "Upstream", "Circuit breaker", "Answers", "Pulled", "What went wrong last"]);
+    for row in &rows {
+        cells(html, &row.each_ref().map(String::as_str));
+    }
+    html.push_str("</tbody></table></div>");
+}
+
 fn view(server: &Server, view: &SharedSpace, html: &mut String) -> Result<(), Failure> {
     let row = view.row();
     let name = escaped(row.name.as_str());
     let verdict = server.cache.verdict(view);
-    let word = verdict.as_ref().map_or("unknown", |verdict| verdict.verdict);
+    let word = word(server, view);
     let edition = server.cache.records.newest_edition(row.number)?;
-    put(html, &format!("<h2>View {name}</h2><p>Verdict: <span class=\"{word}\">{word}</span>, edition {edition}.</p>"));
+    put(
+        html,
+        &format!(
+            "<h2 id=\"view-{name}\">View {name}</h2><p>Verdict: <span class=\"{word}\">{word}</span>, edition {edition}.</p>"
+        ),
+    );
     if let Some(verdict) = &verdict {
         for problem in verdict.problems.iter().take(ROWS_MAX) {
             put(html, &format!("<p class=\"unknown\">{}</p>", escaped(problem)));
@@ -141,8 +192,24 @@ fn view(server: &Server, view: &SharedSpace, html: &mut String) -> Result<(), Fa
     Ok(())
 }
 
+/// What a view's verdict is in one word; what was never judged is unknown.
+fn word(server: &Server, view: &SharedSpace) -> &'static str {
+    server.cache.verdict(view).map_or("unknown", |verdict| verdict.verdict)
+}
+
+/// A table that keys can scroll where it is wider than the window, and that a screen reader announces by its caption.
+fn opened(html: &mut String, caption: &str) {
+    put(
+        html,
+        &format!(
+            "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\
+             <table><caption>{caption}</caption><thead><tr>"
+        ),
+    );
+}
+
 fn table(html: &mut String, caption: &str, heads: &[&str]) {
-    put(html, &format!("<div class=\"scroll\"><table><caption>{caption}</caption><thead><tr>"));
+    opened(html, caption);
     for head in heads {
         put(html, &format!("<th scope=\"col\">{head}</th>"));
     }
@@ -152,7 +219,8 @@ fn table(html: &mut String, caption: &str, heads: &[&str]) {
 fn cells(html: &mut String, texts: &[&str]) {
     html.push_str("<tr>");
     for text in texts {
-        put(html, &format!("<td><code>{}</code></td>", escaped(text)));
+        let class = if text.chars().count() <= WHOLE_CHARACTERS_MAX { " class=\"whole\"" } else { "" };
+        put(html, &format!("<td{class}><code>{}</code></td>", escaped(text)));
     }
     html.push_str("</tr>");
 }

@@ -1,11 +1,11 @@
 //! Collection: paths that nobody needs any more, and NARs that no path has.
 
-use aux_io::database::DatabaseError;
-use aux_io::sqlite::rusqlite::{self, Transaction, params};
 use aux_nix::Sha256;
 use jiff::Timestamp;
 
-use super::{Actor, Records, trail, unsigned};
+use super::driver::{Problem, Transaction, values};
+use super::error::RecordsError;
+use super::{Actor, Change, Records, changes, trail, unsigned};
 
 /// What may go.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ const SAMPLE_MAX: u32 = 20;
 
 /// Whoever is needed: pinned, in any edition of a view, or young, and all that those refer to.
 const MARK: &str = "
-CREATE TEMP TABLE IF NOT EXISTS needed (number INTEGER PRIMARY KEY);
+CREATE TEMP TABLE IF NOT EXISTS needed (number BIGINT PRIMARY KEY);
 DELETE FROM needed;
 ";
 const MARK_FROM: &str = "
@@ -45,54 +45,59 @@ WITH RECURSIVE live (number) AS (
     UNION SELECT reference.target FROM live JOIN reference ON reference.path = live.number
 )
 INSERT INTO needed SELECT number FROM live";
+/// Paths that are not marked.
+const GOES: &str = "NOT EXISTS (SELECT 1 FROM needed WHERE needed.number = path.number)";
+/// NARs that no marked path and no young upload has.
+const UNNEEDED: &str = "created <= ?1 \
+    AND NOT EXISTS (SELECT 1 FROM path JOIN needed ON needed.number = path.number WHERE path.nar_hash = object.nar_hash) \
+    AND NOT EXISTS (SELECT 1 FROM upload WHERE upload.nar_hash = object.nar_hash AND at > ?1)";
 
 impl Records {
     /// Removes what nobody needs, paths first and then the NARs that no path and no young upload has.
     ///
     /// A reference is a row that forbids its target to go, so even a wrong mark could not break a closure.
-    pub(crate) fn collect(&self, terms: Terms, actor: &Actor) -> Result<Collected, DatabaseError> {
+    pub(crate) fn collect(&self, terms: Terms, actor: &Actor) -> Result<Collected, RecordsError> {
         let before = terms.before.as_second();
         self.write(|transaction| {
-            transaction.execute_batch(MARK)?;
-            transaction.execute(MARK_FROM, [before])?;
+            transaction.batch(MARK)?;
+            if transaction.is_shared() {
+                transaction.batch("SET LOCAL statement_timeout = 0")?;
+            }
+            transaction.execute(MARK_FROM, values![before])?;
+            if transaction.is_shared() {
+                transaction.batch("ANALYZE needed")?;
+            }
             let mut collected = counted(transaction)?;
             if !terms.is_dry {
                 // References of what goes are removed first, all of them, so that order within it does not matter.
-                transaction.execute("DELETE FROM reference WHERE path NOT IN (SELECT number FROM needed)", [])?;
-                transaction.execute("DELETE FROM path WHERE number NOT IN (SELECT number FROM needed)", [])?;
+                transaction.execute("DELETE FROM reference WHERE NOT EXISTS (SELECT 1 FROM needed WHERE needed.number = reference.path)", &[])?;
+                transaction.execute(&format!("DELETE FROM path WHERE {GOES}"), &[])?;
             }
-            let unneeded = "created <= ?1 AND nar_hash NOT IN (SELECT nar_hash FROM path WHERE number IN (SELECT number FROM needed)) \
-                            AND nar_hash NOT IN (SELECT nar_hash FROM upload WHERE at > ?1)";
-            let mut statement =
-                transaction.prepare(&format!("SELECT nar_hash, file_size FROM object WHERE {unneeded}"))?;
-            let rows = statement.query_map([before], |row| Ok((Sha256(row.get(0)?), unsigned(row.get(1)?))))?;
-            for row in rows {
-                let (hash, size): (Sha256, u64) = row?;
-                collected.objects.push(hash);
-                collected.stored_bytes = collected.stored_bytes.saturating_add(size);
-            }
+            let sql = format!("SELECT nar_hash, file_size FROM object WHERE {UNNEEDED}");
+            transaction.each(&sql, values![before], &mut |row| {
+                collected.objects.push(Sha256(row.get(0)?));
+                collected.stored_bytes = collected.stored_bytes.saturating_add(unsigned(row.get(1)?));
+                Ok(())
+            })?;
             if !terms.is_dry {
-                let gone = format!("nar_hash IN (SELECT nar_hash FROM object WHERE {unneeded})");
-                transaction.execute(&format!("DELETE FROM upload WHERE at <= ?1 AND {gone}"), [before])?;
-                transaction.execute(&format!("DELETE FROM object WHERE {unneeded}"), [before])?;
+                let gone = format!("nar_hash IN (SELECT nar_hash FROM object WHERE {UNNEEDED})");
+                transaction.execute(&format!("DELETE FROM upload WHERE at <= ?1 AND {gone}"), values![before])?;
+                transaction.execute(&format!("DELETE FROM object WHERE {UNNEEDED}"), values![before])?;
+                changes::write(transaction, Change::Spaces)?;
                 let detail = format!("{} paths, {} NARs", collected.paths, collected.objects.len());
                 trail::write(transaction, actor, ("gc", None), (None, Some(&detail)))?;
             }
-            transaction.execute("DELETE FROM needed", [])?;
+            transaction.execute("DELETE FROM needed", &[])?;
             Ok(collected)
         })
     }
 }
 
-fn counted(transaction: &Transaction<'_>) -> Result<Collected, rusqlite::Error> {
-    let (paths, nar_bytes) = transaction.query_row(
-        "SELECT count(*), coalesce(sum(nar_size), 0) FROM path WHERE number NOT IN (SELECT number FROM needed)",
-        [],
-        |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))),
-    )?;
-    let kept = transaction.query_row("SELECT count(*) FROM needed", [], |row| row.get(0))?;
-    let mut statement = transaction
-        .prepare("SELECT base FROM path WHERE number NOT IN (SELECT number FROM needed) ORDER BY base LIMIT ?1")?;
-    let sample = statement.query_map(params![SAMPLE_MAX], |row| row.get(0))?.collect::<Result<_, _>>()?;
+fn counted(transaction: &Transaction<'_>) -> Result<Collected, Problem> {
+    let sql = format!("SELECT count(*), CAST(coalesce(sum(nar_size), 0) AS BIGINT) FROM path WHERE {GOES}");
+    let (paths, nar_bytes) = transaction.one(&sql, &[], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))))?;
+    let kept = transaction.one("SELECT count(*) FROM needed", &[], |row| row.get(0))?;
+    let sql = format!("SELECT base FROM path WHERE {GOES} ORDER BY base LIMIT ?1");
+    let sample = transaction.rows(&sql, values![SAMPLE_MAX], |row| row.get(0))?;
     Ok(Collected { paths, nar_bytes, kept: unsigned(kept), sample, ..Collected::default() })
 }

@@ -1,9 +1,9 @@
 //! Decisions: what a promotion was asked, what it knew, and what it answered of every path.
 
-use aux_io::database::DatabaseError;
-use aux_io::sqlite::rusqlite::{self, Row, Transaction, params};
 use jiff::Timestamp;
 
+use super::driver::{Problem, Row, Transaction, values};
+use super::error::RecordsError;
 use super::{Actor, Records, SpaceRow, moment};
 use crate::names::PathHash;
 
@@ -50,31 +50,27 @@ const COLUMNS: &str = "number, at, by, reason, outcome, edition, policy, feed";
 
 impl Records {
     /// Decisions about a view after a number, oldest first, each with all it said.
-    pub(crate) fn decisions(&self, view: i64, after: i64, limit: u32) -> Result<Vec<Decision>, DatabaseError> {
+    pub(crate) fn decisions(&self, view: i64, after: i64, limit: u32) -> Result<Vec<Decision>, RecordsError> {
         self.read(|transaction| {
-            let mut statement = transaction.prepare(&format!(
-                "SELECT {COLUMNS} FROM decision WHERE space = ?1 AND number > ?2 ORDER BY number LIMIT ?3"
-            ))?;
-            let mut found = statement
-                .query_map(params![view, after, limit], decision)?
-                .collect::<Result<Vec<Decision>, rusqlite::Error>>()?;
-            let mut judgements = transaction
-                .prepare("SELECT hash, base, admitted, evidence FROM judgement WHERE decision = ?1 ORDER BY base")?;
+            let sql =
+                format!("SELECT {COLUMNS} FROM decision WHERE space = ?1 AND number > ?2 ORDER BY number LIMIT ?3");
+            let mut found = transaction.rows(&sql, values![view, after, limit], decision)?;
+            let sql = "SELECT hash, base, admitted, evidence FROM judgement WHERE decision = ?1 ORDER BY base";
             for decision in &mut found {
-                decision.judgements = judgements.query_map([decision.number], judgement)?.collect::<Result<_, _>>()?;
+                decision.judgements = transaction.rows(sql, values![decision.number], judgement)?;
             }
             Ok(found)
         })
     }
 
     /// The newest decisions about a view, newest first, each with all it said.
-    pub(crate) fn last_decisions(&self, view: i64, limit: usize) -> Result<Vec<Decision>, DatabaseError> {
+    pub(crate) fn last_decisions(&self, view: i64, limit: usize) -> Result<Vec<Decision>, RecordsError> {
         let after: Option<i64> = self.read(|transaction| {
-            super::optional(transaction.query_row(
+            transaction.row(
                 "SELECT number FROM decision WHERE space = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2",
-                params![view, i64::try_from(limit).unwrap_or(i64::MAX)],
+                values![view, i64::try_from(limit).unwrap_or(i64::MAX)],
                 |row| row.get(0),
-            ))
+            )
         })?;
         let mut decisions = self.decisions(view, after.unwrap_or(0), u32::try_from(limit).unwrap_or(u32::MAX))?;
         decisions.reverse();
@@ -82,13 +78,13 @@ impl Records {
     }
 
     /// What was decided of one path in a view, newest first.
-    pub(crate) fn decisions_on(&self, view: i64, hash: PathHash, limit: u32) -> Result<Vec<Decision>, DatabaseError> {
+    pub(crate) fn decisions_on(&self, view: i64, hash: PathHash, limit: u32) -> Result<Vec<Decision>, RecordsError> {
         self.read(|transaction| {
-            let mut statement = transaction.prepare(&format!(
+            let sql = format!(
                 "SELECT {COLUMNS}, hash, base, admitted, evidence FROM decision JOIN judgement ON decision = number \
                  WHERE space = ?1 AND hash = ?2 ORDER BY number DESC LIMIT ?3"
-            ))?;
-            let rows = statement.query_map(params![view, hash.0, limit], |row| {
+            );
+            transaction.rows(&sql, values![view, &hash.0, limit], |row| {
                 let judgement = Judgement {
                     hash: PathHash(row.get(8)?),
                     base: row.get(9)?,
@@ -96,8 +92,7 @@ impl Records {
                     evidence: row.get(11)?,
                 };
                 Ok(Decision { judgements: vec![judgement], ..decision(row)? })
-            })?;
-            rows.collect()
+            })
         })
     }
 }
@@ -109,29 +104,30 @@ pub(super) fn insert(
     decision: &Decision,
     edition: Option<i64>,
     actor: &Actor,
-) -> Result<i64, rusqlite::Error> {
-    transaction.execute(
-        "INSERT INTO decision (space, at, by, reason, outcome, edition, policy, feed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![
+) -> Result<i64, Problem> {
+    let number = transaction.one(
+        "INSERT INTO decision (space, at, by, reason, outcome, edition, policy, feed) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING number",
+        values![
             view.number,
             actor.now.as_second(),
-            actor.by,
-            decision.reason,
-            decision.outcome,
+            &actor.by,
+            decision.reason.as_deref(),
+            &decision.outcome,
             edition,
-            decision.policy,
-            decision.feed
+            &decision.policy,
+            decision.feed.as_deref()
         ],
+        |row| row.get(0),
     )?;
-    let number = transaction.last_insert_rowid();
-    let mut statement = transaction.prepare("INSERT INTO judgement VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let sql = "INSERT INTO judgement VALUES (?1, ?2, ?3, ?4, ?5)";
     for Judgement { hash, base, admitted, evidence } in &decision.judgements {
-        statement.execute(params![number, hash.0, base, admitted, evidence])?;
+        transaction.execute(sql, values![number, &hash.0, base, *admitted, evidence])?;
     }
     Ok(number)
 }
 
-fn decision(row: &Row<'_>) -> Result<Decision, rusqlite::Error> {
+fn decision(row: &Row<'_>) -> Result<Decision, Problem> {
     Ok(Decision {
         number: row.get(0)?,
         at: moment(row.get(1)?),
@@ -145,6 +141,6 @@ fn decision(row: &Row<'_>) -> Result<Decision, rusqlite::Error> {
     })
 }
 
-fn judgement(row: &Row<'_>) -> Result<Judgement, rusqlite::Error> {
+fn judgement(row: &Row<'_>) -> Result<Judgement, Problem> {
     Ok(Judgement { hash: PathHash(row.get(0)?), base: row.get(1)?, admitted: row.get(2)?, evidence: row.get(3)? })
 }

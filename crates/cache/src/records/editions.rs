@@ -1,11 +1,11 @@
 //! Editions of views: what a view held after each act, so that it can be as it was at any of them.
 
-use aux_io::database::DatabaseError;
-use aux_io::sqlite::rusqlite::{self, Transaction, params};
 use jiff::Timestamp;
 
 use super::decisions::{self, Decision};
-use super::{Actor, Records, SpaceRow, moment, optional, trail, withdrawals};
+use super::driver::{Problem, Transaction, values};
+use super::error::RecordsError;
+use super::{Actor, Change, Records, SpaceRow, changes, moment, trail, withdrawals};
 
 /// One edition of a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,22 +39,22 @@ pub struct Editing {
 /// What an edition held: entries that were added until then and not removed by then.
 const HELD: &str = "space = ?1 AND added <= ?2 AND (removed IS NULL OR removed > ?2)";
 
+const ENTER: &str = "INSERT INTO entry VALUES (?1, ?2, ?3, NULL)";
+
 impl Records {
     /// The number of a view's newest edition, 0 before the first.
-    pub(crate) fn newest_edition(&self, space: i64) -> Result<i64, DatabaseError> {
+    pub(crate) fn newest_edition(&self, space: i64) -> Result<i64, RecordsError> {
         self.read(|transaction| newest(transaction, space))
     }
 
     /// The newest editions of a view, newest first.
-    pub(crate) fn editions(&self, space: i64, limit: u32) -> Result<Vec<Edition>, DatabaseError> {
+    pub(crate) fn editions(&self, space: i64, limit: u32) -> Result<Vec<Edition>, RecordsError> {
         self.read(|transaction| {
-            let mut statement = transaction.prepare(
-                "SELECT number, at, act, by, reason, \
+            let sql = "SELECT number, at, act, by, reason, \
                  (SELECT count(*) FROM entry WHERE entry.space = edition.space AND entry.added = edition.number), \
                  (SELECT count(*) FROM entry WHERE entry.space = edition.space AND entry.removed = edition.number) \
-                 FROM edition WHERE space = ?1 ORDER BY number DESC LIMIT ?2",
-            )?;
-            let rows = statement.query_map(params![space, limit], |row| {
+                 FROM edition WHERE space = ?1 ORDER BY number DESC LIMIT ?2";
+            transaction.rows(sql, values![space, limit], |row| {
                 Ok(Edition {
                     number: row.get(0)?,
                     at: moment(row.get(1)?),
@@ -64,8 +64,7 @@ impl Records {
                     added: super::unsigned(row.get(5)?),
                     removed: super::unsigned(row.get(6)?),
                 })
-            })?;
-            rows.collect()
+            })
         })
     }
 
@@ -77,20 +76,19 @@ impl Records {
         decision: &Decision,
         signatures: &[(i64, String)],
         actor: &Actor,
-    ) -> Result<(i64, Option<i64>), DatabaseError> {
+    ) -> Result<(i64, Option<i64>), RecordsError> {
         self.write(|transaction| {
             let edition = match signatures {
                 [] => None,
                 _ => Some(begin(transaction, view, ("promote", decision.reason.as_deref()), actor)?),
             };
             if let Some(edition) = edition {
-                let mut sign =
-                    transaction.prepare("UPDATE path SET signature = ?2 WHERE number = ?1 AND signature IS NOT ?2")?;
-                let mut enter = transaction.prepare("INSERT INTO entry VALUES (?1, ?2, ?3, NULL)")?;
+                let sign = "UPDATE path SET signature = ?2 WHERE number = ?1 AND signature IS DISTINCT FROM ?2";
                 for (path, signature) in signatures {
-                    sign.execute(params![path, signature])?;
-                    enter.execute([view.number, *path, edition])?;
+                    transaction.execute(sign, values![*path, signature])?;
+                    transaction.execute(ENTER, values![view.number, *path, edition])?;
                 }
+                changes::write(transaction, Change::Space(view.number))?;
             }
             let number = decisions::insert(transaction, view, decision, edition, actor)?;
             let (subject, detail) = (format!("decision {number}"), decision.outcome.clone());
@@ -106,12 +104,11 @@ impl Records {
         to: To,
         (reason, is_dry): (&str, bool),
         actor: &Actor,
-    ) -> Result<Option<Editing>, DatabaseError> {
+    ) -> Result<Option<Editing>, RecordsError> {
         self.write(|transaction| {
             let Some(wanted) = resolve(transaction, view.number, to)? else { return Ok(None) };
-            let paths = |condition: &str| -> Result<Vec<i64>, rusqlite::Error> {
-                let mut statement = transaction.prepare(condition)?;
-                statement.query_map(params![view.number, wanted], |row| row.get(0))?.collect()
+            let paths = |condition: &str| -> Result<Vec<i64>, Problem> {
+                transaction.rows(condition, values![view.number, wanted], |row| row.get(0))
             };
             let back = paths(&format!(
                 "SELECT path FROM entry WHERE {HELD} AND path NOT IN \
@@ -128,14 +125,15 @@ impl Records {
             }
             let edition = begin(transaction, view, ("rollback", Some(reason)), actor)?;
             for path in back {
-                transaction.execute("INSERT INTO entry VALUES (?1, ?2, ?3, NULL)", [view.number, path, edition])?;
+                transaction.execute(ENTER, values![view.number, path, edition])?;
             }
             for path in gone {
                 transaction.execute(
                     "UPDATE entry SET removed = ?3 WHERE space = ?1 AND path = ?2 AND removed IS NULL",
-                    [view.number, path, edition],
+                    values![view.number, path, edition],
                 )?;
             }
+            changes::write(transaction, Change::Space(view.number))?;
             withdrawals::spread(transaction, view, actor)?;
             editing.edition = Some(edition);
             let subject = format!("to edition {wanted}");
@@ -145,34 +143,31 @@ impl Records {
     }
 
     /// Whether a view ever held a path.
-    pub(crate) fn was_held(&self, view: i64, path: i64) -> Result<bool, DatabaseError> {
+    pub(crate) fn was_held(&self, view: i64, path: i64) -> Result<bool, RecordsError> {
         self.read(|transaction| {
-            transaction.query_row(
-                "SELECT EXISTS (SELECT 1 FROM entry WHERE space = ?1 AND path = ?2)",
-                [view, path],
-                |row| row.get(0),
-            )
+            let sql = "SELECT EXISTS (SELECT 1 FROM entry WHERE space = ?1 AND path = ?2)";
+            transaction.one(sql, values![view, path], |row| row.get(0))
         })
     }
 }
 
-fn newest(transaction: &Transaction<'_>, space: i64) -> Result<i64, rusqlite::Error> {
-    transaction.query_row("SELECT coalesce(max(number), 0) FROM edition WHERE space = ?1", [space], |row| row.get(0))
+fn newest(transaction: &Transaction<'_>, space: i64) -> Result<i64, Problem> {
+    let sql = "SELECT coalesce(max(number), 0) FROM edition WHERE space = ?1";
+    transaction.one(sql, values![space], |row| row.get(0))
 }
 
 /// Edition 0 is the empty view before the first act.
-fn resolve(transaction: &Transaction<'_>, space: i64, to: To) -> Result<Option<i64>, rusqlite::Error> {
+fn resolve(transaction: &Transaction<'_>, space: i64, to: To) -> Result<Option<i64>, Problem> {
     match to {
         To::Number(0) => Ok(Some(0)),
-        To::Number(number) => optional(transaction.query_row(
-            "SELECT number FROM edition WHERE space = ?1 AND number = ?2",
-            [space, number],
-            |row| row.get(0),
-        )),
+        To::Number(number) => {
+            let sql = "SELECT number FROM edition WHERE space = ?1 AND number = ?2";
+            transaction.row(sql, values![space, number], |row| row.get(0))
+        }
         To::At(at) => transaction
-            .query_row(
+            .one(
                 "SELECT coalesce(max(number), 0) FROM edition WHERE space = ?1 AND at <= ?2",
-                [space, at.as_second()],
+                values![space, at.as_second()],
                 |row| row.get(0),
             )
             .map(Some),
@@ -184,11 +179,14 @@ fn begin(
     view: &SpaceRow,
     (act, reason): (&str, Option<&str>),
     actor: &Actor,
-) -> Result<i64, rusqlite::Error> {
+) -> Result<i64, Problem> {
     let number = newest(transaction, view.number)? + 1;
+    // Another server's clock may be behind; an edition is never older than the one before it.
+    let sql = "SELECT coalesce(max(at), 0) FROM edition WHERE space = ?1";
+    let last: i64 = transaction.one(sql, values![view.number], |row| row.get(0))?;
     transaction.execute(
         "INSERT INTO edition VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![view.number, number, actor.now.as_second(), act, actor.by, reason],
+        values![view.number, number, actor.now.as_second().max(last), act, &actor.by, reason],
     )?;
     Ok(number)
 }

@@ -1,18 +1,18 @@
 //! What is kept beside paths: listings of NARs, build logs, realisations.
 
-use aux_io::database::DatabaseError;
-use aux_io::sqlite::rusqlite::params;
 use aux_nix::Sha256;
 
-use super::{Actor, Records, SpaceRow, optional, trail};
+use super::driver::values;
+use super::error::RecordsError;
+use super::{Actor, Records, SpaceRow, trail};
 
 impl Records {
     /// The listing of a NAR, as JSON; `None` where none was made.
-    pub(crate) fn listing(&self, nar_hash: Sha256) -> Result<Option<Vec<u8>>, DatabaseError> {
+    pub(crate) fn listing(&self, nar_hash: Sha256) -> Result<Option<Vec<u8>>, RecordsError> {
         self.read(|transaction| {
-            let found =
-                transaction.query_row("SELECT listing FROM object WHERE nar_hash = ?1", [nar_hash.0], |row| row.get(0));
-            Ok(optional(found)?.filter(|listing: &Vec<u8>| !listing.is_empty()))
+            let sql = "SELECT listing FROM object WHERE nar_hash = ?1";
+            let found = transaction.row(sql, values![&nar_hash.0], |row| row.get(0))?;
+            Ok(found.filter(|listing: &Vec<u8>| !listing.is_empty()))
         })
     }
 
@@ -22,13 +22,13 @@ impl Records {
         space: i64,
         source: Option<i64>,
         (kind, name): (&str, &str),
-    ) -> Result<Option<Vec<u8>>, DatabaseError> {
+    ) -> Result<Option<Vec<u8>>, RecordsError> {
         self.read(|transaction| {
-            optional(transaction.query_row(
+            transaction.row(
                 "SELECT bytes FROM note WHERE space = ?1 AND kind = ?2 AND name = ?3",
-                params![source.unwrap_or(space), kind, name],
+                values![source.unwrap_or(space), kind, name],
                 |row| row.get(0),
-            ))
+            )
         })
     }
 
@@ -39,12 +39,12 @@ impl Records {
         (kind, name): (&str, &str),
         bytes: &[u8],
         actor: &Actor,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<(), RecordsError> {
         self.write(|transaction| {
             transaction.execute(
                 "INSERT INTO note VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (space, kind, name) DO UPDATE SET \
                  bytes = excluded.bytes, at = excluded.at",
-                params![space.number, kind, name, bytes, actor.now.as_second()],
+                values![space.number, kind, name, bytes, actor.now.as_second()],
             )?;
             trail::write(transaction, actor, ("put", Some(&space.name)), (Some(name), Some(kind)))
         })

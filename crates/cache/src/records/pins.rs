@@ -1,10 +1,10 @@
 //! Pins: names that keep a path, and all it needs, from collection.
 
-use aux_io::database::DatabaseError;
-use aux_io::sqlite::rusqlite::params;
 use jiff::Timestamp;
 
-use super::{Actor, Records, SpaceRow, moment, optional, trail};
+use super::driver::{Problem, Row, values};
+use super::error::RecordsError;
+use super::{Actor, Records, SpaceRow, moment, trail};
 
 /// One pin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,34 +19,32 @@ pub(crate) struct Pin {
 const SELECT: &str = "SELECT pin.name, path.base, pin.at, pin.by FROM pin JOIN path ON path.number = pin.path";
 
 impl Records {
-    pub(crate) fn pins(&self, space: i64) -> Result<Vec<Pin>, DatabaseError> {
+    pub(crate) fn pins(&self, space: i64) -> Result<Vec<Pin>, RecordsError> {
         self.read(|transaction| {
-            let mut statement = transaction.prepare(&format!("{SELECT} WHERE pin.space = ?1 ORDER BY pin.name"))?;
-            statement.query_map([space], pin)?.collect()
+            transaction.rows(&format!("{SELECT} WHERE pin.space = ?1 ORDER BY pin.name"), values![space], pin)
         })
     }
 
     /// Pins a path under a name, which pinned another before, perhaps.
-    pub(crate) fn pin(&self, space: &SpaceRow, name: &str, path: i64, actor: &Actor) -> Result<Pin, DatabaseError> {
+    pub(crate) fn pin(&self, space: &SpaceRow, name: &str, path: i64, actor: &Actor) -> Result<Pin, RecordsError> {
         self.write(|transaction| {
             transaction.execute(
                 "INSERT INTO pin VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (space, name) DO UPDATE SET \
                  path = excluded.path, at = excluded.at, by = excluded.by",
-                params![space.number, name, path, actor.now.as_second(), actor.by],
+                values![space.number, name, path, actor.now.as_second(), &actor.by],
             )?;
-            let own = params![space.number, name];
-            let made = transaction.query_row(&format!("{SELECT} WHERE pin.space = ?1 AND pin.name = ?2"), own, pin)?;
+            let own = values![space.number, name];
+            let made = transaction.one(&format!("{SELECT} WHERE pin.space = ?1 AND pin.name = ?2"), own, pin)?;
             trail::write(transaction, actor, ("pin", Some(&space.name)), (Some(&made.base), Some(name)))?;
             Ok(made)
         })
     }
 
     /// Takes a pin away; what it was, `None` where there was none.
-    pub(crate) fn unpin(&self, space: &SpaceRow, name: &str, actor: &Actor) -> Result<Option<Pin>, DatabaseError> {
+    pub(crate) fn unpin(&self, space: &SpaceRow, name: &str, actor: &Actor) -> Result<Option<Pin>, RecordsError> {
         self.write(|transaction| {
-            let own = params![space.number, name];
-            let found =
-                optional(transaction.query_row(&format!("{SELECT} WHERE pin.space = ?1 AND pin.name = ?2"), own, pin))?;
+            let own = values![space.number, name];
+            let found = transaction.row(&format!("{SELECT} WHERE pin.space = ?1 AND pin.name = ?2"), own, pin)?;
             if let Some(pin) = &found {
                 transaction.execute("DELETE FROM pin WHERE space = ?1 AND name = ?2", own)?;
                 trail::write(transaction, actor, ("unpin", Some(&space.name)), (Some(&pin.base), Some(name)))?;
@@ -56,6 +54,6 @@ impl Records {
     }
 }
 
-fn pin(row: &aux_io::sqlite::rusqlite::Row<'_>) -> Result<Pin, aux_io::sqlite::rusqlite::Error> {
+fn pin(row: &Row<'_>) -> Result<Pin, Problem> {
     Ok(Pin { name: row.get(0)?, base: row.get(1)?, created: moment(row.get(2)?), by: row.get(3)? })
 }

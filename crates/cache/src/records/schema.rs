@@ -1,11 +1,12 @@
-//! The tables of the embedded store; docs/formats/cache-store.md describes them.
+//! The tables; docs/formats/cache-store.md describes them. They are written as `SQLite` reads them, in words of which each
+//! has another in `PostgreSQL` (`postgres::schema`).
 
 use aux_io::database::{Durability, Schema};
 
 pub(crate) const SCHEMA: Schema = Schema {
     name: "cache's records",
     application_id: 0x6175_7863, // "auxc"
-    migrations: &[FIRST],
+    migrations: &[FIRST, UPSTREAMS],
     durability: Durability::EveryCommit,
 };
 
@@ -160,5 +161,23 @@ CREATE TABLE trail (
     space TEXT,
     subject TEXT,
     detail TEXT
+) STRICT;
+";
+
+/// Other caches that a cache asks for what it lacks.
+const UPSTREAMS: &str = "
+CREATE TABLE upstream (
+    number INTEGER PRIMARY KEY,
+    space INTEGER NOT NULL REFERENCES space,
+    name TEXT NOT NULL,
+    url TEXT NOT NULL,
+    keys TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    names TEXT NOT NULL,
+    names_not TEXT NOT NULL,
+    redirects TEXT NOT NULL,
+    budget_milliseconds INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    UNIQUE (space, name)
 ) STRICT;
 ";

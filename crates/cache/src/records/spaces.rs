@@ -1,9 +1,8 @@
 //! Caches and views: what they are called and how they are set up.
 
-use aux_io::database::DatabaseError;
-use aux_io::sqlite::rusqlite::{self, Row, Transaction, params};
-
-use super::{Actor, Records, trail};
+use super::driver::{Problem, Row, Transaction, values};
+use super::error::RecordsError;
+use super::{Actor, Change, Records, changes, trail};
 use crate::names::SpaceName;
 
 /// A cache, or a view of one.
@@ -46,59 +45,57 @@ pub(crate) struct NewSpace {
 const COLUMNS: &str = "number, name, source, anonymous, signs, keys, priority, policy";
 
 impl Records {
-    pub(crate) fn spaces(&self) -> Result<Vec<SpaceRow>, DatabaseError> {
-        self.read(|transaction| {
-            let mut statement = transaction.prepare(&format!("SELECT {COLUMNS} FROM space ORDER BY number"))?;
-            statement.query_map([], space)?.collect()
-        })
+    pub(crate) fn spaces(&self) -> Result<Vec<SpaceRow>, RecordsError> {
+        self.read(|transaction| transaction.rows(&format!("SELECT {COLUMNS} FROM space ORDER BY number"), &[], space))
     }
 
     /// Makes one; `None` where the name is taken.
-    pub(crate) fn create_space(&self, new: &NewSpace, actor: &Actor) -> Result<Option<SpaceRow>, DatabaseError> {
+    pub(crate) fn create_space(&self, new: &NewSpace, actor: &Actor) -> Result<Option<SpaceRow>, RecordsError> {
         self.write(|transaction| {
             let keys = new.keys.join(" ");
-            let made = transaction.execute(
+            let made = transaction.row(
                 "INSERT INTO space (name, source, anonymous, signs, keys, priority, policy, created) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) DO NOTHING",
-                params![
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) DO NOTHING RETURNING number",
+                values![
                     new.name.as_str(),
                     new.source,
                     new.anonymous,
                     new.signs,
-                    keys,
+                    &keys,
                     new.priority,
-                    new.policy,
+                    &new.policy,
                     actor.now.as_second()
                 ],
+                |row| row.get(0),
             )?;
-            if made == 0 {
-                return Ok(None);
-            }
-            let number = transaction.last_insert_rowid();
+            let Some(number) = made else { return Ok(None) };
+            changes::write(transaction, Change::Space(number))?;
             trail::write(transaction, actor, ("create", Some(&new.name)), (None, None))?;
             by_number(transaction, number).map(Some)
         })
     }
 
     /// Sets up a cache or view anew; its name and source stay.
-    pub(crate) fn change_space(&self, row: &SpaceRow, actor: &Actor, what: &str) -> Result<(), DatabaseError> {
+    pub(crate) fn change_space(&self, row: &SpaceRow, actor: &Actor, what: &str) -> Result<(), RecordsError> {
         self.write(|transaction| {
+            let keys = row.keys.join(" ");
             transaction.execute(
                 "UPDATE space SET anonymous = ?2, signs = ?3, keys = ?4, priority = ?5, policy = ?6 WHERE number = ?1",
-                params![row.number, row.anonymous, row.signs, row.keys.join(" "), row.priority, row.policy],
+                values![row.number, row.anonymous, row.signs, &keys, row.priority, &row.policy],
             )?;
+            changes::write(transaction, Change::Space(row.number))?;
             trail::write(transaction, actor, ("change", Some(&row.name)), (None, Some(what)))
         })
     }
 }
 
-fn by_number(transaction: &Transaction<'_>, number: i64) -> Result<SpaceRow, rusqlite::Error> {
-    transaction.query_row(&format!("SELECT {COLUMNS} FROM space WHERE number = ?1"), [number], space)
+fn by_number(transaction: &Transaction<'_>, number: i64) -> Result<SpaceRow, Problem> {
+    transaction.one(&format!("SELECT {COLUMNS} FROM space WHERE number = ?1"), values![number], space)
 }
 
-fn space(row: &Row<'_>) -> Result<SpaceRow, rusqlite::Error> {
+fn space(row: &Row<'_>) -> Result<SpaceRow, Problem> {
     let name: String = row.get(1)?;
-    let name = SpaceName::parse(&name).ok_or(rusqlite::Error::InvalidColumnName(name))?;
+    let name = SpaceName::parse(&name).ok_or_else(|| Problem::Unreadable(format!("the name {name}")))?;
     let keys: String = row.get(5)?;
     Ok(SpaceRow {
         number: row.get(0)?,
@@ -107,7 +104,7 @@ fn space(row: &Row<'_>) -> Result<SpaceRow, rusqlite::Error> {
         anonymous: row.get(3)?,
         signs: row.get(4)?,
         keys: keys.split_whitespace().map(str::to_owned).collect(),
-        priority: row.get(6)?,
+        priority: u32::try_from(row.get::<i64>(6)?).unwrap_or(u32::MAX),
         policy: row.get(7)?,
     })
 }

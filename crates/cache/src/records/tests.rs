@@ -5,9 +5,37 @@ use std::collections::BTreeSet;
 use aux_nix::Sha256;
 use jiff::Timestamp;
 
-use super::{Actor, Commit, CommitOutcome, Decision, Records, SpaceRow, Terms, To};
+use super::{Actor, Commit, CommitOutcome, Decision, Place, Records, SpaceRow, Terms, To};
+use crate::access::{Right, Token, TokenHash};
 use crate::names::{PathHash, UploadName};
+use crate::postgres::Postgres;
 use crate::receive::{Packing, Received};
+
+/// Every test below, once for each store.
+macro_rules! contract {
+    ($($test:ident),* $(,)?) => {
+        mod embedded {
+            $(#[test] fn $test() { super::$test(&super::World::embedded); })*
+        }
+
+        mod shared {
+            $(#[test] fn $test() {
+                let Some(cluster) = crate::postgres::Postgres::new() else { return };
+                super::$test(&|| super::World::shared(&cluster));
+            })*
+        }
+    };
+}
+
+contract!(
+    a_path_is_committed_once_and_with_all_it_needs,
+    every_edition_can_be_gone_back_to_and_a_dry_run_changes_nothing,
+    a_withdrawn_path_hides_what_needs_it_in_the_cache_and_its_views,
+    an_edition_gone_back_to_brings_no_closure_with_a_hole,
+    collection_keeps_exactly_what_a_slow_obvious_walk_would_keep,
+    what_was_written_is_read_again_as_it_was,
+    editions_are_in_order_and_what_is_young_stays_though_a_clock_goes_back,
+);
 
 fn at(second: i64) -> Actor {
     Actor { by: "a test".to_owned(), now: Timestamp::from_second(second).unwrap() }
@@ -18,13 +46,21 @@ struct World {
     records: Records,
     cache: SpaceRow,
     view: SpaceRow,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl World {
-    fn new() -> Self {
+    fn embedded() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let records = Records::open(folder.path()).unwrap();
+        Self { _folder: Some(folder), ..Self::of(records) }
+    }
+
+    fn shared(cluster: &Postgres) -> Self {
+        Self::of(Records::connect(&Place::parse(&cluster.database(), None).unwrap()).unwrap())
+    }
+
+    fn of(records: Records) -> Self {
         let make = |name: &str, source| {
             let name = crate::names::SpaceName::parse(name).unwrap();
             let (keys, policy) = (Vec::new(), String::new());
@@ -33,7 +69,7 @@ impl World {
         };
         let cache = make("cache", None);
         let view = make("view", Some(cache.number));
-        Self { records, cache, view, _folder: folder }
+        Self { records, cache, view, _folder: None }
     }
 
     /// Puts a NAR and commits a path with it.
@@ -45,6 +81,8 @@ impl World {
             packing: Packing::None,
             file_hash: nar_hash,
             file_size: 1,
+            kept_hash: nar_hash,
+            kept_size: 1,
             listing: String::new(),
         };
         let upload = UploadName::parse(&format!("{name}.nar")).unwrap();
@@ -96,9 +134,8 @@ fn names(names: &[usize]) -> BTreeSet<String> {
     names.iter().map(|name| format!("path-{name}")).collect()
 }
 
-#[test]
-fn a_path_is_committed_once_and_with_all_it_needs() {
-    let world = World::new();
+fn a_path_is_committed_once_and_with_all_it_needs(new: &dyn Fn() -> World) {
+    let world = new();
     assert_eq!(world.push(2, &[1], 1), CommitOutcome::Dangling(vec![hash(1)]));
     assert!(matches!(world.push(1, &[], 1), CommitOutcome::Committed(_)));
     assert!(matches!(world.push(2, &[1], 1), CommitOutcome::Committed(_)));
@@ -108,9 +145,8 @@ fn a_path_is_committed_once_and_with_all_it_needs() {
     assert_eq!(world.visible(&world.view), names(&[]));
 }
 
-#[test]
-fn every_edition_can_be_gone_back_to_and_a_dry_run_changes_nothing() {
-    let world = World::new();
+fn every_edition_can_be_gone_back_to_and_a_dry_run_changes_nothing(new: &dyn Fn() -> World) {
+    let world = new();
     for name in 0..4 {
         world.push(name, &[], 1);
     }
@@ -132,9 +168,8 @@ fn every_edition_can_be_gone_back_to_and_a_dry_run_changes_nothing() {
     assert_eq!(world.records.editions(world.view.number, 10).unwrap().len(), 6);
 }
 
-#[test]
-fn a_withdrawn_path_hides_what_needs_it_in_the_cache_and_its_views() {
-    let world = World::new();
+fn a_withdrawn_path_hides_what_needs_it_in_the_cache_and_its_views(new: &dyn Fn() -> World) {
+    let world = new();
     for (name, references) in [(0, &[][..]), (1, &[0]), (2, &[1]), (3, &[])] {
         world.push(name, references, 1);
     }
@@ -153,9 +188,8 @@ fn a_withdrawn_path_hides_what_needs_it_in_the_cache_and_its_views() {
     assert_eq!(world.records.restore(&world.view, (hash(0), "path-0"), "", &at(61)).unwrap(), None);
 }
 
-#[test]
-fn an_edition_gone_back_to_brings_no_closure_with_a_hole() {
-    let world = World::new();
+fn an_edition_gone_back_to_brings_no_closure_with_a_hole(new: &dyn Fn() -> World) {
+    let world = new();
     world.push(0, &[], 1);
     world.push(1, &[0], 1);
     world.promote(&[0]);
@@ -184,11 +218,10 @@ impl Random {
     }
 }
 
-#[test]
-fn collection_keeps_exactly_what_a_slow_obvious_walk_would_keep() {
+fn collection_keeps_exactly_what_a_slow_obvious_walk_would_keep(new: &dyn Fn() -> World) {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for _ in 0..12 {
-        let world = World::new();
+        let world = new();
         let mut needs: Vec<Vec<usize>> = Vec::new();
         let mut young = BTreeSet::new();
         for name in 0..25 {
@@ -222,4 +255,63 @@ fn collection_keeps_exactly_what_a_slow_obvious_walk_would_keep() {
         assert_eq!(collected.objects.len(), 25 - kept.len());
         assert_eq!(world.records.check().unwrap(), Vec::<String>::new());
     }
+}
+
+fn editions_are_in_order_and_what_is_young_stays_though_a_clock_goes_back(new: &dyn Fn() -> World) {
+    let world = new();
+    for name in 0..3 {
+        world.push(name, &[], 1_000);
+    }
+    world.promote(&[0]); // at 50
+    let back = |to, second| world.records.roll_back(&world.view, to, ("", false), &at(second)).unwrap().unwrap();
+    assert_eq!(back(To::Number(0), 20).edition, Some(2));
+    let moments: Vec<i64> =
+        world.records.editions(world.view.number, 9).unwrap().iter().map(|edition| edition.at.as_second()).collect();
+    assert_eq!(moments, [50, 50], "the second is no older than the first");
+    assert_eq!(back(To::At(at(50).now), 60).edition, None, "the last one of a moment counts");
+    // Collected by a clock that is far behind: everything is young then, and stays.
+    let collected = world.records.collect(Terms { before: at(20).now, is_dry: false }, &at(30)).unwrap();
+    assert_eq!((collected.paths, world.visible(&world.cache).len()), (0, 3));
+}
+
+fn what_was_written_is_read_again_as_it_was(new: &dyn Fn() -> World) {
+    let world = new();
+    let records = &world.records;
+    assert_eq!(records.setting("x").unwrap(), None);
+    records.set_setting("x", "1").unwrap();
+    records.set_setting("x", "2").unwrap();
+    assert_eq!(records.setting("x").unwrap().as_deref(), Some("2"));
+    let bytes: Vec<u8> = (0..=255).collect();
+    records.put_note(&world.cache, ("log", "a"), b"old", &at(1)).unwrap();
+    records.put_note(&world.cache, ("log", "a"), &bytes, &at(2)).unwrap();
+    let note = |kind| records.note(world.view.number, Some(world.cache.number), (kind, "a")).unwrap();
+    assert_eq!((note("log"), note("realisation")), (Some(bytes), None));
+    let token = Token {
+        number: 0,
+        label: "Zoë's ✓".to_owned(),
+        space: Some(world.view.name.clone()),
+        rights: vec![Right::Read, Right::Push],
+        names: crate::names::Pattern::parse("lib*"),
+        created: at(7).now,
+        expires: Some(at(9).now),
+        revoked: None,
+    };
+    let made = records.create_token(TokenHash([7; 32]), &token, &at(7)).unwrap();
+    assert_eq!(made, Token { number: made.number, ..token });
+    assert_eq!(records.tokens().unwrap(), [(TokenHash([7; 32]), made.clone())]);
+    assert_eq!(records.revoke_token(made.number + 1, &at(8)).unwrap(), None);
+    let revoked = records.revoke_token(made.number, &at(8)).unwrap().unwrap();
+    assert_eq!(records.revoke_token(made.number, &at(9)).unwrap().unwrap().revoked, revoked.revoked, "it ended once");
+    world.push(1, &[], 1);
+    let pin = records.pin(&world.cache, "release", world.number(1), &at(3)).unwrap();
+    assert_eq!(records.pins(world.cache.number).unwrap(), std::slice::from_ref(&pin));
+    assert_eq!(records.unpin(&world.cache, "release", &at(4)).unwrap(), Some(pin));
+    assert_eq!(records.unpin(&world.cache, "release", &at(4)).unwrap(), None);
+    let set_up = SpaceRow { anonymous: true, priority: 7, keys: vec!["a:b".to_owned()], ..world.cache.clone() };
+    records.change_space(&set_up, &at(5), "text with \0 within").unwrap();
+    assert_eq!(records.spaces().unwrap(), [set_up, world.view.clone()]);
+    let acts: Vec<String> = records.trail(0, 100).unwrap().into_iter().map(|entry| entry.act).collect();
+    let expected = "create,create,put,put,token create,token revoke,token revoke,push,pin,unpin,change";
+    assert_eq!(acts.join(","), expected);
+    assert_eq!(records.stored().unwrap(), (1, 1));
 }

@@ -1,9 +1,8 @@
 //! Tokens, as hashes of their secrets.
 
-use aux_io::database::DatabaseError;
-use aux_io::sqlite::rusqlite::{self, Row, params};
-
-use super::{Actor, Records, moment, trail};
+use super::driver::{Problem, Row, values};
+use super::error::RecordsError;
+use super::{Actor, Change, Records, changes, moment, trail};
 use crate::access::{Right, Token, TokenHash};
 use crate::names::{Pattern, SpaceName};
 
@@ -11,31 +10,31 @@ const SELECT: &str = "SELECT token.number, token.hash, token.label, space.name, 
                       token.expires, token.revoked FROM token LEFT JOIN space ON space.number = token.space";
 
 impl Records {
-    pub(crate) fn tokens(&self) -> Result<Vec<(TokenHash, Token)>, DatabaseError> {
-        self.read(|transaction| {
-            let mut statement = transaction.prepare(&format!("{SELECT} ORDER BY token.number"))?;
-            statement.query_map([], token)?.collect()
-        })
+    pub(crate) fn tokens(&self) -> Result<Vec<(TokenHash, Token)>, RecordsError> {
+        self.read(|transaction| transaction.rows(&format!("{SELECT} ORDER BY token.number"), &[], token))
     }
 
     /// Keeps a new token; its number is given here.
-    pub(crate) fn create_token(&self, hash: TokenHash, token: &Token, actor: &Actor) -> Result<Token, DatabaseError> {
+    pub(crate) fn create_token(&self, hash: TokenHash, token: &Token, actor: &Actor) -> Result<Token, RecordsError> {
         self.write(|transaction| {
             let rights: Vec<&str> = token.rights.iter().map(|right| right.as_str()).collect();
-            transaction.execute(
+            let rights = rights.join(" ");
+            let number = transaction.one(
                 "INSERT INTO token (hash, label, space, rights, names, created, expires) \
-                 VALUES (?1, ?2, (SELECT number FROM space WHERE name = ?3), ?4, ?5, ?6, ?7)",
-                params![
-                    hash.0,
-                    token.label,
+                 VALUES (?1, ?2, (SELECT number FROM space WHERE name = ?3), ?4, ?5, ?6, ?7) RETURNING number",
+                values![
+                    &hash.0,
+                    &token.label,
                     token.space.as_ref().map(SpaceName::as_str),
-                    rights.join(" "),
+                    &rights,
                     token.names.as_ref().map(Pattern::as_str),
                     actor.now.as_second(),
                     token.expires.map(jiff::Timestamp::as_second),
                 ],
+                |row| row.get(0),
             )?;
-            let made = Token { number: transaction.last_insert_rowid(), created: actor.now, ..token.clone() };
+            changes::write(transaction, Change::Tokens)?;
+            let made = Token { number, created: actor.now, ..token.clone() };
             let subject = (Some(made.id()), Some(made.label.clone()));
             trail::write(
                 transaction,
@@ -48,23 +47,23 @@ impl Records {
     }
 
     /// Ends a token, once and for all; `None` where there is none of this number.
-    pub(crate) fn revoke_token(&self, number: i64, actor: &Actor) -> Result<Option<Token>, DatabaseError> {
+    pub(crate) fn revoke_token(&self, number: i64, actor: &Actor) -> Result<Option<Token>, RecordsError> {
         self.write(|transaction| {
             transaction.execute(
                 "UPDATE token SET revoked = coalesce(revoked, ?2) WHERE number = ?1",
-                params![number, actor.now.as_second()],
+                values![number, actor.now.as_second()],
             )?;
-            let found =
-                super::optional(transaction.query_row(&format!("{SELECT} WHERE token.number = ?1"), [number], token))?;
+            let found = transaction.row(&format!("{SELECT} WHERE token.number = ?1"), values![number], token)?;
             if let Some((_, token)) = &found {
                 trail::write(transaction, actor, ("token revoke", token.space.as_ref()), (Some(&token.id()), None))?;
+                changes::write(transaction, Change::Tokens)?;
             }
             Ok(found.map(|(_, token)| token))
         })
     }
 }
 
-fn token(row: &Row<'_>) -> Result<(TokenHash, Token), rusqlite::Error> {
+fn token(row: &Row<'_>) -> Result<(TokenHash, Token), Problem> {
     let (space, rights, names): (Option<String>, String, Option<String>) = (row.get(3)?, row.get(4)?, row.get(5)?);
     let token = Token {
         number: row.get(0)?,
@@ -73,8 +72,8 @@ fn token(row: &Row<'_>) -> Result<(TokenHash, Token), rusqlite::Error> {
         rights: rights.split_whitespace().filter_map(Right::parse).collect(),
         names: names.as_deref().and_then(Pattern::parse),
         created: moment(row.get(6)?),
-        expires: row.get::<_, Option<i64>>(7)?.map(moment),
-        revoked: row.get::<_, Option<i64>>(8)?.map(moment),
+        expires: row.get::<Option<i64>>(7)?.map(moment),
+        revoked: row.get::<Option<i64>>(8)?.map(moment),
     };
     Ok((TokenHash(row.get(1)?), token))
 }

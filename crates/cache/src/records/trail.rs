@@ -1,9 +1,9 @@
 //! The trail: who changed what and when, one row an act, written in the same transaction as the act.
 
-use aux_io::database::DatabaseError;
-use aux_io::sqlite::rusqlite::{self, Transaction, params};
 use jiff::Timestamp;
 
+use super::driver::{Problem, Transaction, values};
+use super::error::RecordsError;
 use super::{Actor, Records, moment};
 use crate::names::SpaceName;
 
@@ -20,13 +20,17 @@ pub(crate) struct Entry {
 }
 
 impl Records {
+    /// When the newest act was.
+    pub(crate) fn last_act(&self) -> Result<Option<Timestamp>, RecordsError> {
+        let sql = "SELECT at FROM trail ORDER BY number DESC LIMIT 1";
+        self.read(|transaction| transaction.row(sql, &[], |row| Ok(moment(row.get(0)?))))
+    }
+
     /// Acts after a number, oldest first.
-    pub(crate) fn trail(&self, after: i64, limit: u32) -> Result<Vec<Entry>, DatabaseError> {
+    pub(crate) fn trail(&self, after: i64, limit: u32) -> Result<Vec<Entry>, RecordsError> {
         self.read(|transaction| {
-            let mut statement = transaction.prepare(
-                "SELECT number, at, by, act, space, subject, detail FROM trail WHERE number > ?1 ORDER BY number LIMIT ?2",
-            )?;
-            let rows = statement.query_map(params![after, limit], |row| {
+            let sql = "SELECT number, at, by, act, space, subject, detail FROM trail WHERE number > ?1 ORDER BY number LIMIT ?2";
+            transaction.rows(sql, values![after, limit], |row| {
                 Ok(Entry {
                     number: row.get(0)?,
                     at: moment(row.get(1)?),
@@ -36,8 +40,7 @@ impl Records {
                     subject: row.get(5)?,
                     detail: row.get(6)?,
                 })
-            })?;
-            rows.collect()
+            })
         })
     }
 }
@@ -48,10 +51,8 @@ pub(super) fn write(
     actor: &Actor,
     (act, space): (&str, Option<&SpaceName>),
     (subject, detail): (Option<&str>, Option<&str>),
-) -> Result<(), rusqlite::Error> {
-    let row = params![actor.now.as_second(), actor.by, act, space.map(SpaceName::as_str), subject, detail];
-    transaction
-        .prepare("INSERT INTO trail (at, by, act, space, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-        .execute(row)
-        .map(drop)
+) -> Result<(), Problem> {
+    let sql = "INSERT INTO trail (at, by, act, space, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let row = values![actor.now.as_second(), &actor.by, act, space.map(SpaceName::as_str), subject, detail];
+    transaction.execute(sql, row).map(drop)
 }

@@ -44,6 +44,8 @@ impl HttpClient {
                 .timeout_recv_response(Some(options.response_limit))
                 .timeout_per_read(Some(options.speed_window.max(Duration::from_millis(1))))
                 .timeout_per_write(Some(options.response_limit))
+                .max_idle_connections_per_host(options.idle_connections_max)
+                .max_idle_connections(options.idle_connections_max.max(10))
                 .build();
             Agent::new_with_config(config)
         };
@@ -53,16 +55,26 @@ impl HttpClient {
     /// Sends a request and follows a GET's redirects. Any status is an answer; only what is no HTTP is an error.
     pub fn fetch(&self, request: &Request) -> Result<Response, HttpError> {
         let deadline = Instant::now() + self.options.total_limit;
-        let mut request = request.clone();
+        let (origin, mut request) = (request.url.clone(), request.clone());
         for _ in 0..=self.options.redirects_max {
             self.check(&request.url)?;
             let answer = self.once(&request, None, deadline)?;
             let Some(location) = redirect_of(&request, &answer) else {
                 return self.response(&request, answer, deadline);
             };
+            let from = request.url.clone();
             request = redirected(request, &location)?;
+            if ![&from, &origin].iter().any(|one| one.is_same_origin(&request.url))
+                && !self.may_redirect_to(&request.url)
+            {
+                return Err(HttpError::Elsewhere { url: from, to: request.url });
+            }
         }
         Err(HttpError::Redirects { url: request.url, limit: self.options.redirects_max })
+    }
+
+    fn may_redirect_to(&self, to: &Url) -> bool {
+        self.options.redirect_origins.as_ref().is_none_or(|origins| origins.iter().any(|one| one.is_same_origin(to)))
     }
 
     fn check(&self, url: &Url) -> Result<(), HttpError> {
@@ -134,7 +146,9 @@ impl HttpClient {
         let text = |name: HeaderName| text_of(&parts.headers, &name);
         let status = parts.status.as_u16();
         let range = text(header::CONTENT_RANGE).as_deref().and_then(ByteRange::parse);
-        if status == 206 && range.map(|range| range.start) != request.range_start {
+        // Whoever writes `Range` as it likes looks at the answer's by itself.
+        let is_own = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("range"));
+        if status == 206 && !is_own && range.map(|range| range.start) != request.range_start {
             return Err(HttpError::Range { url, asked: request.range_start.unwrap_or(0) });
         }
         let length_bytes = body.content_length();
@@ -163,6 +177,7 @@ impl HttpClient {
             retry_after: text(header::RETRY_AFTER).as_deref().and_then(RetryAfter::parse),
             range,
             location: text(header::LOCATION),
+            headers: texts(&parts.headers),
             body: Body::new(Box::new(reader), bounds, length_bytes, is_delimited),
         })
     }
@@ -301,6 +316,14 @@ fn redirected(request: Request, location: &str) -> Result<Request, HttpError> {
     }
     let target = target.with_credentials_of(url);
     Ok(Request { url: target, headers, ..request })
+}
+
+/// All headers that are text.
+fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |(name, value): (&HeaderName, &header::HeaderValue)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    };
+    headers.iter().filter_map(text).collect()
 }
 
 fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

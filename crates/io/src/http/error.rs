@@ -30,6 +30,8 @@ pub enum HttpError {
     Redirects { url: Url, limit: u32 },
     #[error("{url}: redirects from https to {to}, which is not encrypted")]
     Downgrade { url: Url, to: Url },
+    #[error("{url}: redirects to {to}, which is neither its own origin nor one that was named")]
+    Elsewhere { url: Url, to: Url },
     #[error("{url}: redirects to nowhere: {cause}")]
     RedirectTarget { url: Url, cause: String },
     #[error("{url}: does not answer as HTTP does: {cause}")]
@@ -63,7 +65,7 @@ impl HttpError {
                 "try again later; what is complete is kept"
             }
             Self::TooLarge { .. } => "this is not what was expected there; check the URL",
-            Self::Redirects { .. } | Self::Downgrade { .. } | Self::RedirectTarget { .. } => {
+            Self::Redirects { .. } | Self::Downgrade { .. } | Self::Elsewhere { .. } | Self::RedirectTarget { .. } => {
                 "name the final https:// URL, or tell the server's owner"
             }
             Self::Protocol { .. } | Self::Range { .. } => {

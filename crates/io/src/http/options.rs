@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aux_core::limits::{
-    HTTP_CONNECT_SECONDS_MAX, HTTP_REDIRECTS_MAX, HTTP_RESPONSE_SECONDS_MAX, HTTP_SPEED_BYTES_PER_SECOND_MIN,
-    HTTP_SPEED_WINDOW_SECONDS, HTTP_TOTAL_SECONDS_MAX,
+    HTTP_CONNECT_SECONDS_MAX, HTTP_IDLE_CONNECTIONS_MAX, HTTP_REDIRECTS_MAX, HTTP_RESPONSE_SECONDS_MAX,
+    HTTP_SPEED_BYTES_PER_SECOND_MIN, HTTP_SPEED_WINDOW_SECONDS, HTTP_TOTAL_SECONDS_MAX,
 };
 
 use super::Url;
@@ -25,6 +25,10 @@ pub struct HttpOptions {
     /// Over how long the speed is measured, and how long a body may stand still.
     pub speed_window: Duration,
     pub redirects_max: u32,
+    /// The origins that redirects may lead to besides the one that was asked; anywhere where nothing is said.
+    pub redirect_origins: Option<Vec<Url>>,
+    /// Connections to one server that are kept for the next requests.
+    pub idle_connections_max: usize,
     /// Plain `http://` to other machines.
     pub allow_insecure: bool,
     pub proxy: Option<Proxy>,
@@ -42,6 +46,8 @@ impl HttpOptions {
             speed_bytes_per_second_min: HTTP_SPEED_BYTES_PER_SECOND_MIN,
             speed_window: Duration::from_secs(HTTP_SPEED_WINDOW_SECONDS),
             redirects_max: HTTP_REDIRECTS_MAX,
+            redirect_origins: None,
+            idle_connections_max: HTTP_IDLE_CONNECTIONS_MAX,
             allow_insecure: false,
             proxy: None,
             root_certificates: None,

@@ -24,10 +24,17 @@ pub struct Response {
     pub range: Option<ByteRange>,
     /// The `Location` of a redirect that was not followed.
     pub location: Option<String>,
+    /// Every header, by its name in lower case.
+    pub headers: Vec<(String, String)>,
     pub body: Body,
 }
 
 impl Response {
+    /// A header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str())
+    }
+
     /// 200: everything.
     pub fn is_whole(&self) -> bool {
         self.status == 200

@@ -205,6 +205,28 @@ fn the_whole_fetch_has_an_end_however_it_is_stretched() {
 }
 
 #[test]
+fn redirects_lead_to_the_same_origin_and_to_those_that_were_named() {
+    let end = HttpServer::start(|_| Answer::ok("the end"));
+    let there = end.url("/end");
+    let start = HttpServer::start(move |request| match request.path.as_str() {
+        "/away" => Answer::new(302).header("Location", &there),
+        "/here" => Answer::new(302).header("Location", "/there"),
+        _ => Answer::ok("still here"),
+    });
+    let named = |origins: &[&HttpServer]| {
+        let origins = origins.iter().map(|server| Url::parse(&server.url("/")).unwrap()).collect();
+        client(|options| options.redirect_origins = Some(origins))
+    };
+    let fetched =
+        |client: &HttpClient, path: &str| client.fetch(&get(&start.url(path))).map(|answer| answer.bytes().unwrap());
+    assert_eq!(fetched(&named(&[]), "/here").unwrap(), b"still here");
+    assert_eq!(fetched(&named(&[&end]), "/away").unwrap(), b"the end");
+    let refused = fetched(&named(&[]), "/away").unwrap_err();
+    assert!(matches!(refused, HttpError::Elsewhere { .. }), "{refused}");
+    assert_eq!(end.requests().len(), 1);
+}
+
+#[test]
 fn redirects_are_followed_a_few_times_and_leave_secrets_behind() {
     let other = HttpServer::start(|_| Answer::ok("there"));
     let target = other.url("/there");

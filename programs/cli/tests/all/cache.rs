@@ -58,6 +58,43 @@ fn a_closure_is_pushed_promoted_withdrawn_and_explained() {
 }
 
 #[test]
+fn upstreams_are_given_looked_at_and_taken_away() {
+    let world = World::empty();
+    let Some(server) = CacheServer::start(&world) else { return };
+    let mut transcript = Vec::new();
+    let mut run = |command: &str| {
+        let said = server.run(&world, command);
+        transcript.push(format!("$ aux cache {command}\n{}\n", server.shown(&said)));
+    };
+    let key = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+    run("create open --anonymous");
+    run(&format!("upstream add near http://127.0.0.1:1/cache --in open --key {key} --priority 1"));
+    run(&format!(
+        "upstream add nixos https://nixos.example --in open --key {key} --name hello-* --name-not *-unfree-* \
+         --redirect https://objects.example --budget 1"
+    ));
+    run("upstream remove nixos --in open");
+    for letter in "abcd".chars() {
+        let path = letter.to_string().repeat(32);
+        assert!(server.ask(&format!("open/{path}.narinfo")).starts_with("HTTP/1.1 404 "));
+    }
+    run("upstream list --in open");
+    run("upstream list --in staging");
+    run(&format!("upstream add near http://127.0.0.1:1/cache --in open --key {key} --json"));
+    run(&format!("upstream add secret https://me:secret@nixos.example --in open --key {key}"));
+    run("upstream add unsigned https://nixos.example --in open");
+    run("upstream add wrong https://nixos.example --in open --key nonsense");
+    run(&format!("upstream add patient https://nixos.example --in open --key {key} --budget 5000"));
+    run(&format!("upstream add view https://nixos.example --in vetted --key {key}"));
+    run("upstream remove nixos --in open");
+    // Since the breaker opened a moment has passed, or two.
+    let seconds = (0..=30).rev().map(|left| format!("alone for {left} s"));
+    let transcript = seconds.fold(transcript.concat(), |text, said| text.replace(&said, "alone for [SECONDS] s"));
+    assert!(!transcript.replace("me:secret@", "").contains("secret@"));
+    insta::assert_snapshot!(transcript);
+}
+
+#[test]
 fn what_cannot_be_answered_says_so_and_what_to_do() {
     let world = World::empty();
     let Some(server) = CacheServer::start(&world) else { return };

@@ -6,6 +6,7 @@ mod audit;
 mod bad_feed;
 mod bad_input;
 mod cache;
+mod cache_migrate;
 mod cache_server;
 mod config_show;
 mod configuration;
@@ -30,6 +31,9 @@ mod help;
 #[path = "../../../../tests/support/http_server.rs"]
 mod http_server;
 mod labels;
+#[expect(dead_code, reason = "databases that come and go are for the server's tests")]
+#[path = "../../../../tests/support/postgres.rs"]
+mod postgres;
 mod publisher;
 mod secret;
 mod store;

@@ -32,7 +32,9 @@ fn collection_takes_only_what_nobody_needs_and_says_so_before() {
     assert_eq!((&gone["paths"], &gone["objects"], &gone["kept"]), (&json!(1), &json!(1), &json!(3)));
     assert_eq!([&library, &pinned, &promoted, &idle].map(status), [200, 200, 200, 404]);
     world.api("DELETE", "caches/staging/pins/release", &json!({}));
-    assert_eq!(collect(json!({ "older_than_seconds": 0 }))["paths"], 2);
+    let room = |bytes: u64| collect(json!({ "older_than_seconds": 0, "stored_bytes_max": bytes }));
+    assert_eq!(room(1 << 40)["paths"], 0, "there is room for all of it");
+    assert_eq!(room(0)["paths"], 2);
     assert_eq!([&library, &pinned, &promoted].map(status), [404, 404, 200], "an edition to go back to is kept whole");
     // What went can come again.
     library.push(&world, &token);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
-use aux_nix::Sha256;
+use aux_nix::{Sha256, nix32};
 use serde_json::json;
 
 use crate::pushing::Made;
@@ -23,8 +23,16 @@ fn kills() -> u32 {
 fn load(world: &World, token: &str, (round, client): (u32, u32), steps: &AtomicU32) -> Vec<Made> {
     let mut confirmed: Vec<Made> = Vec::new();
     for number in 0_usize.. {
-        let text = format!("{round} {client} {number} ").repeat(1_000 * (number % 7) + 1);
-        let mut path = Made::new("load-1.0", &text);
+        let mut path = if number % 2 == 0 {
+            let text = format!("{round} {client} {number} ").repeat(1_000 * (number % 7) + 1);
+            Made::new("load-1.0", &text)
+        } else {
+            // Goes into chunks, which all that differ by this reference alone have in common.
+            let reference = nix32::encode(&Sha256::of(format!("{round} {client} {number}").as_bytes()).0[..20]);
+            let store = world.path("store").display().to_string();
+            let words = format!("the same for every {} of them ", number % 6).repeat(900);
+            Made::new("load-1.0", &format!("{words}{store}/{reference}-needed/bin {words}")).in_zstd()
+        };
         if let Some(last) = confirmed.last() {
             path = path.needs(last);
         }
@@ -88,7 +96,7 @@ fn what_was_confirmed_is_there_and_right_however_often_the_server_is_killed() {
         let narinfo = world.ask(&format!("GET /staging/{}.narinfo", path.hash), &token, b"");
         assert_eq!(narinfo.status, 200, "{} was confirmed", path.base);
         let nar = world.ask(&format!("GET /staging/{}", path.nar_url()), &token, b"");
-        assert_eq!((nar.status, Sha256::of(&nar.body)), (200, Sha256::of(&path.nar)));
+        assert_eq!((nar.status, Sha256::of(&path.unpacked(&nar.body))), (200, Sha256::of(&path.nar)));
     }
     let checked = world.api("POST", "fsck", &json!({}));
     assert_eq!(checked["clean"], true, "{checked}");

@@ -29,12 +29,15 @@ fn evaluated(configuration: &str) -> Option<Value> {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the server itself says which options it has")]
 fn a_machine_that_enables_it_starts_the_server_with_options_it_has() {
-    let configuration =
-        r#"{ services.aux-server = { enable = true; listen = "[::1]:81"; feed = "/srv/feed.auxdb"; }; }"#;
+    let configuration = r#"{
+        services.aux-server = { enable = true; listen = "[::1]:81"; feed = "/srv/feed.auxdb"; };
+        networking.proxy.envVars.https_proxy = "http://proxy.example:3128";
+    }"#;
     let Some(made) = evaluated(configuration) else { return };
     assert_eq!(made["packages"], json!(["aux"]));
     let unit = &made["services"]["aux-server"];
     assert_eq!(unit["wantedBy"], json!(["multi-user.target"]));
+    assert_eq!(unit["environment"]["https_proxy"], "http://proxy.example:3128");
     assert_eq!(unit["serviceConfig"]["ExecStart"][0], "");
     let started = unit["serviceConfig"]["ExecStart"][1].as_str().unwrap();
     assert!(started.ends_with(" --listen [::1]:81 --store-dir /nix/store --feed /srv/feed.auxdb"), "{started}");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::foreign::key;
 use crate::pushing::Made;
 use crate::world::World;
 
@@ -21,6 +22,9 @@ fn body(path: &str, method: &str, made: &Made) -> Value {
         ("tokens", "post") => json!({ "label": "x", "cache": "*", "rights": ["read"] }),
         ("missing" | "promote", _) => json!({ "paths": [made.base] }),
         ("withdraw" | "restore", _) => json!({ "path": made.base, "reason": "x" }),
+        ("{upstream}", "put") => {
+            json!({ "url": "https://cache.example.org", "keys": [key("upstream-1", 1).public().to_string()] })
+        }
         ("{pin}", "put") => json!({ "path": made.base }),
         ("policy", _) => json!({ "policy": "" }),
         ("rollback", _) => json!({ "to": 0, "reason": "x" }),
@@ -40,8 +44,9 @@ fn every_operation_is_answered_as_it_is_written_down() {
         for method in ["get", "post", "patch", "put", "delete"] {
             let Some(operation) = item.get(method) else { continue };
             let space = if path.contains("/views") { "vetted" } else { "staging" };
+            let names = [("name", space), ("path", &made.hash), ("pin", "p"), ("id", "t2"), ("upstream", "far")];
             let real =
-                path.replace("{name}", space).replace("{path}", &made.hash).replace("{pin}", "p").replace("{id}", "t2");
+                names.into_iter().fold(path.clone(), |path, (name, real)| path.replace(&format!("{{{name}}}"), real));
             if path.ends_with("/restore") {
                 let wish = json!({ "path": made.base, "reason": "x" });
                 world.api("POST", "caches/staging/withdraw", &wish);
@@ -67,5 +72,5 @@ fn every_operation_is_answered_as_it_is_written_down() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 25);
+    assert_eq!(asked, 28);
 }

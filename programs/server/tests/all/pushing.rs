@@ -13,6 +13,8 @@ pub(crate) struct Made {
     pub(crate) hash: String,
     pub(crate) base: String,
     pub(crate) nar: Vec<u8>,
+    /// As it is put, where that is otherwise.
+    packed: Option<Vec<u8>>,
     references: Vec<String>,
 }
 
@@ -24,7 +26,13 @@ impl Made {
         file.put(text.as_bytes()).unwrap();
         file.finish().unwrap();
         let hash = nix32::encode(&Sha256::of(format!("{name} {text}").as_bytes()).0[..20]);
-        Self { base: format!("{hash}-{name}"), hash, nar: writer.finish().unwrap(), references: Vec::new() }
+        Self {
+            base: format!("{hash}-{name}"),
+            hash,
+            nar: writer.finish().unwrap(),
+            packed: None,
+            references: Vec::new(),
+        }
     }
 
     pub(crate) fn needs(mut self, other: &Self) -> Self {
@@ -32,26 +40,49 @@ impl Made {
         self
     }
 
+    /// Put as zstd, in one frame, as Nix does.
+    pub(crate) fn in_zstd(mut self) -> Self {
+        self.packed = Some(zstd::encode_all(&*self.nar, 1).unwrap());
+        self
+    }
+
+    fn put(&self) -> &[u8] {
+        self.packed.as_ref().unwrap_or(&self.nar)
+    }
+
+    pub(crate) fn needing(mut self, base: &str) -> Self {
+        self.references.push(base.to_owned());
+        self
+    }
+
     pub(crate) fn nar_url(&self) -> String {
-        format!("nar/{}.nar", Sha256::of(&self.nar).nix32())
+        let suffix = if self.packed.is_some() { ".zst" } else { "" };
+        format!("nar/{}.nar{suffix}", Sha256::of(self.put()).nix32())
+    }
+
+    /// What an answer with its NAR holds.
+    pub(crate) fn unpacked(&self, sent: &[u8]) -> Vec<u8> {
+        if self.packed.is_some() { zstd::decode_all(sent).unwrap() } else { sent.to_vec() }
     }
 
     pub(crate) fn narinfo(&self, world: &World) -> String {
         let (store, nar_hash) = (world.path("store"), Sha256::of(&self.nar));
         format!(
-            "StorePath: {}/{}\nURL: {}\nCompression: none\nFileHash: {nar_hash}\nFileSize: {}\nNarHash: {nar_hash}\n\
+            "StorePath: {}/{}\nURL: {}\nCompression: {}\nFileHash: {}\nFileSize: {}\nNarHash: {nar_hash}\n\
              NarSize: {}\nReferences: {}\n",
             store.display(),
             self.base,
             self.nar_url(),
-            self.nar.len(),
+            if self.packed.is_some() { "zstd" } else { "none" },
+            Sha256::of(self.put()),
+            self.put().len(),
             self.nar.len(),
             self.references.join(" ")
         )
     }
 
     pub(crate) fn put_nar(&self, world: &World, token: &str) -> Answer {
-        world.ask(&format!("PUT /staging/{}", self.nar_url()), token, &self.nar)
+        world.ask(&format!("PUT /staging/{}", self.nar_url()), token, self.put())
     }
 
     pub(crate) fn put_narinfo(&self, world: &World, token: &str, text: &str) -> Answer {

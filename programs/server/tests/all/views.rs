@@ -8,7 +8,7 @@ use crate::feed::publish;
 use crate::pushing::Made;
 use crate::world::{Nix, World, hash};
 
-const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 feed-age-days-max = 100000
 
 [[rule]]
@@ -39,7 +39,7 @@ fn promote(world: &World, path: &str) -> Value {
 }
 
 /// Asks for the view until the server has looked at the feed, within the minute that is promised.
-fn verdict(world: &World, wanted: &str) -> Value {
+pub(crate) fn verdict(world: &World, wanted: &str) -> Value {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let view = world.api("GET", "views/vetted", &json!({}));

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,10 @@ use crate::corpora::in_ci;
 use crate::http::{Answer, request};
 
 pub(crate) struct World {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
+    store: PathBuf,
+    /// The authorities it believes of servers that speak TLS; those of the machine where nothing is said.
+    authorities: Option<PathBuf>,
     child: Option<Child>,
     pub(crate) listen: String,
     pub(crate) public_key: String,
@@ -21,11 +25,58 @@ pub(crate) struct World {
 impl World {
     /// A server for the stores below its folder.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (listen, public_key, admin) = Default::default();
-        let mut world = Self { folder, child: None, listen, public_key, admin };
+        Self::with(&[])
+    }
+
+    /// The same, started with some arguments more.
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        let mut world = Self::prepared();
+        world.start(arguments);
+        world
+    }
+
+    /// Another server, for the same stores.
+    pub(crate) fn beside(other: &Self) -> Self {
+        let mut world = Self::below(Arc::new(tempfile::tempdir().unwrap()));
+        world.store = other.store.clone();
         world.start(&[]);
         world
+    }
+
+    /// Another that believes these authorities of servers that speak TLS.
+    pub(crate) fn believing(other: &Self, authorities: PathBuf) -> Self {
+        let mut world = Self::below(Arc::new(tempfile::tempdir().unwrap()));
+        (world.store, world.authorities) = (other.store.clone(), Some(authorities));
+        world.start(&[]);
+        world
+    }
+
+    /// Another server with the same data folder.
+    pub(crate) fn sharing(&self, arguments: &[&str]) -> Self {
+        let mut world = Self::below(Arc::clone(&self.folder));
+        world.start(arguments);
+        world
+    }
+
+    /// A folder for a server that was not started yet.
+    pub(crate) fn prepared() -> Self {
+        Self::below(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// Starts a server that must refuse to serve; what it says.
+    #[expect(clippy::disallowed_methods, reason = "the server is tested as it runs, as a process")]
+    pub(crate) fn refused(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aux-server"));
+        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(self.path("data")).args(arguments).env_clear();
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn below(folder: Arc<tempfile::TempDir>) -> Self {
+        let (listen, public_key, admin) = Default::default();
+        let store = folder.path().join("store");
+        Self { folder, store, authorities: None, child: None, listen, public_key, admin }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -35,9 +86,31 @@ impl World {
     /// Starts the server, and returns when it is ready. It is killed with the world.
     #[expect(clippy::disallowed_methods, reason = "the server is tested as it runs, as a process")]
     pub(crate) fn start(&mut self, arguments: &[&str]) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aux-server"));
+        self.start_by(Command::new(env!("CARGO_BIN_EXE_aux-server")), arguments);
+    }
+
+    /// The same with a data folder on a disk of its own, which has room for so many bytes; it is gone with the server.
+    #[expect(clippy::disallowed_methods, reason = "the server is tested as it runs, as a process")]
+    pub(crate) fn start_on_small_disk(&mut self, bytes: u64) {
+        fs::create_dir(self.path("data")).unwrap();
+        let mount = format!("mount -t tmpfs -o size={bytes} none \"$0\" && exec \"$@\"");
+        let mut command = Command::new("/usr/bin/unshare");
+        command.args(["--map-root-user", "--mount", "/bin/sh", "-c", &mount]).arg(self.path("data"));
+        command.arg(env!("CARGO_BIN_EXE_aux-server"));
+        self.start_by(command, &[]);
+    }
+
+    /// A file as the server sees it.
+    pub(crate) fn seen(&self, file: &Path) -> PathBuf {
+        let process = self.child.as_ref().unwrap().id();
+        Path::new("/proc").join(process.to_string()).join("root").join(file.strip_prefix("/").unwrap())
+    }
+
+    /// Starts the server by a command that becomes it.
+    fn start_by(&mut self, mut command: Command, arguments: &[&str]) {
         command.args(["--listen", "127.0.0.1:0", "--json", "--log", "debug", "--data"]).arg(self.path("data"));
-        command.arg("--store-dir").arg(self.path("store")).args(arguments).env_clear();
+        command.arg("--store-dir").arg(&self.store).args(arguments).env_clear();
+        command.envs(self.authorities.iter().map(|file| ("SSL_CERT_FILE", file)));
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
@@ -48,8 +121,9 @@ impl World {
         assert_eq!(serving["schema"], "aux.serving/1");
         let text = |key: &str| serving[key].as_str().unwrap().to_owned();
         (self.listen, self.public_key) = (text("listen"), text("public_key"));
-        self.admin = fs::read_to_string(text("admin_token_file")).unwrap().trim().to_owned();
         self.child = Some(child);
+        let token = self.seen(Path::new(&text("admin_token_file")));
+        self.admin = fs::read_to_string(token).unwrap().trim().to_owned();
     }
 
     /// The most memory the server ever had, in bytes (`VmHWM` of proc(5)).

@@ -129,7 +129,7 @@ impl Call {
     fn change_cache(&self, name: &str) -> Result<Reply, Failure> {
         let space = self.space(name, Right::Admin)?;
         let change: Change = self.document()?;
-        let _views = self.cache.changing_views();
+        let _views = self.cache.changing_views()?;
         let mut row = space.row();
         row.anonymous = change.anonymous.unwrap_or(row.anonymous);
         row.signs = change.signs.unwrap_or(row.signs);
@@ -195,7 +195,7 @@ pub(super) fn path_name(text: &str) -> Option<String> {
     base.contains('-').then(|| base.to_owned())
 }
 
-fn public_keys(texts: &[String]) -> Result<Vec<String>, Failure> {
+pub(super) fn public_keys(texts: &[String]) -> Result<Vec<String>, Failure> {
     let key = |text: &String| match PublicKey::parse(text) {
         Ok(key) => Ok(key.to_string()),
         Err(error) => Err(Failure::refused("key", format!("`{text}` is no public key: {error}"))),

@@ -18,6 +18,7 @@ struct Collection {
     #[serde(default)]
     dry_run: bool,
     older_than_seconds: Option<i64>,
+    stored_bytes_max: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +35,7 @@ impl Call {
     pub(super) fn status(&self) -> Result<Reply, Failure> {
         let feed = self.cache.feed.facts();
         let (objects, stored_bytes) = self.cache.records.stored()?;
+        let stored_bytes = self.cache.objects.taken_bytes(stored_bytes)?;
         ok(&json!({
             "schema": "aux.server/1",
             "version": env!("CARGO_PKG_VERSION"),
@@ -77,11 +79,11 @@ impl Call {
     }
 
     /// A cache, and not a view: views keep what they hold by themselves.
-    fn cache_only(&self, name: &str, right: Right) -> Result<crate::catalogue::SharedSpace, Failure> {
+    pub(super) fn cache_only(&self, name: &str, right: Right) -> Result<crate::catalogue::SharedSpace, Failure> {
         let space = self.space(name, right)?;
         let is_view = space.read().row.source.is_some();
         if is_view {
-            Err(Failure::refused("no-cache", format!("{name} is a view; pin in its cache")))
+            Err(Failure::refused("no-cache", format!("{name} is a view; name the cache that it is of")))
         } else {
             Ok(space)
         }
@@ -93,7 +95,11 @@ impl Call {
         let age = wish.older_than_seconds.unwrap_or(CACHE_GRACE_SECONDS);
         let before = self.cache.now().checked_sub(SignedDuration::from_secs(age)).ok().filter(|_| age >= 0);
         let before = before.ok_or_else(|| Failure::malformed("`older_than_seconds` is no age"))?;
-        let collected = self.cache.collect(Terms { before, is_dry: wish.dry_run }, &self.caller)?;
+        let mut terms = Terms { before, is_dry: wish.dry_run };
+        if let Some(stored_bytes_max) = wish.stored_bytes_max {
+            terms = self.cache.terms_within(stored_bytes_max, terms, &self.caller)?;
+        }
+        let collected = self.cache.collect(terms, &self.caller)?;
         ok(&json!({
             "schema": "aux.gc/1",
             "dry_run": wish.dry_run,

@@ -4,6 +4,7 @@ mod caches;
 mod hiding;
 mod keeping;
 mod tokens;
+mod upstreams;
 mod views;
 
 use std::sync::Arc;
@@ -49,7 +50,13 @@ pub(super) async fn answer(
     let (method, query) = (request.method().clone(), request.uri().query().unwrap_or_default().to_owned());
     let body = whole(request.into_body(), CACHE_REQUEST_BYTES_MAX).await?;
     let call = Call { cache: Arc::clone(&server.cache), caller, method, query, body };
-    let Reply(status, value) = blocking(move || call.dispatch(&parts)).await?;
+    let Reply(status, value) = blocking(move || {
+        // A right that another server took away is gone before anything is done with it.
+        call.cache.catch_up()?;
+        call.cache.confirm(&call.caller)?;
+        call.dispatch(&parts)
+    })
+    .await?;
     Ok(document(status, &value))
 }
 
@@ -66,6 +73,8 @@ impl Call {
             ["caches", name, "why", path] => self.only(&Method::GET, "GET", |call| call.why(name, path)),
             ["caches", name, "pins"] => self.pins(name, None),
             ["caches", name, "pins", pin] => self.pins(name, Some(pin)),
+            ["caches", name, "upstreams"] => self.only(&Method::GET, "GET", |call| call.upstreams(name)),
+            ["caches", name, "upstreams", upstream] => self.upstream(name, upstream),
             ["views", rest @ ..] => self.views(rest),
             ["caches", rest @ ..] => self.caches(rest),
             ["tokens", rest @ ..] => self.tokens(rest),

@@ -122,7 +122,7 @@ impl Call {
         if source.source.is_some() {
             return Err(Failure::refused("name", format!("{} is a view itself", wanted.source)));
         }
-        let _views = self.cache.changing_views();
+        let _views = self.cache.changing_views()?;
         let view = self.make(&NewSpace {
             name: space_name(&wanted.name)?,
             source: Some(source.number),
@@ -140,7 +140,7 @@ impl Call {
         let view = self.view(name, Right::Admin)?;
         let wanted: NewPolicy = self.document()?;
         Policy::parse(&wanted.policy).map_err(|error| Failure::refused("policy", error.to_string()))?;
-        let _views = self.cache.changing_views();
+        let _views = self.cache.changing_views()?;
         let mut row = view.row();
         row.policy = wanted.policy;
         let what = format!("policy {}", row.policy_digest());

@@ -1,8 +1,9 @@
-//! `aux cache`: the commands that talk to a cache server, one file each.
+//! `aux cache`: the commands that talk to a cache server, one file each, and one that takes its place.
 
 mod create;
 mod fsck;
 mod gc;
+mod migrate;
 mod pin;
 mod policy;
 mod promote;
@@ -10,6 +11,7 @@ mod push;
 mod rollback;
 mod server;
 mod token;
+mod upstream;
 mod views;
 mod why;
 mod withdraw;
@@ -37,8 +39,12 @@ pub(crate) enum Cache {
     /// Keep paths that no view needs.
     #[command(subcommand)]
     Pin(pin::Pin),
+    /// Let a cache ask others for what it lacks.
+    #[command(subcommand)]
+    Upstream(upstream::Upstream),
     Gc(gc::Args),
     Fsck(fsck::Args),
+    Migrate(migrate::Args),
 }
 
 /// Runs one of them.
@@ -55,7 +61,9 @@ pub(super) fn run(command: &Cache, ui: &mut Ui) -> Result<u8, Failure> {
         Cache::Restore(args) => withdraw::restore(args, ui),
         Cache::Why(args) => why::run(args, ui),
         Cache::Pin(verb) => pin::run(verb, ui),
+        Cache::Upstream(verb) => upstream::run(verb, ui),
         Cache::Gc(args) => gc::run(args, ui),
         Cache::Fsck(args) => fsck::run(args, ui),
+        Cache::Migrate(args) => migrate::run(args, ui),
     }
 }

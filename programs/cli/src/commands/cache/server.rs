@@ -93,6 +93,27 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{}.{} {name}", bytes / scale, bytes % scale / (scale / 10))
 }
 
+/// A size as people type it: bytes, or a whole number of units, decimal or binary.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 9] = [
+        ("", 1),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+    ];
+    let (number, unit) = text.split_at(text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len()));
+    let scale = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim())).map(|(_, scale)| *scale);
+    let bytes = number.parse::<u64>().ok().zip(scale).and_then(|(number, scale)| number.checked_mul(scale));
+    bytes.ok_or_else(|| {
+        "a size is a number of bytes, or one with kB, MB, GB, TB, KiB, MiB, GiB or TiB behind it".to_owned()
+    })
+}
+
 /// A moment without its fraction of a second.
 pub(crate) fn moment(text: &str) -> String {
     text.parse::<jiff::Timestamp>()
@@ -109,6 +130,17 @@ mod tests {
         assert_eq!(size(1_050), "1.0 kB");
         assert_eq!(size(1_148_000_000), "1.1 GB");
         assert_eq!(size(u64::MAX), "18446744.0 TB");
+    }
+
+    #[test]
+    fn a_size_is_typed_with_a_unit_or_without() {
+        assert_eq!(
+            ["7", "500GB", "2 tib", "0"].map(|text| parse_size(text).unwrap()),
+            [7, 500_000_000_000, 2 << 40, 0]
+        );
+        for text in ["", "GB", "-1", "1.5GB", "99999999TB", "1 PB"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
     }
 
     #[test]

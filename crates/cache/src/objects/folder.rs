@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aux_nix::Sha256;
 
+use super::{Found, ObjectError, classified, entries, sync_folder};
+
 /// Folders below the folder, by the first two characters of the name.
 const SHARD_CHARACTERS: usize = 2;
 const SUFFIX: &str = ".nar";
 
 /// The folder of NARs, and beside it the one where they arrive.
 #[derive(Debug)]
-pub(crate) struct Objects {
-    folder: PathBuf,
+pub(crate) struct Folder {
+    nars: PathBuf,
     incoming: PathBuf,
     next: AtomicU64,
 }
@@ -28,29 +30,18 @@ pub(crate) struct Incoming {
     is_kept: bool,
 }
 
-/// Something in the folder of NARs, by its name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Found {
-    Object(Sha256),
-    /// Not named like a NAR.
-    Foreign(PathBuf),
-}
-
-/// A file of the store that could not be used. The cause stands in the text.
-#[derive(Debug, thiserror::Error)]
-pub enum ObjectError {
-    #[error("{}: no space left", path.display())]
-    Full { path: PathBuf },
-    #[error("{}: {cause}", path.display())]
-    File { path: PathBuf, cause: io::Error },
-}
-
-impl Objects {
+impl Folder {
     /// Opens the folders below `data`, makes them where they are missing, and throws away what was arriving when the
     /// server ended. The caller holds the lock of `data`.
     pub(crate) fn open(data: &Path) -> Result<Self, ObjectError> {
-        let objects = Self { folder: data.join("objects"), incoming: data.join("incoming"), next: AtomicU64::new(0) };
-        for folder in [&objects.folder, &objects.incoming] {
+        Self::open_at(&data.join("objects"), &data.join("incoming"))
+    }
+
+    /// The same with both folders named, which must be on one filesystem.
+    pub(crate) fn open_at(nars: &Path, incoming: &Path) -> Result<Self, ObjectError> {
+        let (nars, incoming) = (nars.to_path_buf(), incoming.to_path_buf());
+        let objects = Self { nars, incoming, next: AtomicU64::new(0) };
+        for folder in [&objects.nars, &objects.incoming] {
             fs::create_dir_all(folder).map_err(|cause| classified(folder, cause))?;
         }
         for entry in fs::read_dir(&objects.incoming).map_err(|cause| classified(&objects.incoming, cause))? {
@@ -73,10 +64,10 @@ impl Objects {
     pub(crate) fn keep(&self, mut incoming: Incoming, nar_hash: Sha256) -> Result<(), ObjectError> {
         incoming.file.sync_all().map_err(|cause| classified(&incoming.path, cause))?;
         let target = self.path(nar_hash);
-        let shard = target.parent().unwrap_or(&self.folder);
+        let shard = target.parent().unwrap_or(&self.nars);
         if !shard.is_dir() {
             fs::create_dir_all(shard).map_err(|cause| classified(shard, cause))?;
-            sync_folder(&self.folder)?;
+            sync_folder(&self.nars)?;
         }
         fs::rename(&incoming.path, &target).map_err(|cause| classified(&target, cause))?;
         incoming.is_kept = true;
@@ -104,7 +95,7 @@ impl Objects {
 
     /// Everything that stands in the folder.
     pub(crate) fn list(&self, each: &mut dyn FnMut(Found)) -> Result<(), ObjectError> {
-        for shard in entries(&self.folder)? {
+        for shard in entries(&self.nars)? {
             if !shard.is_dir() {
                 each(Found::Foreign(shard));
                 continue;
@@ -126,10 +117,10 @@ impl Objects {
         }
     }
 
-    fn path(&self, nar_hash: Sha256) -> PathBuf {
+    pub(super) fn path(&self, nar_hash: Sha256) -> PathBuf {
         let name = nar_hash.nix32();
         let shard = name.get(..SHARD_CHARACTERS).unwrap_or_default();
-        self.folder.join(shard).join(format!("{name}{SUFFIX}"))
+        self.nars.join(shard).join(format!("{name}{SUFFIX}"))
     }
 }
 
@@ -149,26 +140,6 @@ impl Incoming {
     }
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, ObjectError> {
-    let read = || fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>();
-    let mut paths = read().map_err(|cause| classified(folder, cause))?;
-    paths.sort();
-    Ok(paths)
-}
-
-/// Without this a new name can be lost in a power failure although its bytes are safe.
-fn sync_folder(folder: &Path) -> Result<(), ObjectError> {
-    File::open(folder).and_then(|file| file.sync_all()).map_err(|cause| classified(folder, cause))
-}
-
-pub(crate) fn classified(path: &Path, cause: io::Error) -> ObjectError {
-    let path = path.to_path_buf();
-    match cause.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ObjectError::Full { path },
-        _ => ObjectError::File { path, cause },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,12 +147,12 @@ mod tests {
     #[test]
     fn what_is_not_kept_is_gone_and_what_is_kept_is_found_again() {
         let data = tempfile::tempdir().unwrap();
-        let objects = Objects::open(data.path()).unwrap();
+        let objects = Folder::open(data.path()).unwrap();
         drop(objects.arrive().unwrap());
         let hash = Sha256::of(b"nar");
         objects.keep(objects.arrive().unwrap(), hash).unwrap();
         File::create(data.path().join("incoming/7.part")).unwrap();
-        let objects = Objects::open(data.path()).unwrap();
+        let objects = Folder::open(data.path()).unwrap();
         assert_eq!(fs::read_dir(data.path().join("incoming")).unwrap().count(), 0);
         assert!(objects.has(hash));
         File::create(data.path().join("objects/stray")).unwrap();

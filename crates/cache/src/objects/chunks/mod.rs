@@ -1,0 +1,183 @@
+//! NARs in chunks: what many of them have in common is kept once, in packs of many chunks each.
+//!
+//! A NAR is the frames of its chunks one behind the other, which is a zstd stream like any other
+//! (docs/formats/cache-store.md).
+
+pub(crate) mod cut;
+pub(crate) mod frame;
+mod index;
+mod pack;
+mod read;
+mod recipe;
+mod shelve;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use aux_nix::Sha256;
+
+use super::{ObjectError, classified};
+use index::{Chunk, Index};
+use pack::Packs;
+pub(crate) use read::Reading;
+pub(crate) use shelve::{Shelved, Shelving};
+
+const INDEX: &str = "chunks.sqlite";
+const FOLDER: &str = "packs";
+/// How often a NAR is looked up anew because its pack was moved between two looks.
+const LOOKS_MAX: usize = 4;
+
+/// Packs and their index.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    index: Index,
+    packs: Packs,
+    folder: PathBuf,
+    store_directory: String,
+    /// Chunks that arriving NARs found here, and by how many: collection spares them.
+    used: Mutex<BTreeMap<i64, u64>>,
+    /// Other servers read the packs, so that none is written.
+    is_shared: bool,
+    /// Held while packs are written anew.
+    sweeping: Mutex<()>,
+}
+
+/// Something of the chunk tier that is not what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum DamageError {
+    #[error("the index of chunks does not say any more how the NAR is made")]
+    Recipe,
+}
+
+impl Chunks {
+    /// Opens packs and index below `data`, and makes them where they are missing. The caller holds the lock of `data`.
+    pub(crate) fn open(data: &Path, store_directory: &str) -> Result<Self, ObjectError> {
+        let folder = data.join(FOLDER);
+        fs::create_dir_all(&folder).map_err(|cause| classified(&folder, cause))?;
+        let index = Index::open(&data.join(INDEX))?;
+        let ends = index.packs()?.into_iter().map(|(number, (end, _))| (number, end)).collect();
+        let packs = Packs::open(folder.clone(), &ends)?;
+        Ok(Self::of(index, packs, folder, store_directory))
+    }
+
+    /// Whether there ever were any below `data`.
+    pub(crate) fn are_in(data: &Path) -> bool {
+        data.join(INDEX).is_file()
+    }
+
+    /// Opens what is there without touching a pack: other servers may be reading them.
+    pub(crate) fn open_to_read(data: &Path, store_directory: &str) -> Result<Self, ObjectError> {
+        let folder = data.join(FOLDER);
+        let index = Index::open(&data.join(INDEX))?;
+        Ok(Self { is_shared: true, ..Self::of(index, Packs::open_to_read(folder.clone()), folder, store_directory) })
+    }
+
+    fn of(index: Index, packs: Packs, folder: PathBuf, store_directory: &str) -> Self {
+        let (used, sweeping, is_shared) = Default::default();
+        Self { index, packs, folder, store_directory: store_directory.to_owned(), used, sweeping, is_shared }
+    }
+
+    /// A place for a NAR that arrives.
+    pub(crate) fn shelve(&self) -> Shelving<'_> {
+        Shelving::new(self)
+    }
+
+    pub(crate) fn has(&self, nar_hash: Sha256) -> Result<bool, ObjectError> {
+        Ok(self.index.has(nar_hash)?)
+    }
+
+    /// A NAR to be read; `None` where it is not here.
+    pub(crate) fn reading(&self, nar_hash: Sha256) -> Result<Option<Reading>, ObjectError> {
+        let mut looks = 1;
+        loop {
+            let Some(row) = self.index.nar(nar_hash)? else { return Ok(None) };
+            let numbers: BTreeSet<u32> = row.chunks.iter().map(|chunk| chunk.pack).collect();
+            let opened: Result<BTreeMap<_, _>, _> =
+                numbers.into_iter().map(|number| Ok((number, self.packs.reader(number)?))).collect();
+            match opened {
+                Ok(packs) => {
+                    let reading = Reading::new(row, packs);
+                    return reading
+                        .map(Some)
+                        .map_err(|error| self.failed(io::Error::new(io::ErrorKind::InvalidData, error)));
+                }
+                Err(ObjectError::File { cause, .. })
+                    if cause.kind() == io::ErrorKind::NotFound && looks < LOOKS_MAX =>
+                {
+                    looks += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Forgets a NAR; one that is not there is no error. Its chunks go with the next [`Self::sweep`].
+    pub(crate) fn remove(&self, nar_hash: Sha256) -> Result<(), ObjectError> {
+        Ok(self.index.forget(nar_hash)?)
+    }
+
+    /// Every NAR, and what lies among the packs that is none.
+    pub(crate) fn list(&self) -> Result<(Vec<Sha256>, Vec<PathBuf>), ObjectError> {
+        let (_, foreign) = self.packs.list()?;
+        Ok((self.index.nars()?, foreign))
+    }
+
+    /// How many bytes the NARs have that are here, and how many the packs have.
+    pub(crate) fn bytes(&self) -> Result<(u64, u64), ObjectError> {
+        let (sizes, _) = self.packs.list()?;
+        Ok((self.index.file_bytes()?, sizes.values().sum()))
+    }
+
+    /// What is wrong with the index's file.
+    pub(crate) fn check(&self) -> Result<Vec<String>, ObjectError> {
+        Ok(self.index.check()?)
+    }
+
+    /// A chunk of this content. Until [`Self::release`] collection spares it.
+    fn find(&self, digest: &[u8; 32]) -> Result<Option<Chunk>, ObjectError> {
+        let mut used = self.used();
+        let found = self.index.find(digest)?;
+        if let Some(chunk) = &found {
+            *used.entry(chunk.number).or_default() += 1;
+        }
+        Ok(found)
+    }
+
+    fn release(&self, numbers: &[i64]) {
+        let mut used = self.used();
+        for number in numbers {
+            if let Some(count) = used.get_mut(number) {
+                *count -= 1;
+                if *count == 0 {
+                    used.remove(number);
+                }
+            }
+        }
+    }
+
+    fn forget_unused(&self) -> Result<(), ObjectError> {
+        let used = self.used();
+        self.index.forget_chunks(&|number| used.contains_key(&number))?;
+        Ok(())
+    }
+
+    /// A chunk's frame with zeros in its holes, checked.
+    fn fetch(&self, chunk: &Chunk) -> Result<Vec<u8>, ObjectError> {
+        let pack = self.packs.reader(chunk.pack)?;
+        chunk.fetch(&pack).map_err(|cause| self.failed(cause))
+    }
+
+    fn failed(&self, cause: io::Error) -> ObjectError {
+        classified(&self.folder, cause)
+    }
+
+    fn used(&self) -> MutexGuard<'_, BTreeMap<i64, u64>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

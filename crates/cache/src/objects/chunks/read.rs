@@ -1,0 +1,131 @@
+//! A NAR that is read out of packs: frames one behind the other, each checked before a byte of it leaves.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use aux_core::limits::CACHE_PIECE_BYTES;
+
+use super::super::piece::Piece;
+use super::cut::HOLE_BYTES;
+use super::frame::fill;
+use super::index::{Chunk, NarRow};
+use super::{DamageError, recipe};
+
+/// A NAR with its packs open. What is collected or moved meanwhile does not reach it.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    parts: Vec<Part>,
+    fillings: Vec<[u8; HOLE_BYTES]>,
+    packs: BTreeMap<u32, Arc<File>>,
+    size: u64,
+}
+
+/// A chunk of the NAR.
+#[derive(Debug)]
+struct Part {
+    /// In what is sent.
+    start: u64,
+    /// Of its fillings.
+    first_hole: usize,
+    chunk: Chunk,
+}
+
+impl Reading {
+    /// `packs` has every pack that a chunk of the NAR lies in.
+    pub(super) fn new(row: NarRow, packs: BTreeMap<u32, Arc<File>>) -> Result<Self, DamageError> {
+        let holes = row.chunks.iter().map(|chunk| chunk.holes.len()).sum();
+        let is_whole = recipe::checksum(row.chunks.iter(), &row.fillings) == row.checksum;
+        let fillings = recipe::read(&row.fillings, holes).filter(|_| is_whole).ok_or(DamageError::Recipe)?;
+        let (mut start, mut first_hole) = (0, 0);
+        let mut parts = Vec::with_capacity(row.chunks.len());
+        for chunk in row.chunks {
+            let (length, holes) = (u64::from(chunk.length), chunk.holes.len());
+            parts.push(Part { start, first_hole, chunk });
+            start += length;
+            first_hole += holes;
+        }
+        if start == row.file_size { Ok(Self { parts, fillings, packs, size: start }) } else { Err(DamageError::Recipe) }
+    }
+
+    /// Of all frames together.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Bytes from a position on: at least one and at most `limit`, as many as whole chunks give without reading much more.
+    pub(crate) fn read(&self, position: u64, limit: u64) -> io::Result<Piece> {
+        let first = self.parts.partition_point(|part| part.start <= position).saturating_sub(1);
+        let parts = self.parts.get(first..).unwrap_or_default();
+        let Some(start) = parts.first().map(|part| part.start) else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+        let wanted = limit.min(CACHE_PIECE_BYTES as u64).saturating_add(position - start);
+        let fits = |part: &&Part| part.start == start || part.end() - start <= wanted;
+        let count = parts.iter().take_while(fits).count();
+        let parts = parts.get(..count).unwrap_or_default();
+        let end = parts.last().map_or(start, Part::end);
+        let mut piece = Piece::new(usize::try_from(end - start).unwrap_or(usize::MAX));
+        self.fetch(parts, piece.as_mut())?;
+        let skipped = usize::try_from(position - start).unwrap_or(usize::MAX);
+        piece.narrow(skipped, usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(piece)
+    }
+
+    /// Reads the frames of some parts, those that lie together at once, checks them, and fills their holes.
+    fn fetch(&self, mut parts: &[Part], mut memory: &mut [u8]) -> io::Result<()> {
+        while let Some(first) = parts.first() {
+            let follows = |pair: &[Part]| match pair {
+                [one, next] => next.chunk.pack == one.chunk.pack && next.chunk.position == one.chunk.end(),
+                _ => false,
+            };
+            let count = 1 + parts.windows(2).take_while(|pair| follows(pair)).count();
+            let (together, rest) = parts.split_at(count);
+            let length: usize = together.iter().map(|part| part.chunk.length as usize).sum();
+            let (mut frames, behind) = memory.split_at_mut_checked(length).ok_or(io::ErrorKind::UnexpectedEof)?;
+            let pack = self.packs.get(&first.chunk.pack).ok_or(io::ErrorKind::NotFound)?;
+            pack.read_exact_at(frames, first.chunk.position)?;
+            for part in together {
+                let (frame, others) = frames.split_at_mut(part.chunk.length as usize);
+                part.chunk.check(frame)?;
+                fill(frame, &part.chunk.holes, self.fillings.get(part.first_hole..).unwrap_or_default());
+                frames = others;
+            }
+            (parts, memory) = (rest, behind);
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    fn end(&self) -> u64 {
+        self.start + u64::from(self.chunk.length)
+    }
+}
+
+impl Chunk {
+    /// Where it ends in its pack.
+    pub(crate) fn end(&self) -> u64 {
+        self.position + u64::from(self.length)
+    }
+
+    /// Holds what was read of a pack against what was written.
+    pub(crate) fn check(&self, frame: &[u8]) -> io::Result<()> {
+        if *blake3::hash(frame).as_bytes() == self.checksum {
+            return Ok(());
+        }
+        let detail = format!(
+            "pack {} is damaged: the chunk of {} bytes at {} is not what was written",
+            self.pack, self.length, self.position
+        );
+        Err(io::Error::new(io::ErrorKind::InvalidData, detail))
+    }
+
+    /// Reads it out of its pack, with zeros in its holes.
+    pub(super) fn fetch(&self, pack: &File) -> io::Result<Vec<u8>> {
+        let mut frame = vec![0; self.length as usize];
+        pack.read_exact_at(&mut frame, self.position)?;
+        self.check(&frame)?;
+        Ok(frame)
+    }
+}

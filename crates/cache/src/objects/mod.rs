@@ -1,0 +1,277 @@
+//! NARs as they are kept: whole, each a file as it was sent, or in chunks that others have too.
+
+mod bucket;
+mod chunks;
+mod folder;
+mod piece;
+mod stored;
+
+use std::fs::{self, File};
+use std::io::{self, Seek as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aux_io::database::DatabaseError;
+use aux_nix::Sha256;
+
+use crate::receive::{Packing, Received};
+use crate::records::ObjectRow;
+pub(crate) use bucket::Bucket;
+pub use bucket::{BucketError, BucketSettings, REGION};
+use chunks::{Chunks, Shelved, Shelving};
+pub(crate) use chunks::{cut, frame};
+use folder::{Folder, Incoming};
+pub(crate) use stored::Stored;
+
+/// How NARs are kept from now on. What is there stays as it is, and is served all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Each a file, just as it was sent.
+    Whole,
+    /// What comes as zstd in chunks, the rest whole.
+    ///
+    /// Who pushed a NAR remembers how it was packed, Nix for thirty days, and asks for it so: what came as zstd can be
+    /// given as any other zstd, but chunks cannot become the same xz again, nor a file without packing be resumed.
+    Chunks,
+}
+
+/// All NARs of a server.
+#[derive(Debug)]
+pub(crate) struct Objects {
+    folder: Folder,
+    /// `None` where several servers share a folder that never had any.
+    chunks: Option<Chunks>,
+    keep: Keep,
+    /// Where whole NARs go instead of the folder.
+    bucket: Option<Arc<Bucket>>,
+}
+
+/// A NAR as it is kept: its content, and the bytes that are sent of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ObjectName {
+    pub nar_hash: Sha256,
+    pub file_hash: Sha256,
+}
+
+impl From<&ObjectRow> for ObjectName {
+    fn from(row: &ObjectRow) -> Self {
+        Self { nar_hash: row.nar_hash, file_hash: row.file_hash }
+    }
+}
+
+/// Where a NAR is arriving. Dropped before it is kept, it is gone.
+pub(crate) enum Arriving<'o> {
+    Whole(Incoming),
+    Chunks(Box<Shelving<'o>>),
+}
+
+/// Some of a NAR that arrives.
+pub(crate) enum Taken<'t> {
+    Bytes(&'t [u8]),
+    /// What its sender packed as one frame.
+    Chunk {
+        frame: Vec<u8>,
+        content: Vec<u8>,
+    },
+}
+
+/// Something among the NARs, by its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Found {
+    Object(Sha256),
+    /// In the bucket.
+    Remote(ObjectName),
+    /// Nobody put it there.
+    Foreign(PathBuf),
+}
+
+/// A file of the store that could not be used. The cause stands in the text.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    #[error("{}: no space left", path.display())]
+    Full { path: PathBuf },
+    #[error("{}: {cause}", path.display())]
+    File { path: PathBuf, cause: io::Error },
+    #[error("{key}: {cause}")]
+    Bucket { key: String, cause: String },
+    #[error(transparent)]
+    Index(#[from] DatabaseError),
+}
+
+impl Objects {
+    /// Opens what is below `data`, and makes it where it is missing. The caller holds the lock of `data`.
+    pub(crate) fn open(data: &Path, keep: Keep, store_directory: &str) -> Result<Self, ObjectError> {
+        let chunks = Some(Chunks::open(data, store_directory)?);
+        Ok(Self { folder: Folder::open(data)?, chunks, keep, bucket: None })
+    }
+
+    /// Puts what comes from now on into a bucket, whole. What is here is served all the same.
+    pub(crate) fn with_bucket(self, bucket: Option<Bucket>) -> Self {
+        Self { bucket: bucket.map(Arc::new), ..self }
+    }
+
+    /// The same for one of several servers that share `data`: what arrives at it lies in `incoming`, which no other uses. Only
+    /// one server can write packs; several read what is in them.
+    pub(crate) fn open_shared(data: &Path, incoming: &Path, store_directory: &str) -> Result<Self, ObjectError> {
+        let chunks = if Chunks::are_in(data) { Some(Chunks::open_to_read(data, store_directory)?) } else { None };
+        Ok(Self { folder: Folder::open_at(&data.join("objects"), incoming)?, chunks, keep: Keep::Whole, bucket: None })
+    }
+
+    /// What is below `data`, for somebody who holds its lock and takes nothing in.
+    pub(crate) fn open_to_check(data: &Path) -> Result<Self, ObjectError> {
+        // Where the store lies matters only to what arrives.
+        Self::open_shared(data, &data.join("incoming"), "")
+    }
+
+    /// A place for a NAR that arrives packed so.
+    pub(crate) fn arrive(&self, packing: Packing) -> Result<Arriving<'_>, ObjectError> {
+        Ok(match (self.keep, packing, &self.chunks) {
+            (Keep::Chunks, Packing::Zstd, Some(chunks)) if self.bucket.is_none() => {
+                Arriving::Chunks(Box::new(chunks.shelve()))
+            }
+            _ => Arriving::Whole(self.folder.arrive()?),
+        })
+    }
+
+    /// Makes an arrived NAR one of the store. It is on the disk, name and bytes, when this returns.
+    pub(crate) fn keep(&self, arriving: Arriving<'_>, received: &Received) -> Result<(), ObjectError> {
+        match (arriving, &self.bucket) {
+            (Arriving::Chunks(shelving), _) => shelving.keep(received.nar_hash),
+            (Arriving::Whole(incoming), None) => self.folder.keep(incoming, received.nar_hash),
+            (Arriving::Whole(mut incoming), Some(bucket)) => {
+                let path = incoming.path().to_path_buf();
+                incoming.file.rewind().map_err(|cause| classified(&path, cause))?;
+                let name = ObjectName { nar_hash: received.nar_hash, file_hash: received.kept_hash };
+                bucket.put(&name, &mut incoming.file, received.kept_size)
+            }
+        }
+    }
+
+    /// Lets an arrived NAR go that the store has, after what is damaged of it was mended by it.
+    pub(crate) fn mend(arriving: Arriving<'_>) -> Result<(), ObjectError> {
+        match arriving {
+            Arriving::Whole(_) => Ok(()),
+            Arriving::Chunks(shelving) => shelving.mend(),
+        }
+    }
+
+    /// A NAR as it is sent.
+    pub(crate) fn open_object(&self, name: &ObjectName) -> Result<Stored, ObjectError> {
+        match self.folder.open_object(name.nar_hash) {
+            Err(ObjectError::File { path, cause }) if cause.kind() == io::ErrorKind::NotFound => {
+                let chunks = self.chunks.as_ref();
+                if let Some(reading) = chunks.map(|chunks| chunks.reading(name.nar_hash)).transpose()?.flatten() {
+                    return Ok(Stored::Chunked(reading));
+                }
+                let remote = self.bucket.as_ref().map(|bucket| bucket.find(name)).transpose()?.flatten();
+                remote.map(Stored::Remote).ok_or(ObjectError::File { path, cause })
+            }
+            opened => {
+                let file = opened?;
+                let path = || self.folder.path(name.nar_hash);
+                let size = file.metadata().map_err(|cause| classified(&path(), cause))?.len();
+                Ok(Stored::Whole { file, size })
+            }
+        }
+    }
+
+    pub(crate) fn has(&self, name: &ObjectName) -> Result<bool, ObjectError> {
+        if self.folder.has(name.nar_hash) {
+            return Ok(true);
+        }
+        if self.chunks.as_ref().map(|chunks| chunks.has(name.nar_hash)).transpose()?.unwrap_or_default() {
+            return Ok(true);
+        }
+        self.bucket.as_ref().map_or(Ok(false), |bucket| Ok(bucket.find(name)?.is_some()))
+    }
+
+    /// Removes something that was found; what is not there any more is no error. The room of chunks comes back with
+    /// [`Self::sweep`].
+    pub(crate) fn remove(&self, found: &Found) -> Result<(), ObjectError> {
+        match found {
+            Found::Object(nar_hash) => {
+                self.folder.remove(*nar_hash)?;
+                self.chunks.as_ref().map_or(Ok(()), |chunks| chunks.remove(*nar_hash))
+            }
+            Found::Remote(name) => self.bucket.as_ref().map_or(Ok(()), |bucket| bucket.remove(name)),
+            Found::Foreign(_) => Ok(()),
+        }
+    }
+
+    /// Gives back the room of chunks that no NAR has any more.
+    pub(crate) fn sweep(&self) -> Result<(), ObjectError> {
+        self.chunks.as_ref().map_or(Ok(()), Chunks::sweep)
+    }
+
+    /// Everything that is there.
+    pub(crate) fn list(&self, each: &mut dyn FnMut(Found)) -> Result<(), ObjectError> {
+        self.folder.list(each)?;
+        if let Some(bucket) = &self.bucket {
+            bucket.list(each)?;
+        }
+        let Some(chunks) = &self.chunks else { return Ok(()) };
+        let (nars, foreign) = chunks.list()?;
+        nars.into_iter().map(Found::Object).for_each(&mut *each);
+        foreign.into_iter().map(Found::Foreign).for_each(each);
+        Ok(())
+    }
+
+    /// How many bytes NARs take that are `sent_bytes` in what is sent of them.
+    pub(crate) fn taken_bytes(&self, sent_bytes: u64) -> Result<u64, ObjectError> {
+        let Some(chunks) = &self.chunks else { return Ok(sent_bytes) };
+        let (chunked, packs) = chunks.bytes()?;
+        Ok(sent_bytes.saturating_sub(chunked).saturating_add(packs))
+    }
+
+    /// What is wrong beside the NARs themselves.
+    pub(crate) fn check(&self) -> Result<Vec<String>, ObjectError> {
+        self.chunks.as_ref().map_or_else(|| Ok(Vec::new()), Chunks::check)
+    }
+}
+
+impl Arriving<'_> {
+    /// Where bytes go as they were sent.
+    pub(crate) fn file(&mut self) -> Option<&mut Incoming> {
+        match self {
+            Self::Whole(incoming) => Some(incoming),
+            Self::Chunks(_) => None,
+        }
+    }
+
+    /// Takes some of the NAR, unpacked.
+    pub(crate) fn push(&mut self, taken: Taken<'_>) -> Result<(), ObjectError> {
+        match (self, taken) {
+            (Self::Whole(_), _) => Ok(()),
+            (Self::Chunks(shelving), Taken::Bytes(bytes)) => shelving.push(bytes),
+            (Self::Chunks(shelving), Taken::Chunk { frame, content }) => shelving.push_chunk(frame, content),
+        }
+    }
+
+    /// Takes the NAR's end. Where it is not kept as it was sent, what is sent of it from now on.
+    pub(crate) fn finish(&mut self) -> Result<Option<Shelved>, ObjectError> {
+        match self {
+            Self::Whole(_) => Ok(None),
+            Self::Chunks(shelving) => shelving.finish().map(Some),
+        }
+    }
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, ObjectError> {
+    let read = || fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>();
+    let mut paths = read().map_err(|cause| classified(folder, cause))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Without this a new name can be lost in a power failure although its bytes are safe.
+fn sync_folder(folder: &Path) -> Result<(), ObjectError> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(|cause| classified(folder, cause))
+}
+
+pub(crate) fn classified(path: &Path, cause: io::Error) -> ObjectError {
+    let path = path.to_path_buf();
+    match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ObjectError::Full { path },
+        _ => ObjectError::File { path, cause },
+    }
+}

@@ -1,0 +1,141 @@
+//! NARs in chunks: served as any other, in any part, kept once, and never wrong.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+
+use aux_nix::{NarInfo, Sha256};
+use serde_json::{Value, json};
+
+use crate::http::request;
+use crate::pushing::Made;
+use crate::world::{Nix, World};
+
+/// Two megabytes that do not compress well, with a reference in every kilobyte or so.
+fn text(world: &World, hash: char) -> String {
+    let reference = format!("{}/{}-library-1.0/lib", world.path("store").display(), hash.to_string().repeat(32));
+    let mut state: u64 = 11;
+    let mut text = String::new();
+    while text.len() < 2 << 20 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        write!(text, "{:x} ", state >> 20).unwrap();
+        if state >> 56 < 3 {
+            text.push_str(&reference);
+        }
+    }
+    text
+}
+
+fn stored_bytes(world: &World) -> u64 {
+    world.api("GET", "status", &json!({}))["stored_bytes"].as_u64().unwrap()
+}
+
+#[test]
+fn two_builds_that_differ_by_a_reference_take_the_room_of_one() {
+    let world = World::new();
+    let token = world.token("*", &["push", "read"]);
+    let one = Made::new("program-1.0", &text(&world, 'a')).in_zstd();
+    let other = Made::new("program-1.0", &text(&world, 'b')).in_zstd();
+    one.push(&world, &token);
+    let before = stored_bytes(&world);
+    other.push(&world, &token);
+    assert_eq!(stored_bytes(&world), before);
+    for made in [&one, &other] {
+        let info = world.ask(&format!("GET /staging/{}.narinfo", made.hash), &token, b"");
+        let info = NarInfo::parse(&info.body).unwrap();
+        let nar = world.ask(&format!("GET /staging/{}", info.url), &token, b"");
+        assert_eq!(nar.status, 200);
+        assert_eq!((Some(Sha256::of(&nar.body)), Some(nar.body.len() as u64)), (info.file_hash, info.file_size));
+        assert!(made.unpacked(&nar.body) == made.nar);
+        // Whoever pushed it knows it by another name.
+        let own = world.ask(&format!("GET /staging/{}", made.nar_url()), &token, b"");
+        assert!(own.status == 200 && own.body == nar.body);
+        let head = world.ask(&format!("HEAD /staging/{}", info.url), &token, b"");
+        assert_eq!(head.header("content-length"), Some(&*nar.body.len().to_string()));
+        for (start, end) in [(0, 0), (1, 1), (100_000, 900_000), (nar.body.len() - 1, nar.body.len() - 1)] {
+            let bearer = format!("Bearer {token}");
+            let headers = [("Authorization", &*bearer), ("Range", &*format!("bytes={start}-{end}"))];
+            let part = request(&world.listen, &format!("GET /staging/{}", info.url), &headers, b"");
+            assert!(part.status == 206 && part.body == nar.body[start..=end], "{start} to {end}");
+        }
+    }
+    // What one of them no longer needs the other does.
+    world.api("PUT", "caches/staging/pins/kept", &json!({ "path": other.base }));
+    world.api("POST", "gc", &json!({ "older_than_seconds": 0 }));
+    let nar = world.ask(&format!("GET /staging/{}", other.nar_url()), &token, b"");
+    assert!(nar.status == 200 && other.unpacked(&nar.body) == other.nar);
+    world.api("DELETE", "caches/staging/pins/kept", &json!({}));
+    world.api("POST", "gc", &json!({ "older_than_seconds": 0 }));
+    assert_eq!(stored_bytes(&world), 0);
+    assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+}
+
+#[test]
+fn a_damaged_chunk_ends_the_answer_and_is_told_by_the_check_and_comes_anew() {
+    let mut world = World::new();
+    let token = world.token("*", &["push", "read"]);
+    let made = Made::new("program-1.0", &text(&world, 'a')).in_zstd();
+    made.push(&world, &token);
+    world.kill();
+    let pack = world.path("data/packs/00000000.pack");
+    let file = fs::OpenOptions::new().write(true).open(&pack).unwrap();
+    let size = file.metadata().unwrap().len();
+    file.write_all_at(b"damage", size - 1000).unwrap();
+    world.start(&[]);
+    let get = format!("GET /staging/{}", made.nar_url());
+    let cut = std::panic::catch_unwind(|| world.ask(&get, &token, b""));
+    let got = cut.map(|answer| (answer.header("content-length").map(str::to_owned), answer.body));
+    if let Ok((length, body)) = got {
+        assert_ne!(length.unwrap(), body.len().to_string(), "a client sees that it has not all");
+    }
+    let checked = world.api("POST", "fsck", &json!({}));
+    assert_eq!((&checked["clean"], &checked["problems"][0]["kind"]), (&json!(false), &json!("object")), "{checked}");
+    // Pushed again, it is mended.
+    assert_eq!(made.put_nar(&world, &token).status, 201);
+    let nar = world.ask(&get, &token, b"");
+    assert!(made.unpacked(&nar.body) == made.nar);
+    assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+}
+
+#[test]
+fn what_was_kept_one_way_is_served_the_other_way_on() {
+    let mut world = World::new();
+    let token = world.token("*", &["push", "read"]);
+    let chunked = Made::new("chunked-1.0", &text(&world, 'a')).in_zstd();
+    chunked.push(&world, &token);
+    world.kill();
+    world.start(&["--keep", "whole"]);
+    let whole = Made::new("whole-1.0", &text(&world, 'b')).in_zstd();
+    whole.push(&world, &token);
+    let objects = fs::read_dir(world.path("data/objects")).unwrap().count();
+    assert_eq!(objects, 1);
+    world.kill();
+    world.start(&["--keep", "chunks"]);
+    for made in [&chunked, &whole] {
+        let nar = world.ask(&format!("GET /staging/{}", made.nar_url()), &token, b"");
+        assert!(nar.status == 200 && made.unpacked(&nar.body) == made.nar);
+    }
+    assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+}
+
+#[test]
+fn a_real_nix_pushes_zstd_and_substitutes_what_chunks_give() {
+    let world = World::new();
+    let token = world.token("*", &["push", "read", "promote"]);
+    let Some(nix) = Nix::new(&world, &token) else { return };
+    let path = nix.build();
+    let to = format!("{}?compression=zstd", world.url("staging"));
+    nix.run("nix", &["copy", "--to", &to, &path]);
+    assert_eq!(fs::read_dir(world.path("data/objects")).unwrap().count(), 0);
+    let promoted: Value = world.api("POST", "views/vetted/promote", &json!({ "paths": [path] }));
+    assert!(promoted["edition"].is_number(), "{promoted}");
+    let second = nix.second_store("second");
+    let key = world.public_key.clone();
+    let copy =
+        ["copy", "--from", &world.url("vetted"), "--to", &second, &path, "--option", "trusted-public-keys", &key];
+    nix.run("nix", &copy);
+    // As whoever pushed remembers it.
+    let third = nix.second_store("third");
+    nix.run("nix", &["copy", "--no-check-sigs", "--from", &world.url("staging"), "--to", &third, &path]);
+    assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+}
