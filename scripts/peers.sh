@@ -18,6 +18,9 @@ gpg|gnupg
 zstd|zstd
 nginx|nginx-light
 git|git
+make|make
+skopeo|skopeo
+umoci|umoci
 tmux|tmux
 xz|xz-utils
 openssl|openssl

@@ -1,11 +1,12 @@
 //! pkgsrc's `pkg-vulnerabilities` (`pkg_admin(1)`, `pkg_install.conf(5)`): clear-signed lines of pattern, kind and URL.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str;
 
 use aux_core::version::Scheme;
 use aux_core::{Ecosystem, limits};
+use jiff::Timestamp;
 use pkgsrc::Pattern;
 use pkgsrc::digest::Digest;
 
@@ -18,6 +19,8 @@ use crate::signed_text::{FramingError, SignedText, unframe};
 pub struct PkgVulnerabilities {
     /// The CVS revision, `1.3823`, where the list names it.
     pub revision: Option<String>,
+    /// When that revision was committed.
+    pub committed: Option<Timestamp>,
     /// `1.1.0`.
     pub format: String,
     /// Algorithms of the `#CHECKSUM` lines, all of which hold.
@@ -28,6 +31,27 @@ pub struct PkgVulnerabilities {
     pub entries: usize,
     /// Lines that could not be read, with their number in the file.
     pub problems: Vec<(usize, String)>,
+}
+
+/// One line of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Its number in the file.
+    pub line: usize,
+    /// As it stands there: `foo{,-gtk2}<1.2nb3`.
+    pub pattern: &'a str,
+    /// `remote-code-execution`, `eol`.
+    pub kind: &'a str,
+    pub url: &'a str,
+    /// Every package name the pattern can match, with the pattern to match it by.
+    pub names: Vec<(String, Cow<'a, str>)>,
+}
+
+impl Entry<'_> {
+    /// The CVE ids in its URL, however they were typed.
+    pub fn cve_ids(&self) -> BTreeSet<String> {
+        cve_ids::in_text(self.url)
+    }
 }
 
 /// Why a file is not a list that can be believed.
@@ -47,23 +71,37 @@ pub enum PkgVulnerabilitiesError {
 
 /// Hands every record of the list to `each`, sorted by id; entries about one CVE are one record.
 pub fn read(document: &[u8], each: &mut dyn FnMut(Record)) -> Result<PkgVulnerabilities, PkgVulnerabilitiesError> {
+    let mut records = BTreeMap::new();
+    let list = read_entries(document, &mut |entry| record(&entry, &mut records))?;
+    records.into_values().for_each(each);
+    Ok(list)
+}
+
+/// Hands every entry of the list to `each`, in the order of the file.
+pub fn read_entries(
+    document: &[u8],
+    each: &mut dyn FnMut(Entry<'_>),
+) -> Result<PkgVulnerabilities, PkgVulnerabilitiesError> {
     let framed = unframe(document)?;
     let mut list = PkgVulnerabilities {
         revision: None,
+        committed: None,
         format: String::new(),
         checksums: Vec::new(),
         signature: framed.signed,
         entries: 0,
         problems: Vec::new(),
     };
-    let mut records = BTreeMap::new();
     let mut sums = Vec::new();
     for (number, line) in &framed.lines {
         if let Some(comment) = line.strip_prefix(b"#") {
             header(*number, &String::from_utf8_lossy(comment), &mut list, &mut sums)?;
         } else if !line.is_empty() {
-            match entry(line, &mut records) {
-                Ok(()) => list.entries += 1,
+            match entry(*number, line) {
+                Ok(entry) => {
+                    list.entries += 1;
+                    each(entry);
+                }
                 Err(message) => list.problems.push((*number, message)),
             }
         }
@@ -72,7 +110,6 @@ pub fn read(document: &[u8], each: &mut dyn FnMut(Record)) -> Result<PkgVulnerab
         return Err(PkgVulnerabilitiesError::NoFormat);
     }
     list.checksums = verify(&framed.lines, sums, &mut list.problems)?;
-    records.into_values().for_each(each);
     Ok(list)
 }
 
@@ -104,6 +141,7 @@ fn header(
         (Some("$NetBSD:"), _) if list.revision.is_none() => {
             // `$NetBSD: pkg-vulnerabilities,v 1.3823 2011/04/08 20:57:53 tez Exp $`
             list.revision = words.nth(1).map(str::to_owned);
+            list.committed = committed(words.next(), words.next());
         }
         _ => {}
     }
@@ -147,22 +185,35 @@ fn verify(
     Ok(held)
 }
 
-fn entry(line: &[u8], records: &mut BTreeMap<String, Record>) -> Result<(), String> {
+/// CVS writes `2011/04/08 20:57:53`, in UTC.
+fn committed(day: Option<&str>, time: Option<&str>) -> Option<Timestamp> {
+    let time = time.filter(|time| time.contains(':')).unwrap_or("00:00:00");
+    format!("{}T{time}Z", day?.replace('/', "-")).parse().ok()
+}
+
+fn entry(number: usize, line: &[u8]) -> Result<Entry<'_>, String> {
     if line.len() > limits::LINE_BYTES_MAX {
         return Err(format!("the line is longer than {} bytes", limits::LINE_BYTES_MAX));
     }
     let line = str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_owned())?;
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let [pattern, kind, url] = fields[..] else {
-        return Err(format!("an entry has a pattern, a kind and a URL, not {} fields", fields.len()));
+    let mut fields = line.split_whitespace();
+    let (Some(pattern), Some(kind), Some(url), None) = (fields.next(), fields.next(), fields.next(), fields.next())
+    else {
+        let count = line.split_whitespace().count();
+        return Err(format!("an entry has a pattern, a kind and a URL, not {count} fields"));
     };
-    let affected = affected(pattern)?;
-    let title = if kind == "eol" { "end of life".to_owned() } else { kind.replace('-', " ") };
-    let mut ids = cve_ids::in_text(url);
+    Ok(Entry { line: number, pattern, kind, url, names: names(pattern)? })
+}
+
+fn record(entry: &Entry<'_>, records: &mut BTreeMap<String, Record>) {
+    let Entry { pattern, kind, url, .. } = entry;
+    let title = if *kind == "eol" { "end of life".to_owned() } else { kind.replace('-', " ") };
+    let mut ids = entry.cve_ids();
     if ids.is_empty() {
         let hash = blake3::hash(format!("{pattern}\t{kind}\t{url}").as_bytes()).to_hex();
         ids.insert(format!("PKGSRC-{}", hash.get(..16).unwrap_or_default()));
     }
+    let affected: Vec<Affected> = entry.names.iter().map(|(base, pattern)| about(base, pattern)).collect();
     for id in ids {
         let record = records.entry(id).or_insert_with_key(|id| {
             let mut record = Record::new(id.clone());
@@ -175,18 +226,17 @@ fn entry(line: &[u8], records: &mut BTreeMap<String, Record>) -> Result<(), Stri
             }
         }
         if !record.references.iter().any(|known| known == url) {
-            record.references.push(url.to_owned());
+            record.references.push((*url).to_owned());
         }
         if !record.title.split(", ").any(|known| known == title) {
             let comma = if record.title.is_empty() { "" } else { ", " };
             record.title = format!("{}{comma}{title}", record.title);
         }
     }
-    Ok(())
 }
 
-/// One entry for each package name the pattern can match.
-fn affected(text: &str) -> Result<Vec<Affected>, String> {
+/// One pair for each package name the pattern can match.
+fn names(text: &str) -> Result<Vec<(String, Cow<'_, str>)>, String> {
     if text.len() > limits::NAME_BYTES_MAX {
         return Err(format!("the pattern is longer than {} bytes", limits::NAME_BYTES_MAX));
     }
@@ -197,19 +247,21 @@ fn affected(text: &str) -> Result<Vec<Affected>, String> {
         && let Some(bases) = pattern.pkgbases()
         && bases.iter().all(|base| !base.is_empty())
     {
-        return Ok(bases.into_iter().map(|base| about(base, text)).collect());
+        return Ok(bases.into_iter().map(|base| (base.to_owned(), Cow::Borrowed(text))).collect());
     }
     // What the crate leaves open or refuses as a whole may be clear name by name.
-    let names = expanded(text.to_owned());
-    let each = names.iter().map(|name| {
-        let pattern = Pattern::new(name).map_err(|error| error.to_string())?;
+    let each = expanded(text.to_owned()).into_iter().map(|name| {
+        let pattern = Pattern::new(&name).map_err(|error| error.to_string())?;
         let known = pattern.pkgbases().and_then(|bases| bases.first().copied());
-        let base = known.or_else(|| base_before_glob(name));
-        base.map(|base| about(base, name)).ok_or_else(|| format!("pattern `{name}` leaves the package's name open"))
+        let base = known.or_else(|| base_before_glob(&name)).map(str::to_owned);
+        base.map_or_else(
+            || Err(format!("pattern `{name}` leaves the package's name open")),
+            |base| Ok((base, Cow::Owned(name.clone()))),
+        )
     });
-    let mut entries = each.collect::<Result<Vec<_>, _>>()?;
-    entries.dedup();
-    Ok(entries)
+    let mut pairs = each.collect::<Result<Vec<_>, _>>()?;
+    pairs.dedup();
+    Ok(pairs)
 }
 
 fn about(base: &str, pattern: &str) -> Affected {
@@ -294,6 +346,7 @@ mod tests {
              old-[0-9]*  eol  http://x/eol\n",
         );
         assert_eq!((list.revision.as_deref(), list.format.as_str(), list.entries), (Some("1.7"), "1.1.0", 3));
+        assert_eq!(list.committed, Some("2011-04-08T20:57:53Z".parse().unwrap()));
         assert_eq!(list.problems, []);
         let products: Vec<String> = records[0].affected.iter().map(|entry| entry.product.to_string()).collect();
         assert_eq!(products, ["pkgsrc/foo", "pkgsrc/foo-gtk2", "pkgsrc/bar"]);
@@ -327,14 +380,11 @@ mod tests {
                 "perl:perl-5.8.[0-4]* perl-thread:perl-thread-5.8.[0-4]* perl:perl-5.8.[0-4]nb* perl-thread:perl-thread-5.8.[0-4]nb*",
             ),
         ] {
-            let shown: Vec<String> = affected(pattern)
-                .unwrap()
-                .iter()
-                .map(|entry| format!("{}:{}", entry.product.name(), entry.pattern.as_deref().unwrap()))
-                .collect();
+            let shown: Vec<String> =
+                names(pattern).unwrap().iter().map(|(base, pattern)| format!("{base}:{pattern}")).collect();
             assert_eq!(shown.join(" "), expected, "{pattern}");
         }
-        assert!(affected("foo*-1.0").is_err() && affected("*").is_err());
+        assert!(names("foo*-1.0").is_err() && names("*").is_err());
     }
 
     #[test]

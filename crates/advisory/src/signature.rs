@@ -68,6 +68,34 @@ impl SignedText {
     }
 }
 
+/// Hashes whose signatures cannot be forged.
+const STRONG: [HashAlgorithm; 5] = [
+    HashAlgorithm::Sha256,
+    HashAlgorithm::Sha384,
+    HashAlgorithm::Sha512,
+    HashAlgorithm::Sha3_256,
+    HashAlgorithm::Sha3_512,
+];
+
+impl SignedText {
+    /// Why no key whatever could make these signatures count: all are malformed or made with a weak hash.
+    pub fn weakness(&self) -> Option<SignatureError> {
+        let signatures = match signatures(&self.signature) {
+            Ok(signatures) => signatures,
+            Err(error) => return Some(error),
+        };
+        let mut weakness = SignatureError::Signature("the block holds none".to_owned());
+        for signature in signatures {
+            match signature.hash_alg() {
+                Some(hash) if STRONG.contains(&hash) => return None,
+                Some(hash) => weakness = SignatureError::WeakHash(hash.to_string()),
+                None => weakness = SignatureError::Signature("it names no hash".to_owned()),
+            }
+        }
+        Some(weakness)
+    }
+}
+
 fn keys(armored: &[u8]) -> Result<Vec<SignedPublicKey>, SignatureError> {
     if armored.len() > limits::PUBLIC_KEYS_BYTES_MAX {
         return Err(SignatureError::KeysTooLong);
@@ -100,14 +128,7 @@ fn check(signature: &Signature, keys: &[SignedPublicKey], text: &[u8]) -> Result
         return Err(malformed("it is not one over a text"));
     }
     let hash = signature.hash_alg().ok_or_else(|| malformed("it names no hash"))?;
-    if !matches!(
-        hash,
-        HashAlgorithm::Sha256
-            | HashAlgorithm::Sha384
-            | HashAlgorithm::Sha512
-            | HashAlgorithm::Sha3_256
-            | HashAlgorithm::Sha3_512
-    ) {
+    if !STRONG.contains(&hash) {
         return Err(SignatureError::WeakHash(hash.to_string()));
     }
     let signed = signature.created().map(SystemTime::from).ok_or_else(|| malformed("it has no date"))?;

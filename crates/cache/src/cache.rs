@@ -352,9 +352,9 @@ impl Cache {
             let ended = |_| RecordsError::Unreadable { what: "a thread that read paths ended early".to_owned() };
             reading.into_iter().map(|one| one.join().map_err(ended)?).collect()
         });
-        let mut parts = parts?.into_iter();
-        let mut paths = parts.next().unwrap_or_default();
-        paths.extend(parts.flatten());
+        let parts = parts?;
+        let mut paths = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+        paths.extend(parts.into_iter().flatten());
         drop(before);
         Ok(Space::holding(row.clone(), withdrawn, paths))
     }

@@ -10,6 +10,9 @@ use crate::access::{AccessError, Caller};
 use crate::cache::Cache;
 use crate::records::{Change, RecordsError, SpaceRow};
 
+/// Changes that are followed one by one; of more, everything is read anew.
+const CHANGES_MAX: usize = 5_000;
+
 impl Cache {
     /// Reads what other servers changed since this was done last.
     pub(crate) fn catch_up(&self) -> Result<(), RecordsError> {
@@ -51,7 +54,7 @@ impl Cache {
         {
             tracing::error!("upstreams stay as they were: {error}");
         }
-        let is_all = changes.contains(&Change::Spaces);
+        let is_all = changes.contains(&Change::Spaces) || changes.len() > CHANGES_MAX;
         let named: BTreeSet<i64> = changes.iter().filter_map(|change| space(*change)).collect();
         if is_all || !named.is_empty() {
             let is_named = |row: &SpaceRow| {

@@ -276,6 +276,36 @@ pub const CACHE_ANSWER_BYTES_MAX: u64 = 256 << 20;
 pub const CACHE_MISSING_PATHS_MAX: usize = 10_000;
 /// Attempts at sending one thing to a cache.
 pub const CACHE_PUSH_ATTEMPTS_MAX: u32 = 4;
+/// How old a vulnerability list of pkgsrc may be for an audit of an image, days.
+pub const IMAGE_LIST_AGE_DAYS_MAX: i64 = 30;
+/// Packages of one branch.
+pub const IMAGE_SUMMARY_PACKAGES_MAX: usize = 200_000;
+/// A vulnerability list or the summary of a branch, unpacked, bytes; the largest are below fifty million.
+pub const IMAGE_LIST_BYTES_MAX: u64 = 512 << 20;
+/// What is remembered of the lists seen, bytes, and how many of them.
+pub const IMAGE_SEEN_BYTES_MAX: u64 = 1 << 20;
+/// Revisions of a vulnerability list that are remembered.
+pub const IMAGE_SEEN_MAX: usize = 500;
+/// Lines of a makefile and what it includes.
+pub const MAKE_LINES_MAX: usize = 200_000;
+/// Files a makefile includes, however deep.
+pub const MAKE_INCLUDES_MAX: usize = 256;
+/// Text that one reference of a makefile expands to, with all that comes up on the way, bytes.
+pub const MAKE_EXPANSION_BYTES_MAX: usize = 1 << 20;
+/// Images of one catalog.
+pub const IMAGE_CATALOG_IMAGES_MAX: usize = 10_000;
+/// A catalog or a specification of images, bytes.
+pub const IMAGE_CATALOG_BYTES_MAX: u64 = 16 << 20;
+/// A file of a repository that is looked at for pins, bytes.
+pub const IMAGE_PIN_FILE_BYTES_MAX: u64 = 4 << 20;
+/// Packages one specification of an image names.
+pub const IMAGE_ROOTS_MAX: usize = 2_000;
+/// Packages of one image, with all they need.
+pub const IMAGE_PACKAGES_MAX: usize = 20_000;
+/// One binary package, packed, bytes.
+pub const IMAGE_PACKAGE_BYTES_MAX: u64 = 2 << 30;
+/// The layer of an image, or one package of it, unpacked, bytes; it is held in memory.
+pub const IMAGE_LAYER_BYTES_MAX: u64 = 4 << 30;
 /// A slot file, bytes; one with a dozen slots stays below thirty thousand.
 pub const SLOT_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Slots of one file, those inside thresholds included.

@@ -29,6 +29,8 @@ pub enum Document {
     NameList,
     PurlList,
     PkgsrcList,
+    /// `pkg_info -X`: blocks of `VARIABLE=VALUE` lines (`pkg_summary(5)`).
+    PkgsrcSummary,
     /// Text that holds no names.
     Prose,
 }
@@ -88,9 +90,13 @@ fn lines(start: &[u8]) -> Document {
         if start.len() >= START_BYTES { text.rsplit_once('\n').map_or(&*text, |(whole, _)| whole) } else { &text };
     let (mut names, mut purls, mut described, mut revisions, mut other) = (0, 0, 0, 0, 0);
     for line in whole.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        // `pkgin -p list` writes a semicolon between the name and the rest.
+        let (word, rest) = line.split_once(|one: char| one.is_whitespace() || one == ';').unwrap_or((line, ""));
         if line.starts_with("SPDXVersion:") {
             return Document::SpdxTagValue;
+        }
+        if line.starts_with("PKGNAME=") {
+            return Document::PkgsrcSummary;
         }
         if line.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("pkg:")) {
             purls += 1;
@@ -270,6 +276,8 @@ mod tests {
             (b"pkg:npm/foo@1.2\nPKG:npm/bar@1\n", Document::PurlList),
             (b"curl-7.23.1nb1\nperl-5.14.2nb3\nxz-5.2\n", Document::PkgsrcList),
             (b"curl-7.23.1       Client that groks URLs\nxz-5  General-purpose\n", Document::PkgsrcList),
+            (b"curl-7.23.1;Client that groks URLs\nxz-5;General-purpose\n", Document::PkgsrcList),
+            (b"COMMENT=Client\nPKGNAME=curl-7.23.1\n\n", Document::PkgsrcSummary),
             (b"404: Not Found\n", Document::Prose),
             (b"# A title\n\nThis is a text about things.\nIt goes on.\n", Document::Prose),
         ] {

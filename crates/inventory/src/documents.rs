@@ -29,6 +29,10 @@ fn stream(mut input: Input<'_>, options: &ReadOptions, into: &mut Gathered) -> R
         list::read(&name, &mut input, kind, &ecosystem, into);
         return Ok(());
     }
+    if document == Document::PkgsrcSummary {
+        list::read_summary(&name, &mut input, into);
+        return Ok(());
+    }
     let limit_bytes = match document {
         Document::Derivation => DERIVATION_BYTES_MAX,
         Document::Json => DOCUMENT_BYTES_MAX,
@@ -56,6 +60,7 @@ pub(crate) fn bytes(name: &str, bytes: &[u8], options: &ReadOptions, into: &mut 
         }
         Document::Derivation => into.add_derivation(name, bytes.to_vec()),
         Document::Json => json(name, bytes, options, into),
+        Document::PkgsrcSummary => list::read_summary(name, &mut &*bytes, into),
         other => into.problem(name, unreadable(&other)),
     }
 }

@@ -53,7 +53,7 @@ pub fn component(line: &str, ecosystem: &Ecosystem) -> Result<Component, String>
     if line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("pkg:")) {
         return purl::component(line, line).map_err(|error| format!("{} {error}", shown(line)));
     }
-    let word = if *ecosystem == Ecosystem::PKGSRC { line.split_whitespace().next().unwrap_or(line) } else { line };
+    let word = if *ecosystem == Ecosystem::PKGSRC { pkgsrc_word(line) } else { line };
     if word.len() > NAME_BYTES_MAX {
         return Err(format!("{} is longer than {NAME_BYTES_MAX} bytes (NAME_BYTES_MAX)", shown(word)));
     }
@@ -85,6 +85,11 @@ pub fn component(line: &str, ecosystem: &Ecosystem) -> Result<Component, String>
     Ok(Component::named(ecosystem.clone(), name, version, line))
 }
 
+/// The name on a line of `pkg_info`, `pkgin list`, or `pkgin -p list`, which writes a semicolon behind it.
+fn pkgsrc_word(line: &str) -> &str {
+    line.split(|one: char| one.is_whitespace() || one == ';').next().unwrap_or(line)
+}
+
 /// Splits where pkgsrc splits: at the last dash (`pkg_info(1)`). What follows must begin with a digit to be a version,
 /// as pkgsrc demands of versions; the names of sub-packages do not.
 pub fn split_pkgsrc_name(name: &str) -> (&str, &str) {
@@ -106,6 +111,34 @@ pub fn has_pkgsrc_revision(word: &str) -> bool {
         && revision.strip_suffix("nb").is_some_and(|version| {
             version.ends_with(|last: char| last.is_ascii_alphanumeric()) && !split_pkgsrc_name(version).1.is_empty()
         })
+}
+
+/// Reads what `pkg_info -X` prints: of each block its `PKGNAME`.
+pub fn read_summary(name: &str, reader: &mut dyn Read, into: &mut Gathered) {
+    let mut count = 0_u64;
+    let result = lines(name, reader, &mut |number, line| {
+        let bytes = match line {
+            Line::Whole(bytes) | Line::Cut(bytes) => bytes,
+        };
+        let outcome = match bytes.strip_prefix(b"PKGNAME=") {
+            Some(value) => text_of(number, Line::Whole(value)).and_then(|text| component(text, &Ecosystem::PKGSRC)),
+            None if bytes.trim_ascii().is_empty() || bytes.contains(&b'=') => return,
+            None => Err("is not VARIABLE=VALUE".to_owned()),
+        };
+        match outcome {
+            Ok(component) => {
+                count += 1;
+                into.add(component);
+            }
+            Err(message) => into.problem(format!("{name}:{number}"), message),
+        }
+    });
+    if count > 0 {
+        into.recognise(TargetKind::PkgsrcList);
+    }
+    if let Err(error) = result {
+        into.problem(error.name(), error.message());
+    }
 }
 
 /// A line short enough for a message, without control characters.
@@ -195,6 +228,17 @@ mod tests {
                 ("postgresql92-client", "9.2.19", vec!["postgresql92-client-9.2.19"]),
             ]
         );
+    }
+
+    #[test]
+    fn a_summary_names_its_packages() {
+        let mut gathered = Gathered::default();
+        let text = b"COMMENT=a=b\nPKGNAME=curl-7.1nb2\nDESCRIPTION=\xe9\n\nPKGNAME=xz-5.2\nbroken\n";
+        read_summary("list", &mut text.as_slice(), &mut gathered);
+        let inventory = gathered.finish("list");
+        let names: Vec<_> = inventory.components.iter().map(|one| (&*one.name, &*one.version)).collect();
+        assert_eq!(names, [("curl", "7.1nb2"), ("xz", "5.2")]);
+        assert_eq!((inventory.kind, &*inventory.problems[0].subject), (TargetKind::PkgsrcList, "list:6"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! Git repositories, through the program `git`: fetched into a cache, read at a revision, laid out for evaluation.
+//! Git repositories, through the program `git`: fetched into a cache, read at a revision, laid out for evaluation, changed
+//! by a commit beside the work tree.
 //!
 //! Nothing of a repository is run here: no hook, no filter, no submodule, no setting of the user's or the repository's own.
 
+mod change;
 mod fetch;
 mod git;
 mod layout;
@@ -11,6 +13,7 @@ mod target;
 mod tree;
 mod work_tree;
 
+pub use change::{Change, ChangeError, Head, Objects, Tracked};
 pub use fetch::{FetchError, Repository, fetch, fetch_local};
 pub use git::{Git, GitError};
 pub use layout::{Laid, LayoutError};

@@ -12,7 +12,7 @@ use crate::{Git, GitError, Laid, LayoutError, Revision, TreeError};
 /// A folder with the files of a project, under git or not.
 #[derive(Debug, Clone)]
 pub struct WorkTree {
-    git: Git,
+    pub(crate) git: Git,
     /// The root: where `.git` lies, or the folder itself.
     root: PathBuf,
     /// From the root to the folder that was named; empty where they are one.
@@ -29,6 +29,12 @@ impl WorkTree {
         let root = root.unwrap_or(&folder).to_owned();
         let inside = folder.strip_prefix(&root).map(Path::to_owned).unwrap_or_default();
         Self { git: git.clone(), root, inside, is_git }
+    }
+
+    /// A folder whose files count whether git knows them or not.
+    pub fn plain(git: &Git, folder: &Path) -> Self {
+        let root = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        Self { git: git.clone(), root, inside: PathBuf::new(), is_git: false }
     }
 
     pub fn root(&self) -> &Path {
@@ -80,7 +86,7 @@ impl WorkTree {
         if paths.len() > REPOSITORY_FILES_MAX { Err(TreeError::Files.into()) } else { Ok(paths) }
     }
 
-    fn every_file(&self) -> Result<Vec<String>, LayoutError> {
+    pub(crate) fn every_file(&self) -> Result<Vec<String>, LayoutError> {
         let mut paths = Vec::new();
         let mut queue = vec![(self.root.clone(), 0)];
         while let Some((folder, depth)) = queue.pop() {
@@ -88,6 +94,9 @@ impl WorkTree {
             for entry in fs::read_dir(&folder).map_err(failed)? {
                 let path = entry.map_err(failed)?.path();
                 let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+                if is_folder && path.file_name().is_some_and(|name| name == ".git") {
+                    continue;
+                }
                 if is_folder && depth < FOLDER_DEPTH_MAX {
                     queue.push((path, depth + 1));
                 } else if !is_folder {
@@ -105,7 +114,7 @@ impl WorkTree {
     }
 
     /// Git refuses folders of other owners. The user named this one, and no hook, filter or helper of it is run.
-    fn run<const N: usize>(&self, arguments: [&str; N]) -> Result<Vec<u8>, GitError> {
+    pub(crate) fn run<const N: usize>(&self, arguments: [&str; N]) -> Result<Vec<u8>, GitError> {
         let place = [OsStr::new("-c"), OsStr::new("safe.directory=*"), OsStr::new("-C"), self.root.as_os_str()];
         self.git.run(place.into_iter().chain(arguments.map(OsStr::new)))
     }

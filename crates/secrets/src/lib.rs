@@ -1,6 +1,6 @@
 //! Secrets that are derived from one seed, declared in one file, rotated by numbers, and delivered as age files.
 //!
-//! [`derive`] is the key tree, [`kinds`] makes typed values of its leaves; [`declaration`] is what people write, [`manifest`] what
+//! [`mod@derive`] is the key tree, [`kinds`] makes typed values of its leaves; [`declaration`] is what people write, [`manifest`] what
 //! is committed. Nothing here reads the clock, the environment or randomness: what is random is handed in.
 
 pub mod acts;

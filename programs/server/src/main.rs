@@ -39,13 +39,13 @@ struct Args {
     /// --records and --objects, since packs are one server's.
     #[arg(long, value_name = "HOW")]
     keep: Option<Keeping>,
-    /// Put NARs into a bucket of an S3-compatible store instead of DIR, whole: s3://NAME/PREFIX.
-    #[arg(long, value_name = "URL", requires = "objects_credentials_file")]
+    /// Put NARs into a bucket of an S3-compatible store instead of DIR, whole.
+    #[arg(long, value_name = "s3://NAME/PREFIX", requires = "objects_credentials_file")]
     objects: Option<String>,
-    /// Holds who may use --objects, as Amazon's own programs have it: aws_access_key_id = …, aws_secret_access_key = …
+    /// Holds who may use --objects, as Amazon's own programs have it; readable by this user alone.
     #[arg(long, value_name = "FILE", requires = "objects")]
     objects_credentials_file: Option<PathBuf>,
-    /// Where the store of --objects answers, where it is not Amazon's: https://HOST, http:// on this machine only.
+    /// Where the store of --objects answers, where it is not Amazon's; without TLS on this machine only.
     #[arg(long, value_name = "URL", requires = "objects")]
     objects_endpoint: Option<String>,
     /// The region of --objects.

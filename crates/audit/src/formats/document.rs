@@ -10,7 +10,7 @@ use super::escape;
 /// Prints a document with two spaces of indentation and a final line feed.
 ///
 /// Characters that could steer a terminal stand as `\u` escapes, which every JSON reader turns back.
-pub(super) fn print(document: &impl Serialize) -> String {
+pub fn print(document: &impl Serialize) -> String {
     // A document of strings, numbers, lists and structs always serializes: the error is for maps with odd keys.
     let mut plain = serde_json::to_string_pretty(document).unwrap_or_default();
     plain.push('\n');

@@ -25,6 +25,7 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod schemas;
 
+pub use document::print as json_document;
 pub use escape::visible;
 pub use words::age;
 

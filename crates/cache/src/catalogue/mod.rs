@@ -75,8 +75,10 @@ impl Space {
         }
         let missing = numbers.iter().zip(&is_found).filter(|(_, is_found)| !**is_found);
         let missing = missing.map(|(number, _)| *number).collect();
-        let nars = source.nars.iter().filter(|(_, kept)| place(kept).is_some());
-        let mut nars: BTreeMap<_, _> = nars.map(|(hash, kept)| (*hash, Arc::clone(kept))).collect();
+        let mut by_nar = Vec::with_capacity(paths.len());
+        let named = source.nars.iter().filter(|(_, kept)| place(kept).is_some());
+        by_nar.extend(named.map(|(hash, kept)| (*hash, Arc::clone(kept))));
+        let mut nars: BTreeMap<Sha256, Arc<Kept>> = by_nar.into_iter().collect();
         if nars.len() < paths.len() || !withdrawn.is_empty() {
             // The cache names one path of each NAR, which need not be one of the view.
             nars = sorted(paths.iter().map(|(_, kept)| (kept.nar_hash, Arc::clone(kept))).collect());

@@ -158,24 +158,33 @@ impl From<RecordsError> for Failure {
 }
 
 impl Failure {
+    fn of_database(error: &DatabaseError, detail: String) -> Self {
+        match error {
+            DatabaseError::Full { .. } => Self::NoSpace { detail },
+            DatabaseError::Busy { .. } => {
+                tracing::warn!("{detail}");
+                Self::Busy
+            }
+            DatabaseError::Create { .. }
+            | DatabaseError::Newer { .. }
+            | DatabaseError::Foreign { .. }
+            | DatabaseError::Damaged { .. }
+            | DatabaseError::ReadOnly { .. }
+            | DatabaseError::Migration { .. }
+            | DatabaseError::Query { .. } => Self::Internal { detail },
+        }
+    }
+
     fn of_records(error: &RecordsError, detail: String) -> Self {
         match error {
-            RecordsError::Embedded(DatabaseError::Full { .. }) | RecordsError::Full { .. } => Self::NoSpace { detail },
-            RecordsError::Embedded(DatabaseError::Busy { .. }) | RecordsError::Busy { .. } => {
+            RecordsError::Embedded(error) => Self::of_database(error, detail),
+            RecordsError::Full { .. } => Self::NoSpace { detail },
+            RecordsError::Busy { .. } => {
                 tracing::warn!("{detail}");
                 Self::Busy
             }
             RecordsError::Away { .. } => Self::Away { detail },
-            RecordsError::Embedded(
-                DatabaseError::Create { .. }
-                | DatabaseError::Newer { .. }
-                | DatabaseError::Foreign { .. }
-                | DatabaseError::Damaged { .. }
-                | DatabaseError::ReadOnly { .. }
-                | DatabaseError::Migration { .. }
-                | DatabaseError::Query { .. },
-            )
-            | RecordsError::Refused { .. }
+            RecordsError::Refused { .. }
             | RecordsError::Newer { .. }
             | RecordsError::Foreign { .. }
             | RecordsError::Query { .. }
@@ -214,7 +223,7 @@ impl From<ObjectError> for Failure {
             ObjectError::Full { .. } => Self::NoSpace { detail },
             ObjectError::File { .. } => Self::Internal { detail },
             ObjectError::Bucket { .. } => Self::Away { detail },
-            ObjectError::Index(error) => RecordsError::from(error).into(),
+            ObjectError::Index(error) => RecordsError::from(*error).into(),
         }
     }
 }

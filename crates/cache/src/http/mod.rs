@@ -69,6 +69,8 @@ impl Server {
         note: &[u8],
         caller: &Caller,
     ) -> Result<(), Failure> {
+        self.cache.catch_up()?;
+        self.cache.confirm(caller)?;
         let row = space.row();
         if row.source.is_some() {
             return Err(Failure::Forbidden);

@@ -94,8 +94,15 @@ pub enum ObjectError {
     File { path: PathBuf, cause: io::Error },
     #[error("{key}: {cause}")]
     Bucket { key: String, cause: String },
+    /// In a box, since it is larger than all others and seldom.
     #[error(transparent)]
-    Index(#[from] DatabaseError),
+    Index(Box<DatabaseError>),
+}
+
+impl From<DatabaseError> for ObjectError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Index(Box::new(error))
+    }
 }
 
 impl Objects {

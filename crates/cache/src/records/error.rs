@@ -7,7 +7,7 @@ use postgres::error::SqlState;
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
     #[error(transparent)]
-    Embedded(#[from] DatabaseError),
+    Embedded(Box<DatabaseError>),
     #[error("{server}: the database cannot be reached: {cause}")]
     Away { server: String, cause: String },
     #[error("{server}: the database is busy: {cause}")]
@@ -27,6 +27,12 @@ pub enum RecordsError {
     Query { server: String, cause: String },
     #[error("the records hold what cannot be read: {what}")]
     Unreadable { what: String },
+}
+
+impl From<DatabaseError> for RecordsError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Embedded(Box::new(error))
+    }
 }
 
 impl RecordsError {

@@ -9,6 +9,7 @@ pub enum Packing {
     Gzip,
     Zstd,
     Xz,
+    Bzip2,
 }
 
 impl Packing {
@@ -23,6 +24,10 @@ impl Packing {
             // A skippable frame may stand in front; parallel compressors write one.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            // A block or the end of an empty stream follows the level; bzip2 has no specification but its source.
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, ..] => {
+                Self::Bzip2
+            }
             _ => Self::Plain,
         }
     }
@@ -35,6 +40,7 @@ impl fmt::Display for Packing {
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
             Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
         })
     }
 }

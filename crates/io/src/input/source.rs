@@ -2,6 +2,7 @@
 
 use super::{InputError, Packing, read_bounded};
 use aux_core::limits::{UNPACK_RATIO_FREE_BYTES, UNPACK_RATIO_MAX, UNPACKED_BYTES_MAX};
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 use std::fs::File;
@@ -28,6 +29,7 @@ enum Stream<'a> {
     Gzip(Box<MultiGzDecoder<Packed<'a>>>),
     Zstd(Box<zstd::Decoder<'a, Packed<'a>>>),
     Xz(Box<XzReader<Packed<'a>>>),
+    Bzip2(Box<MultiBzDecoder<Packed<'a>>>),
 }
 
 /// The bytes as they are outside, buffered and counted.
@@ -63,6 +65,7 @@ pub(super) fn reader<'a>(name: String, reader: impl Read + Send + 'a) -> Result<
             Err(cause) => return Err(InputError::Unpack { name, packing, cause }),
         },
         Packing::Xz => Stream::Xz(Box::new(XzReader::new_mem_limit(packed, true, XZ_MEMORY_KIB_MAX))),
+        Packing::Bzip2 => Stream::Bzip2(Box::new(MultiBzDecoder::new(packed))),
     };
     Ok(Input { name, stream, unpacked_bytes: 0, head: Vec::new(), head_start: 0 })
 }
@@ -102,6 +105,7 @@ impl Input<'_> {
             Stream::Gzip(decoder) => (Packing::Gzip, decoder.get_ref().read_bytes),
             Stream::Zstd(decoder) => (Packing::Zstd, decoder.get_ref().read_bytes),
             Stream::Xz(decoder) => (Packing::Xz, decoder.inner().read_bytes),
+            Stream::Bzip2(decoder) => (Packing::Bzip2, decoder.get_ref().read_bytes),
         }
     }
 
@@ -134,6 +138,7 @@ impl Read for Input<'_> {
             Stream::Gzip(decoder) => decoder.read(buffer),
             Stream::Zstd(decoder) => decoder.read(buffer),
             Stream::Xz(decoder) => decoder.read(buffer),
+            Stream::Bzip2(decoder) => decoder.read(buffer),
         };
         match read {
             Ok(read) => {

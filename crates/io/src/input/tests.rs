@@ -8,6 +8,12 @@ use std::io::Write;
 /// `hello\n` as `xz` packs it; our encoder is not linked.
 const XZ: &[u8] = b"\xfd\x37\x7a\x58\x5a\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x16\x00\x00\x00\x74\x2f\xe5\xa3\x01\x00\x05\x68\x65\x6c\x6c\x6f\x0a\x00\x00\x00\xa5\x60\x97\xf1\x94\xf6\xfd\xe0\x00\x01\x1e\x06\xc1\x2f\xa4\x1d\x1f\xb6\xf3\x7d\x01\x00\x00\x00\x00\x04\x59\x5a";
 
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();
@@ -51,7 +57,7 @@ fn collect(path: impl AsRef<Path>) -> Vec<Result<(String, Vec<u8>), String>> {
 
 #[test]
 fn every_packing_is_recognised_by_content_and_members_are_joined() {
-    for pack in [gzip, zstd_bytes] {
+    for pack in [gzip, zstd_bytes, bzip2] {
         let joined = [pack(b"one "), pack(b"two")].concat();
         assert_eq!(unpacked(&joined).unwrap(), b"one two");
         let mut unchanged = pack(b"x");
@@ -67,7 +73,7 @@ fn every_packing_is_recognised_by_content_and_members_are_joined() {
 #[test]
 fn truncated_or_damaged_packed_data_is_an_error_naming_the_file() {
     let text: Vec<u8> = (0..50_000_u32).flat_map(|number| (number.wrapping_mul(2_654_435_761)).to_le_bytes()).collect();
-    for whole in [gzip(&text), zstd_bytes(&text), XZ.to_vec()] {
+    for whole in [gzip(&text), zstd_bytes(&text), bzip2(&text), XZ.to_vec()] {
         for length in [6, 13, whole.len() / 2, whole.len() - 1] {
             let error = unpacked(&whole[..length]).unwrap_err().to_string();
             assert!(error.starts_with("x: damaged or truncated "), "{error}");

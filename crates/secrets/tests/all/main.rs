@@ -3,6 +3,7 @@
 
 mod fleet;
 mod gokey;
+mod golden;
 mod kill;
 mod repository;
 mod tools;

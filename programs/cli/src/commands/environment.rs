@@ -82,6 +82,13 @@ pub(crate) fn feed_state_folder() -> PathBuf {
     }
 }
 
+/// Where it is kept which revisions of vulnerability lists an audit of images saw: with the user, also for root.
+pub(crate) fn image_state_folder() -> PathBuf {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let own = folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")));
+    own.unwrap_or_else(|| PathBuf::from("/var/lib")).join("aux/image")
+}
+
 /// Now, or the start of a day that was asked for.
 pub(crate) fn now(as_of: Option<Date>) -> Result<Timestamp, Failure> {
     match as_of {
@@ -164,6 +171,29 @@ const NIX_VARIABLES: [&str; 19] = [
     "no_proxy",
 ];
 
+/// The program git; it picks what it needs of the environment by itself.
+pub(crate) fn git() -> Git {
+    Git::new(program("git").unwrap_or_else(|| PathBuf::from("git")), &env::vars_os().collect::<Vec<_>>())
+}
+
+/// Where files of the moment are made.
+pub(crate) fn scratch_folder() -> PathBuf {
+    cache_folder().join("scratch")
+}
+
+/// What `uname -s` says on this machine.
+pub(crate) fn uname() -> String {
+    let name = match env::consts::OS {
+        "linux" => "Linux",
+        "macos" => "Darwin",
+        "illumos" | "solaris" => "SunOS",
+        "freebsd" => "FreeBSD",
+        "netbsd" => "NetBSD",
+        other => other,
+    };
+    name.to_owned()
+}
+
 /// How flakes are read here.
 pub(crate) fn flakes(options: &ReadOptions, is_evaluated: bool, is_offline: bool) -> Flakes {
     let kept = |names: &[&str]| -> Vec<(OsString, OsString)> {
@@ -172,8 +202,7 @@ pub(crate) fn flakes(options: &ReadOptions, is_evaluated: bool, is_offline: bool
     let nix = program("nix")
         .filter(|_| is_evaluated)
         .map(|program| Nix { is_offline, ..Nix::new(program, kept(&NIX_VARIABLES)) });
-    // Git picks what it needs by itself.
-    let git = Git::new(program("git").unwrap_or_else(|| PathBuf::from("git")), &env::vars_os().collect::<Vec<_>>());
+    let git = git();
     let architecture = match env::consts::ARCH {
         "x86" => "i686",
         other => other,

@@ -24,6 +24,7 @@ mod feed_sync;
 mod feed_triage;
 mod feed_verify;
 mod flakes;
+mod image;
 mod network;
 mod secret;
 mod since;
@@ -53,6 +54,9 @@ pub(crate) enum Command {
     /// Push to, promote in and look after a private binary cache.
     #[command(subcommand)]
     Cache(cache::Cache),
+    /// Audit origin images, and bump them in the repositories that pin them.
+    #[command(subcommand)]
+    Image(image::Image),
     /// Derive, declare, rotate and check the secrets of a fleet, and unlock a machine's.
     #[command(subcommand)]
     Secret(secret::Secret),
@@ -117,6 +121,7 @@ pub(crate) fn run(command: Command, ui: &mut Ui) -> Result<u8, Failure> {
         Command::Alert(Alert::Hook(args)) => alert_hook::run(&args, ui),
         Command::Watch(watch) => watch::run(watch, ui),
         Command::Cache(command) => cache::run(&command, ui),
+        Command::Image(command) => image::run(&command, ui),
         Command::Secret(command) => secret::run(&command, ui),
         Command::Doctor(args) => doctor::run(&args, ui),
         Command::Config(Config::Show(args)) => config_show::run(&args, ui),

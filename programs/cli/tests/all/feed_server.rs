@@ -18,9 +18,9 @@ use crate::team::{STATE, copy, done, follow, kept_index, publish, publisher, syn
 use crate::world::{World, skipped};
 
 /// nginx with a folder to serve; it ends with the test.
-struct Nginx {
+pub(crate) struct Nginx {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Drop for Nginx {
@@ -31,7 +31,7 @@ impl Drop for Nginx {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a real web server serves the feed")]
-fn nginx(world: &World) -> Option<Nginx> {
+pub(crate) fn nginx(world: &World) -> Option<Nginx> {
     let programs = ["/usr/sbin/nginx", "/usr/bin/nginx"];
     let Some(program) = programs.iter().find(|program| Path::new(program).exists()) else {
         assert!(!in_ci(), "nginx is not installed");

@@ -30,6 +30,9 @@ mod flakes;
 mod help;
 #[path = "../../../../tests/support/http_server.rs"]
 mod http_server;
+mod image;
+mod image_build;
+mod image_bump;
 mod labels;
 #[expect(dead_code, reason = "databases that come and go are for the server's tests")]
 #[path = "../../../../tests/support/postgres.rs"]

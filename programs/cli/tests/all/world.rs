@@ -146,6 +146,11 @@ impl World {
         let _ = write!(self.transcript, "$ aux {arguments}\n{}\n", said.shown());
     }
 
+    /// Writes down a part of what a command said.
+    pub(crate) fn transcribe(&mut self, arguments: &str, part: &str) {
+        let _ = write!(self.transcript, "$ aux {arguments}\n{part}");
+    }
+
     /// Everything shown so far.
     pub(crate) fn transcript(&self) -> &str {
         &self.transcript

@@ -1,0 +1,34 @@
+//! `aux image`: origin images and the repositories that pin them, one file a command.
+
+mod audit;
+mod build;
+mod bump;
+mod inputs;
+mod pins;
+mod plan;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// What can be done with images.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Image {
+    Audit(audit::Args),
+    Plan(plan::Args),
+    Build(build::Args),
+    Pins(pins::Args),
+    Bump(bump::Args),
+}
+
+/// Runs one of them.
+pub(super) fn run(command: &Image, ui: &mut Ui) -> Result<u8, Failure> {
+    match command {
+        Image::Audit(args) => audit::run(args, ui),
+        Image::Plan(args) => plan::run(args, ui),
+        Image::Build(args) => build::run(args, ui),
+        Image::Pins(args) => pins::run(args, ui),
+        Image::Bump(args) => bump::run(args, ui),
+    }
+}
