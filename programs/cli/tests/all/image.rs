@@ -238,3 +238,89 @@ fn the_examples_of_the_format_pages_have_the_keys_of_the_documents() {
         }
     }
 }
+
+/// Runs `gpg` in a home of its own; `None` where there is none.
+#[expect(clippy::disallowed_methods, reason = "the peer is a program")]
+fn gpg(home: &std::path::Path, arguments: &[&str]) -> Option<Vec<u8>> {
+    let mut command = std::process::Command::new("gpg");
+    command.args(["--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "", "--homedir"]);
+    let Ok(output) = command.arg(home).args(arguments).output() else {
+        assert!(!crate::corpora::in_ci(), "gpg is missing");
+        crate::world::skipped("no gpg here; `apt-get install -y gnupg` brings it");
+        return None;
+    };
+    assert!(output.status.success(), "gpg {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(output.stdout)
+}
+
+#[test]
+fn a_list_must_be_signed_by_the_key_that_was_asked_for() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = world();
+    let keyring = |name: &str| {
+        let home = world.path(name);
+        std::fs::create_dir(&home).unwrap();
+        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+        gpg(&home, &["--quick-generate-key", "Team <team@example.org>", "ed25519", "sign", "never"])?;
+        world.bytes(&format!("{name}.asc"), &gpg(&home, &["--armor", "--export"])?);
+        Some(home)
+    };
+    let (Some(own), Some(other)) = (keyring("own-key"), keyring("other-key")) else { return };
+    let sign = |hash: &str| {
+        let list = world.path("list").display().to_string();
+        gpg(&own, &["--digest-algo", hash, "--output", "-", "--clearsign", &list]).unwrap()
+    };
+    world.bytes("signed", &sign("SHA512"));
+    let signed = String::from_utf8(sign("SHA512")).unwrap();
+    world.file("changed", &signed.replace("openssl<1.1.1k", "openssl<1.1.1a"));
+    let verdict = |list: &str, key: &str| {
+        let arguments =
+            format!("image audit image.pkgs --vulnerabilities {list} --summary 2020Q4=own --as-of 2021-06-01");
+        let document = world.run(&format!("{arguments} --json --fail-on none {key}")).json();
+        let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        (word(&document["verdict"]), word(&document["list"]["signature"]["state"]))
+    };
+    let is = |verdict: &str, signature: &str| (verdict.to_owned(), signature.to_owned());
+    assert_eq!(verdict("signed", "--key own-key.asc"), is("pass", "verified"));
+    assert_eq!(verdict("signed", ""), is("pass", "unchecked"));
+    assert_eq!(verdict("signed", "--key other-key.asc"), is("unknown", "refused"));
+    assert_eq!(verdict("changed", "--key own-key.asc"), is("unknown", "refused"));
+    assert_eq!(verdict("list", "--key own-key.asc"), is("unknown", "absent"));
+    for home in [own, other] {
+        gpg(&home, &["--list-keys"]);
+        end_agent(&home);
+    }
+}
+
+/// The agent that gpg started for a home ends with it.
+#[expect(clippy::disallowed_methods, reason = "the agent is a program")]
+fn end_agent(home: &std::path::Path) {
+    drop(std::process::Command::new("gpgconf").arg("--homedir").arg(home).args(["--kill", "gpg-agent"]).output());
+}
+
+#[test]
+fn summaries_come_packed_in_every_way_repositories_publish_them() {
+    let world = world();
+    let own = std::fs::read(world.path("own")).unwrap();
+    world.bytes("own.zst", &zstd::encode_all(own.as_slice(), 3).unwrap());
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&own).unwrap();
+    world.bytes("own.gz", &packed.finish().unwrap());
+    for program in ["bzip2", "xz"] {
+        if !pack(program, &world.path("own")) {
+            crate::world::skipped(&format!("no {program} here"));
+        }
+    }
+    for name in ["own.zst", "own.gz", "own.bz2", "own.xz"].into_iter().filter(|name| world.path(name).exists()) {
+        let said = audit(&world, "--json");
+        let packed = world.run(&format!(
+            "image audit image.pkgs --vulnerabilities list --summary 2020Q4={name} 2021Q1=newer --as-of 2021-06-01 --json"
+        ));
+        assert_eq!(packed.json()["targets"], said.json()["targets"], "{name}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the packer is a program")]
+fn pack(program: &str, path: &std::path::Path) -> bool {
+    std::process::Command::new(program).arg("--keep").arg(path).status().is_ok_and(|status| status.success())
+}
