@@ -25,6 +25,7 @@ use crate::names::SpaceName;
 use crate::objects::{Bucket, BucketSettings, Keep, ObjectError, Objects};
 use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Place, Records, RecordsError, Shared, SpaceRow};
+use crate::scrub::Scrub;
 use crate::upstream::{UpstreamError, Upstreams};
 use crate::verdict::ViewVerdict;
 
@@ -74,6 +75,7 @@ pub struct Cache {
     /// Views that another server changed and that were not judged here since.
     pub(crate) changed_views: Mutex<BTreeSet<i64>>,
     pub(crate) feed: Feed,
+    pub(crate) scrub: Scrub,
     pub(crate) upstreams: Upstreams,
     verdicts: Mutex<BTreeMap<i64, ViewVerdict>>,
     clock: Clock,
@@ -211,6 +213,7 @@ impl Cache {
             seen: Mutex::new(seen),
             changed_views: Mutex::default(),
             feed: Feed::new(surroundings.feed.clone()),
+            scrub: Scrub::default(),
             upstreams,
             verdicts: Mutex::default(),
             clock,

@@ -145,7 +145,7 @@ impl Cache {
         Ok(checked)
     }
 
-    fn check_object(&self, object: &ObjectRow, checked: &mut Checked) {
+    pub(crate) fn check_object(&self, object: &ObjectRow, checked: &mut Checked) {
         let name = object.nar_hash.nix32();
         let read = match self.objects.open_object(&object.into()) {
             Ok(stored) => rehash(&mut stored.reader()),

@@ -21,6 +21,7 @@ mod prove;
 mod push;
 mod receive;
 mod records;
+mod scrub;
 mod turns;
 mod upstream;
 mod verdict;

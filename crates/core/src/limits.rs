@@ -158,6 +158,12 @@ pub const CACHE_HEAD_BYTES_MAX: usize = 64 << 10;
 pub const CACHE_HEAD_SECONDS_MAX: u64 = 60;
 /// How long a client of a cache may stand still while it sends or takes a body, seconds.
 pub const CACHE_STALL_SECONDS_MAX: u64 = 60;
+/// How fast the scrubber of a cache reads NARs, bytes per second: a percent of one core's hashing.
+pub const CACHE_SCRUB_BYTES_PER_SECOND: u64 = 8_000_000;
+/// How long the scrubber of a cache waits after the start and between two rounds, seconds.
+pub const CACHE_SCRUB_PAUSE_SECONDS: u64 = 600;
+/// Damaged NARs that the scrubber of a cache remembers by name.
+pub const CACHE_SCRUB_DAMAGED_MAX: usize = 1_000;
 /// Connections a cache keeps open at once.
 pub const CACHE_CONNECTIONS_MAX: usize = 16_384;
 /// Connections that wait to be taken up by a cache; the system may allow fewer (`somaxconn` of listen(2)).

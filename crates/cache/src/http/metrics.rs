@@ -30,6 +30,11 @@ pub(super) fn text(server: &Server) -> Result<String, Failure> {
     line(&mut text, "aux_cache_objects", "", &objects);
     metric(&mut text, "aux_cache_stored_bytes", "gauge", "Bytes of the NARs that are kept.");
     line(&mut text, "aux_cache_stored_bytes", "", &stored);
+    let scrubbed = server.cache.scrub.now();
+    metric(&mut text, "aux_cache_scrubbed_objects_total", "counter", "NARs that the scrubber looked at.");
+    line(&mut text, "aux_cache_scrubbed_objects_total", "", &scrubbed.objects);
+    metric(&mut text, "aux_cache_damaged_objects", "gauge", "NARs that were damaged when the scrubber last looked.");
+    line(&mut text, "aux_cache_damaged_objects", "", &scrubbed.damaged.len());
     let spaces = server.cache.catalogue.all();
     metric(&mut text, "aux_cache_paths", "gauge", "Paths that are visible.");
     for space in &spaces {

@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aux_core::limits::{
-    CACHE_CONNECTIONS_MAX, CACHE_FEED_SECONDS, CACHE_HEAD_BYTES_MAX, CACHE_HEAD_SECONDS_MAX, CACHE_STALL_SECONDS_MAX,
-    CACHE_UPLOADS_MAX,
+    CACHE_CONNECTIONS_MAX, CACHE_FEED_SECONDS, CACHE_HEAD_BYTES_MAX, CACHE_HEAD_SECONDS_MAX,
+    CACHE_SCRUB_BYTES_PER_SECOND, CACHE_SCRUB_PAUSE_SECONDS, CACHE_STALL_SECONDS_MAX, CACHE_UPLOADS_MAX,
 };
 use hyper::body::Incoming;
 use hyper::header::ACCEPT;
@@ -45,6 +45,9 @@ use stall::Watched;
 
 /// What Prometheus asks for.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Between two NARs that the scrubber looks at, however small they are.
+const SCRUB_STEP_MILLISECONDS: u64 = 20;
 
 /// A cache and what is needed to serve it.
 pub struct Server {
@@ -84,6 +87,7 @@ impl Server {
 pub async fn serve(listener: TcpListener, server: Arc<Server>, mut stop: watch::Receiver<bool>) {
     let following = tokio::spawn(follow_feed(Arc::clone(&server)));
     let others = tokio::spawn(follow_others(Arc::clone(&server)));
+    let scrubbing = tokio::spawn(scrub(Arc::clone(&server)));
     let places = Arc::new(Semaphore::new(CACHE_CONNECTIONS_MAX));
     loop {
         let place = Arc::clone(&places).acquire_owned();
@@ -104,6 +108,7 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, mut stop: watch::
     }
     following.abort();
     others.abort();
+    scrubbing.abort();
     let all = u32::try_from(CACHE_CONNECTIONS_MAX).unwrap_or(u32::MAX);
     let ended = tokio::time::timeout(Duration::from_secs(CACHE_STALL_SECONDS_MAX), places.acquire_many(all)).await;
     if ended.is_err() {
@@ -124,6 +129,26 @@ async fn follow_feed(server: Arc<Server>) {
         if done.await.is_err() {
             tracing::error!("looking at the feed ended early");
         }
+    }
+}
+
+/// Reads and hashes what is kept, at a pace that nobody else notices.
+async fn scrub(server: Arc<Server>) {
+    let pause = Duration::from_secs(CACHE_SCRUB_PAUSE_SECONDS);
+    tokio::time::sleep(pause).await;
+    loop {
+        let scrubbing = Arc::clone(&server);
+        let wait = match blocking(move || Ok(scrubbing.cache.scrub()?)).await {
+            Ok(Some(bytes)) => {
+                Duration::from_millis(SCRUB_STEP_MILLISECONDS + bytes * 1_000 / CACHE_SCRUB_BYTES_PER_SECOND)
+            }
+            Ok(None) => pause,
+            Err(failure) => {
+                tracing::error!("the scrubber rests: {} {}", failure.word(), failure.logged().unwrap_or_default());
+                pause
+            }
+        };
+        tokio::time::sleep(wait).await;
     }
 }
 

@@ -96,6 +96,7 @@ fn storage(server: &Server, spaces: &[SharedSpace], html: &mut String) -> Result
             escaped(&server.cache.public_keys()),
         ),
     );
+    damaged(server, html);
     opened(html, "Caches and views");
     html.push_str(
         "<th scope=\"col\">Name</th><th scope=\"col\">Kind</th><th scope=\"col\">Read by</th>\
@@ -147,6 +148,29 @@ fn upstreams(server: &Server, spaces: &[SharedSpace], html: &mut String) {
         cells(html, &row.each_ref().map(String::as_str));
     }
     html.push_str("</tbody></table></div>");
+}
+
+/// What the scrubber found. Nothing is said of what it has not looked at yet.
+fn damaged(server: &Server, html: &mut String) {
+    let scrubbed = server.cache.scrub.now();
+    put(
+        html,
+        &format!(
+            "<p>The scrubber looked at {} NARs since the start and ended {} rounds; {} are damaged.</p>",
+            scrubbed.objects,
+            scrubbed.rounds,
+            scrubbed.damaged.len()
+        ),
+    );
+    if scrubbed.damaged.is_empty() {
+        return;
+    }
+    table(html, "Damaged NARs, to be pushed again", &["NAR", "What is wrong"]);
+    for (name, detail) in scrubbed.damaged.iter().take(ROWS_MAX) {
+        cells(html, &[name, detail]);
+    }
+    html.push_str("</tbody></table></div>");
+    more(html, scrubbed.damaged.len());
 }
 
 fn view(server: &Server, view: &SharedSpace, html: &mut String) -> Result<(), Failure> {

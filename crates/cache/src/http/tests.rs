@@ -1,9 +1,9 @@
-//! Clients that dawdle, under a clock that jumps to the next thing that is waited for.
+//! Clients that dawdle and damage that the scrubber finds, under a clock that jumps to the next thing that is waited for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aux_core::limits::{CACHE_HEAD_SECONDS_MAX, CACHE_STALL_SECONDS_MAX};
+use aux_core::limits::{CACHE_HEAD_SECONDS_MAX, CACHE_SCRUB_PAUSE_SECONDS, CACHE_STALL_SECONDS_MAX};
 use aux_io::http::HttpOptions;
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -21,8 +21,9 @@ const DRIP: Duration = Duration::from_secs(10);
 struct World {
     listen: std::net::SocketAddr,
     admin: String,
+    cache: Arc<Cache>,
+    data: tempfile::TempDir,
     _stop: watch::Sender<bool>,
-    _data: tempfile::TempDir,
 }
 
 impl World {
@@ -37,13 +38,13 @@ impl World {
             keep: crate::objects::Keep::Whole,
             bucket: None,
         };
-        let cache = Cache::open(data.path(), surroundings).unwrap();
+        let cache = Arc::new(Cache::open(data.path(), surroundings).unwrap());
         let admin = std::fs::read_to_string(cache.admin_token_file()).unwrap().trim().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listen = listener.local_addr().unwrap();
         let (stop, stopping) = watch::channel(false);
-        tokio::spawn(serve(listener, Arc::new(Server::new(Arc::new(cache))), stopping));
-        Self { listen, admin, _stop: stop, _data: data }
+        tokio::spawn(serve(listener, Arc::new(Server::new(Arc::clone(&cache))), stopping));
+        Self { listen, admin, cache, data, _stop: stop }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -103,4 +104,42 @@ async fn a_body_that_stands_still_or_drips_is_refused_in_bounded_time() {
             assert!(heard.starts_with("HTTP/1.1 408 "), "{target}: {heard}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_byte_is_found_before_anybody_asks_for_it() {
+    let world = World::new().await;
+    let mut writer = aux_nix::nar::Writer::new(Vec::new());
+    let mut file = writer.file(false, 5).unwrap();
+    file.put(b"hello").unwrap();
+    file.finish().unwrap();
+    let nar = writer.finish().unwrap();
+    let name = aux_nix::Sha256::of(&nar).nix32();
+    let head = format!(
+        "PUT /staging/nar/{name}.nar HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
+        world.admin,
+        nar.len()
+    );
+    let mut client = world.connect().await;
+    client.write_all(&[head.as_bytes(), &nar].concat()).await.unwrap();
+    let mut heard = String::new();
+    client.read_to_string(&mut heard).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 201 "), "{heard}");
+    let kept = world.data.path().join("objects").join(&name[..2]).join(format!("{name}.nar"));
+    let mut damaged = nar.clone();
+    damaged[100] ^= 1;
+    aux_io::file::replace(&kept, &damaged).unwrap();
+    let found = async |looks: u64| {
+        while world.cache.scrub.now().objects < looks {
+            advance(Duration::from_secs(CACHE_SCRUB_PAUSE_SECONDS)).await;
+            yield_now().await;
+        }
+        world.cache.scrub.now().damaged.into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(found(1).await, [name]);
+    aux_io::file::replace(&kept, &nar).unwrap();
+    let looked = world.cache.scrub.now().objects;
+    // The look that may have begun before the file was whole again does not count.
+    assert_eq!(found(looked + 2).await, Vec::<String>::new());
+    assert!(world.cache.scrub.now().rounds > 0);
 }

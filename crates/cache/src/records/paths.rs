@@ -121,6 +121,16 @@ impl Records {
         self.read(|transaction| find_object(transaction, nar_hash))
     }
 
+    /// The NAR that is kept behind this one, by hash; the first of all behind none.
+    pub(crate) fn object_after(&self, last: Option<Sha256>) -> Result<Option<ObjectRow>, RecordsError> {
+        self.read(|transaction| {
+            let sql = "SELECT nar_hash, nar_size, packing, file_hash, file_size FROM object WHERE nar_hash > ?1 \
+                       ORDER BY nar_hash LIMIT 1";
+            let last = last.as_ref().map_or(&[][..], |last| &last.0);
+            transaction.row(sql, values![last], |row| object(row, 0))
+        })
+    }
+
     /// All NARs that are kept, by hash.
     pub(crate) fn objects(&self) -> Result<Vec<ObjectRow>, RecordsError> {
         self.read(|transaction| {
