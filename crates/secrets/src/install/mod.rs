@@ -89,9 +89,9 @@ pub fn install(request: &InstallRequest<'_>, reached: &mut dyn FnMut(Step)) -> R
         units = state.units(&changes, known);
         units.extend(known.into_iter().flat_map(|state| state.pending.iter().cloned()));
     }
-    if request.will_restart {
-        state.pending.clone_from(&units);
-    }
+    // Who restarts by hand is told once; what a restart of ours left undone stays until one of ours does it.
+    let undone = known.map(|state| state.pending.clone()).unwrap_or_default();
+    state.pending = if request.will_restart { units.clone() } else { undone };
     let path = folder.replace(&plan.files, &state, reached)?;
     Ok(Installed {
         path,

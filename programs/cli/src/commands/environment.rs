@@ -42,7 +42,7 @@ pub(crate) fn search_path() -> OsString {
     env::var_os("PATH").unwrap_or_default()
 }
 
-/// How many sockets systemd handed to this very process (sd_listen_fds(3)), from descriptor 3 on.
+/// How many sockets systemd handed to this very process (`sd_listen_fds(3)`), from descriptor 3 on.
 pub(crate) fn handed_sockets() -> usize {
     let number = |name: &str| env::var_os(name)?.into_string().ok()?.parse::<usize>().ok();
     let is_ours = number("LISTEN_PID") == usize::try_from(std::process::id()).ok();

@@ -139,7 +139,7 @@ fn document(args: &Args, source: &Source, installed: &Installed) -> Value {
     json!({
         "schema": "aux.secret-install/1", "machine": source.machine, "serial": installed.serial,
         "folder": args.to.join("current").display().to_string(), "generation": installed.path.display().to_string(),
-        "secrets": installed.files, "changes": changes, "units": units, "restarted": args.restart,
+        "secrets": installed.files, "changes": changes, "units": units, "restart": args.restart,
         "empty": installed.empty, "without_previous": installed.without_previous,
         "older_than": installed.older_than, "is_before_unknown": installed.is_before_unknown,
     })

@@ -16,7 +16,7 @@ use crate::commands::environment;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
-/// sd_listen_fds(3): the first socket that is handed over.
+/// `sd_listen_fds(3)`: the first socket that is handed over.
 const FIRST_SOCKET: i32 = 3;
 
 /// Hand secrets to units of systemd that have LoadCredential=NAME:SOCKET, each unit its own, and write none anywhere.
