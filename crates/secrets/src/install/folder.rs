@@ -87,7 +87,7 @@ impl Folder {
         if !accept_disk && !IN_MEMORY.contains(&system.f_type) {
             return Err(FolderError::Disk { path: path.to_path_buf() });
         }
-        let lock = file::lock(path.join(LOCK))?.ok_or_else(|| FolderError::Locked { path: path.to_path_buf() })?;
+        let lock = lock(path)?;
         let folder = Self { path: path.to_path_buf(), current: current(path)?, _lock: lock };
         folder.sweep().map_err(failed)?;
         Ok(folder)
@@ -165,14 +165,21 @@ fn write(to: &Path, files: &[File], state: &State, reached: &mut dyn FnMut(Step)
 
 /// Writes down that units which were to be restarted have been.
 pub fn has_restarted(folder: &Path) -> Result<(), FolderError> {
-    let locked = || FolderError::Locked { path: folder.to_path_buf() };
-    let _lock = file::lock(folder.join(LOCK))?.ok_or_else(locked)?;
+    let _lock = lock(folder)?;
     let path = folder.join(CURRENT).join(STATE);
     if let Some(mut state) = read_state(&path) {
         state.pending.clear();
         file::replace(&path, state.to_text().as_bytes())?;
     }
     Ok(())
+}
+
+/// The folder for oneself. Whoever can open a file can lock it, so nobody else can open this one.
+fn lock(folder: &Path) -> Result<file::Lock, FolderError> {
+    let path = folder.join(LOCK);
+    let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    made.map_err(|cause| FolderError::Write { path: path.clone(), cause })?;
+    file::lock(&path)?.ok_or_else(|| FolderError::Locked { path: folder.to_path_buf() })
 }
 
 fn read_state(path: &Path) -> Option<State> {

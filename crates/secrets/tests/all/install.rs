@@ -55,6 +55,7 @@ fn a_machine_gets_its_files_and_hears_which_units_have_an_old_value() {
     let metadata = fs::metadata(to.join("current/db-password")).unwrap();
     assert_eq!(metadata.mode() & 0o7777, 0o400);
     assert_eq!(fs::metadata(to.join("current/")).unwrap().mode() & 0o7777, 0o711);
+    assert_eq!(fs::metadata(to.join(".lock")).unwrap().mode() & 0o7777, 0o600);
     rotate(fleet.path(), "db-password");
     let second = install_to(fleet.path(), &to, &mut |_| {}).unwrap();
     assert_eq!(second.changes, BTreeMap::from([(label("db-password"), ChangeKind::Changed)]));

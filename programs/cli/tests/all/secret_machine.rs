@@ -9,7 +9,8 @@ use std::process::{Child, Stdio};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, socket};
 
-use crate::world::World;
+use crate::corpora::in_ci;
+use crate::world::{World, skipped};
 
 /// Identities of age that belong to nobody, and their recipients.
 const ADMIN: (&str, &str) = (
@@ -167,4 +168,79 @@ fn a_service_reads_its_credential_and_another_gets_none() {
     assert_eq!(asked(&path, "postgresql.service/db-password"), value);
     world.file("run/other", "");
     assert!(world.run(&format!("{serve} --listen run/other")).stderr.contains("is there and no socket"));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "systemd's own program hands the socket over")]
+fn a_socket_that_systemd_hands_over_is_served() {
+    let world = fleet();
+    add(&world, "token", "--type hex --unit app.service");
+    let path = world.path("cred.sock");
+    let started = std::process::Command::new("systemd-socket-activate")
+        .arg("-l")
+        .arg(&path)
+        .arg(env!("CARGO_BIN_EXE_aux"))
+        .args("secret serve --repo fleet --machine web1 --identity web1.key".split(' '))
+        .current_dir(world.path(""))
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = started else {
+        assert!(!in_ci(), "systemd-socket-activate is not installed");
+        return skipped("no systemd-socket-activate; `apt-get install systemd` would bring it");
+    };
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let _server = Server(child);
+    assert!(lines.any(|line| line.contains("Listening on")));
+    let value = good(&world, "secret show token -m web1 --repo fleet --identity web1.key --output -");
+    assert_eq!(asked(&path, "app.service/token"), value);
+    assert!(lines.any(|line| line == "aux: served token for app.service"));
+}
+
+/// What the NixOS module makes of a configuration, by a real nix; nothing where there is none.
+#[expect(clippy::disallowed_methods, reason = "nix itself evaluates the module")]
+fn evaluated(world: &World, configuration: &str) -> Option<serde_json::Value> {
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nix/tests/secrets.nix").canonicalize().unwrap();
+    let expression = format!("import {} {{ configuration = {configuration}; }}", module.display());
+    let output = std::process::Command::new("nix-instantiate")
+        .args(["--readonly-mode", "--eval", "--strict", "--json", "-E", &expression])
+        .env("HOME", world.outside("home"))
+        .env("NIX_STATE_DIR", world.outside("state"))
+        .output();
+    let Ok(output) = output else {
+        assert!(!in_ci(), "nix-instantiate is not installed");
+        skipped("no nix-instantiate; `apt-get install nix-bin` would bring it");
+        return None;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[test]
+fn the_nixos_module_hands_each_service_its_secrets_and_starts_commands_that_are_understood() {
+    let world = fleet();
+    let Some(nothing) = evaluated(&world, "{ }") else { return };
+    assert_eq!(nothing, serde_json::json!({ "services": {}, "sockets": {}, "secrets": {} }));
+    add(&world, "db-password", "--type password --unit postgresql.service");
+    add(&world, "token", "--type hex --unit app.service --unit postgresql.service --file");
+    add(&world, "licence", "--type envelope --scope machine:web1 --unit app.service");
+    let configuration = format!(
+        "{{ services.aux-secrets = {{ enable = true; machine = \"web1\"; identity = \"/etc/key\"; repository = \"{}\"; }}; }}",
+        world.path("fleet").display()
+    );
+    let made = evaluated(&world, &configuration).unwrap();
+    let credentials = |unit: &str| made["services"][unit]["serviceConfig"]["LoadCredential"].clone();
+    assert_eq!(credentials("app"), serde_json::json!(["token:/run/aux/cred.sock"]));
+    let both = serde_json::json!(["db-password:/run/aux/cred.sock", "token:/run/aux/cred.sock"]);
+    assert_eq!(credentials("postgresql"), both);
+    assert_eq!(made["services"]["app"]["restartTriggers"][0], made["secrets"]["token"]["check"]);
+    assert_eq!(made["secrets"]["token"]["path"], "/run/aux/secrets/current/token");
+    assert_eq!(made["secrets"]["db-password"]["path"], serde_json::Value::Null);
+    assert_eq!(made["sockets"]["aux-secrets"]["socketConfig"]["SocketMode"], "0600");
+    for unit in ["aux-secrets", "aux-secrets-install"] {
+        let started = made["services"][unit]["serviceConfig"]["ExecStart"].as_str().unwrap();
+        let (_, arguments) = started.split_once("/bin/aux ").unwrap();
+        // `--help` ends what is well-formed before it begins.
+        good(&world, &format!("{arguments} --help"));
+    }
 }
