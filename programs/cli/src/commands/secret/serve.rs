@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -103,7 +103,8 @@ fn document(event: &Event) -> Value {
 fn listen(path: &Path) -> Result<UnixListener, Failure> {
     let failed = |error: io::Error| Failure::new(format!("{}: {error}", path.display()));
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        aux_io::file::create_private_folder(parent)?;
+        // Secrets that are files may lie beside it, and their owners must come through.
+        fs::DirBuilder::new().recursive(true).mode(0o711).create(parent).map_err(failed)?;
     }
     if let Ok(metadata) = fs::symlink_metadata(path) {
         if !metadata.file_type().is_socket() {
