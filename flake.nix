@@ -86,6 +86,13 @@
           services.aux-server.package = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system}.aux;
         };
 
+      nixosModules.secrets =
+        { pkgs, lib, ... }:
+        {
+          imports = [ ./nix/secrets.nix ];
+          services.aux-secrets.package = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system}.aux;
+        };
+
       apps = forEachSystem (pkgs: rec {
         aux = {
           type = "app";

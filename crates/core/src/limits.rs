@@ -366,5 +366,13 @@ pub const SECRET_RECIPIENTS_MAX: usize = 64;
 pub const SECRET_VALUE_BYTES_MAX: usize = 1 << 20;
 /// A file of age that is opened in memory, bytes.
 pub const SECRET_AGE_BYTES_MAX: usize = 2 << 20;
+/// What an installed generation of secrets says of itself, bytes.
+pub const SECRET_GENERATION_BYTES_MAX: usize = 16 << 20;
+/// A file that names users or groups of this system, bytes.
+pub const ACCOUNTS_BYTES_MAX: u64 = 16 << 20;
+/// A reader of a credential that takes nothing for so long is given up, seconds.
+pub const SECRET_CREDENTIAL_SECONDS_MAX: u64 = 5;
+/// Restarting or reloading units takes no longer, seconds.
+pub const SECRET_RESTART_SECONDS_MAX: u64 = 300;
 /// Bytes of one file that are searched for secrets that should not be there.
 pub const SECRET_SCANNED_BYTES_MAX: u64 = 64 << 20;

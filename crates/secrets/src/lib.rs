@@ -5,6 +5,7 @@
 
 pub mod acts;
 pub mod age_file;
+pub mod credential;
 pub mod declaration;
 pub mod delivery;
 mod der;
@@ -14,6 +15,7 @@ pub mod gokey;
 mod hex;
 #[cfg(test)]
 mod hostile;
+pub mod install;
 pub mod keyring;
 pub mod kinds;
 pub mod manifest;

@@ -221,6 +221,24 @@ impl From<aux_secrets::acts::ViewError> for Failure {
     }
 }
 
+impl From<aux_secrets::install::InstallError> for Failure {
+    fn from(error: aux_secrets::install::InstallError) -> Self {
+        use aux_secrets::install::{FolderError, InstallError as Error};
+        let hint = match error {
+            Error::View(error) => return error.into(),
+            Error::Folder(FolderError::Disk { .. }) => {
+                "name a folder below /run, or say --accept-disk if the disk is meant"
+            }
+            Error::Folder(FolderError::Locked { .. }) => "wait for it to end",
+            Error::Folder(_) => "name another folder with --to, or mend this one; the generation before is whole",
+            Error::Account { .. } => "add it to this system first, or change owner and group in the declaration",
+            Error::Owner { .. } => "run it as root",
+            Error::Mode { .. } | Error::Clash { .. } => "change the declaration; nothing was written",
+        };
+        Self::new(&error).hint(hint)
+    }
+}
+
 impl From<aux_secrets::acts::CheckError> for Failure {
     fn from(error: aux_secrets::acts::CheckError) -> Self {
         match error {

@@ -55,6 +55,8 @@ pub struct Uses {
     pub owner: Option<String>,
     pub mode: Option<String>,
     pub units: Vec<String>,
+    /// Written to a file too, by `aux secret install`.
+    pub is_file: bool,
     pub provider: Option<String>,
 }
 
@@ -191,6 +193,9 @@ fn add_uses(entry: &mut dyn TableLike, uses: &Uses) {
     }
     if !uses.units.is_empty() {
         entry.insert("units", list(uses.units.iter().map(String::as_str)));
+    }
+    if uses.is_file {
+        entry.insert("file", toml_edit::value(true));
     }
 }
 

@@ -45,13 +45,18 @@ pub(crate) fn session(folder: &Path) -> Session {
 }
 
 pub(crate) fn secret(name: &str, type_word: &str, scope: &str) -> Edit {
+    used(name, type_word, scope, Uses::default())
+}
+
+/// The same, with who uses it.
+pub(crate) fn used(name: &str, type_word: &str, scope: &str, uses: Uses) -> Edit {
     let parameters = Parameters {
         not_before: type_word.starts_with("tls").then_some(jiff::civil::date(2026, 1, 2)),
         ..Parameters::default()
     };
     let scope: Scope = scope.parse().unwrap();
     let (name, type_word) = (label(name), type_word.to_owned());
-    Edit::AddSecret { name, type_word, parameters: Box::new(parameters), scope, uses: Uses::default() }
+    Edit::AddSecret { name, type_word, parameters: Box::new(parameters), scope, uses }
 }
 
 pub(crate) fn machine(name: &str, groups: &[&str]) -> Edit {
@@ -80,6 +85,35 @@ pub(crate) fn filled(folder: &Path) {
     session.edit(&edits).unwrap();
     session.fill(&label("api-key"), None, SecretBytes::from(&b"the api key"[..])).unwrap();
     session.fill(&label("licence"), None, SecretBytes::from(&b"the licence"[..])).unwrap();
+    session.prepare(false).unwrap().commit(&mut |_| {}).unwrap();
+}
+
+/// The same with secrets that are files and have units: one of the machine, one of its group, an envelope.
+pub(crate) fn with_files(folder: &Path) {
+    filled(folder);
+    let mut session = session(folder);
+    let uses = |unit: &str| Uses { units: vec![unit.to_owned()], is_file: true, ..Uses::default() };
+    let edits = [
+        used("db-password", "password", "machine", uses("db.service")),
+        used("cookie", "hex", "group:web", uses("web@.service")),
+        used("mail-key", "envelope", "machine:web1", uses("mail.service")),
+    ];
+    session.edit(&edits).unwrap();
+    session.fill(&label("mail-key"), None, SecretBytes::from(&b"the mail key"[..])).unwrap();
+    session.prepare(false).unwrap().commit(&mut |_| {}).unwrap();
+}
+
+/// What opens the secrets of `web1`.
+pub(crate) fn source(folder: &Path) -> aux_secrets::credential::Source {
+    let identities = identities(MACHINE.0);
+    aux_secrets::credential::Source { folder: folder.to_path_buf(), machine: label("web1"), identities, signers: None }
+}
+
+/// A secret gets its next version.
+pub(crate) fn rotate(folder: &Path, name: &str) {
+    let mut session = session(folder);
+    let today = jiff::civil::date(2026, 1, 3);
+    session.rotate(&aux_secrets::acts::Rotation::Secret(label(name)), today, Zeroizing::new([9; 32])).unwrap();
     session.prepare(false).unwrap().commit(&mut |_| {}).unwrap();
 }
 

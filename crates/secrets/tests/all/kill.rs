@@ -36,14 +36,13 @@ fn act(folder: &Path, act: &str, reached: &mut dyn FnMut(Step)) {
     }
 }
 
-/// In an ordinary run this does nothing; the other tests run it as the process to be killed.
-#[test]
+/// Goes on until the step it is to be killed at, says so, and waits; in an ordinary run it does nothing.
 #[expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
     reason = "the child is told where to work, and says how far it is"
 )]
-fn child() {
+pub(crate) fn as_child<S: std::fmt::Debug>(act: impl FnOnce(&Path, &str, &mut dyn FnMut(S))) {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let stop: usize = std::env::var(STOP).unwrap().parse().unwrap();
     let mut count = 0;
@@ -57,11 +56,17 @@ fn child() {
     });
 }
 
+/// The other tests run it as the process to be killed.
+#[test]
+fn child() {
+    as_child(act);
+}
+
 /// Kills a process at its `stop`th step and returns which that was; nothing, where it had ended by then.
 #[expect(clippy::disallowed_methods, reason = "the process is this very program")]
-fn killed(folder: &Path, act: &str, stop: usize) -> Option<String> {
+pub(crate) fn killed(child: &str, folder: &Path, act: &str, stop: usize) -> Option<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["kill::child", "--exact", "--nocapture"])
+        .args([child, "--exact", "--nocapture"])
         .env(FOLDER, folder)
         .env(ACT, act)
         .env(STOP, stop.to_string())
@@ -98,7 +103,7 @@ fn storm(name: &str) {
         let folder = tempfile::tempdir().unwrap();
         filled(folder.path());
         let before = values(folder.path());
-        let Some(step) = killed(folder.path(), name, stop) else { break };
+        let Some(step) = killed("kill::child", folder.path(), name, stop) else { break };
         let is_decided = !step.starts_with("Beside");
         // First as somebody who only reads finds it, and then after the next writer came.
         for round in 0..2 {
@@ -136,7 +141,7 @@ fn a_killed_new_epoch_leaves_one_seed_with_what_hangs_on_it() {
 fn a_killed_init_leaves_nothing_or_a_fleet() {
     for stop in 1.. {
         let folder = tempfile::tempdir().unwrap();
-        let Some(step) = killed(folder.path(), "init", stop) else { break };
+        let Some(step) = killed("kill::child", folder.path(), "init", stop) else { break };
         if step.starts_with("Beside") {
             // Nothing was decided, so it can be begun again.
             begin(folder.path(), &mut |_| {});

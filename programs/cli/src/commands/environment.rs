@@ -37,6 +37,18 @@ pub(crate) fn editor() -> Option<String> {
     ["VISUAL", "EDITOR"].into_iter().filter_map(named).find(|editor| !editor.trim().is_empty())
 }
 
+/// Where programs are looked for.
+pub(crate) fn search_path() -> OsString {
+    env::var_os("PATH").unwrap_or_default()
+}
+
+/// How many sockets systemd handed to this very process (`sd_listen_fds(3)`), from descriptor 3 on.
+pub(crate) fn handed_sockets() -> usize {
+    let number = |name: &str| env::var_os(name)?.into_string().ok()?.parse::<usize>().ok();
+    let is_ours = number("LISTEN_PID") == usize::try_from(std::process::id()).ok();
+    number("LISTEN_FDS").filter(|_| is_ours).unwrap_or(0)
+}
+
 /// A session's own folder in memory.
 pub(crate) fn runtime_folder() -> Option<PathBuf> {
     env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from)

@@ -39,6 +39,7 @@ mod labels;
 mod postgres;
 mod publisher;
 mod secret;
+mod secret_machine;
 mod secret_slot;
 mod store;
 #[path = "../../../../tests/support/swtpm.rs"]

@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// A unit of systemd that uses it; may be given several times.
     #[arg(long = "unit", value_name = "UNIT")]
     units: Vec<String>,
+    /// It becomes a file on the machine too (`aux secret install`), beside being handed to its units.
+    #[arg(long)]
+    file: bool,
     /// Where it is replaced, for an envelope: the page or person that issues it.
     #[arg(long, value_name = "TEXT")]
     provider: Option<String>,
@@ -77,6 +80,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
             owner: args.owner.clone(),
             mode: args.mode.clone(),
             units: args.units.clone(),
+            is_file: args.file,
             provider: args.provider.clone(),
         },
     }])?;

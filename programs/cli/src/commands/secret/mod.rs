@@ -10,11 +10,13 @@ mod enroll;
 mod export;
 mod import;
 mod init;
+mod install;
 mod lint;
 mod list;
 mod reach;
 mod rekey;
 mod rotate;
+mod serve;
 mod set;
 mod show;
 mod slot;
@@ -49,6 +51,8 @@ pub(crate) enum Secret {
     #[command(subcommand)]
     Slot(slot::Slot),
     Unlock(unlock::Args),
+    Install(install::Args),
+    Serve(serve::Args),
 }
 
 /// Runs one of them.
@@ -72,5 +76,7 @@ pub(super) fn run(command: &Secret, ui: &mut Ui) -> Result<u8, Failure> {
         Secret::BlastRadius(args) => blast_radius::run(args, ui),
         Secret::Slot(verb) => slot::run(verb, ui),
         Secret::Unlock(args) => unlock::run(args, ui),
+        Secret::Install(args) => install::run(args, ui),
+        Secret::Serve(args) => serve::run(args, ui),
     }
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use aux_core::limits::{PASSPHRASE_BYTES_MAX, SLOT_FILE_BYTES_MAX, TPM_POLICIES_BYTES_MAX};
 use aux_io::input;
 use aux_io::tpm::TpmAddress;
+use aux_secrets::{Identities, Label};
 use aux_unlock::memory::{SecretBytes, harden_process};
 use aux_unlock::random::Randomness;
 use aux_unlock::slot::{self, SlotFile};
 use aux_unlock::{OpenError, Opened, Outcome, RecoveryKey, SlotReport, Surroundings, open, tang_client};
 use serde::Serialize;
 
+use super::common::Keys;
 use crate::commands::{environment, network};
 use crate::failure::Failure;
 use crate::ui::Ui;
@@ -76,6 +78,23 @@ impl Reach {
             Failure::new(format!("{}: {error}", path.display()))
                 .hint("restore the file from a copy, or make it anew: a machine opens by any of its slots")
         })
+    }
+
+    /// The machine's name, as secrets know it.
+    pub(super) fn label(&self) -> Result<Label, Failure> {
+        let name = self.machine.clone().unwrap_or_else(|| environment::host_name().to_ascii_lowercase());
+        name.parse().map_err(|error| Failure::new(error).hint("--machine NAME says what this machine is called"))
+    }
+
+    /// What opens the machine's keys: identities that are named, the file of slots where it is, an identity that is kept.
+    pub(super) fn identities(&self, keys: &Keys, ui: &mut Ui) -> Result<Identities, Failure> {
+        if !keys.identities.is_empty() || (self.slots.is_none() && !self.path().exists()) {
+            return keys.needed(ui);
+        }
+        let slots = self.read()?;
+        let opened = open_or_ask(&slots, &mut self.surroundings()?, ui)?;
+        let identity = opened.key.identity_text().map_err(Failure::new)?;
+        Identities::read(&aux_secrets::SecretBytes::from(identity.as_bytes())).map_err(Failure::new)
     }
 
     /// The file's permission bits; of one that cannot be looked at, those that say most.

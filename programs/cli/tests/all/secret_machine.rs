@@ -1,0 +1,246 @@
+//! Secrets on the machine: as files, all at once, and as credentials of systemd's units over a socket.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, socket};
+
+use crate::corpora::in_ci;
+use crate::world::{World, skipped};
+
+/// Identities of age that belong to nobody, and their recipients.
+const ADMIN: (&str, &str) = (
+    "AGE-SECRET-KEY-14QHMRAG5GRPANQ7K65S9JEY4DAZRCDLYHE8QLWUHNUJD623482DS3NTJL8",
+    "age1ef6puedulhmdv229aewsxk9t9k8ch7fxmwuz60p3vlrhyhylm95qnsgxg6",
+);
+const MACHINE: (&str, &str) = (
+    "AGE-SECRET-KEY-135ATYNU4T2XS5UKZJJC5GQ3VGWHMD3WFP2GM3SG55AW90K4NL44ST2Z7KJ",
+    "age1qck925gz4ppaaz0q682l47yf24nxzjq8mzhj6gd722qfsluzrq3qyynx7w",
+);
+
+fn good(world: &World, arguments: &str) -> String {
+    let said = world.run(arguments);
+    assert_eq!(said.code, Some(0), "{arguments}: {}", said.shown());
+    said.stdout
+}
+
+/// A fleet of one machine, whose secrets belong to whoever runs the test.
+fn fleet() -> World {
+    let world = World::empty();
+    for (name, identity) in [("admin.key", ADMIN.0), ("web1.key", MACHINE.0)] {
+        world.file(name, &format!("{identity}\n"));
+        fs::set_permissions(world.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    good(&world, &format!("secret init fleet --recipient {} --accept-single-recipient", ADMIN.1));
+    good(&world, &format!("secret enroll web1 --repo fleet --recipient {} --identity admin.key", MACHINE.1));
+    world
+}
+
+fn add(world: &World, name: &str, more: &str) {
+    let owner = rustix::process::geteuid().as_raw();
+    good(world, &format!("secret add {name} --repo fleet --identity admin.key --owner {owner} {more}"));
+    if owner != 0 {
+        let path = world.path("fleet/aux-secrets.toml");
+        let group = format!("owner = \"{owner}\"\ngroup = \"{}\"", rustix::process::getegid().as_raw());
+        let text = fs::read_to_string(&path).unwrap();
+        if !text.contains(&group) {
+            world.file("fleet/aux-secrets.toml", &text.replace(&format!("owner = \"{owner}\""), &group));
+            good(world, "secret rekey --repo fleet --identity admin.key");
+        }
+    }
+}
+
+const INSTALL: &str = "secret install --repo fleet --machine web1 --identity web1.key --to secrets --accept-disk";
+
+#[test]
+fn secrets_become_files_and_units_are_named() {
+    let mut world = fleet();
+    add(&world, "db-password", "--type password --unit postgresql.service --file");
+    add(&world, "token", "--type hex --unit app.service --unit web.service --file");
+    add(&world, "not-a-file", "--type hex --unit app.service");
+    add(&world, "licence", "--type envelope --scope machine:web1 --file");
+    world.show(INSTALL);
+    good(&world, "secret rotate token --repo fleet --identity admin.key");
+    world.show(&format!("{INSTALL} --restart --reload web.service"));
+    world.show(&format!("{INSTALL} --json"));
+    world.show(&INSTALL.replace(" --accept-disk", ""));
+    world.show(&INSTALL.replace("web1.key", "none.key"));
+    world.show(&INSTALL.replace("--machine web1", "--machine web2"));
+    world.show(&INSTALL.replace("--to secrets", "--to web1.key"));
+    insta::assert_snapshot!(world.transcript());
+    let value = |path: &str| fs::read_to_string(world.path(path)).unwrap();
+    let shown = good(&world, "secret show token -m web1 --repo fleet --identity web1.key --output -");
+    assert_eq!(value("secrets/current/token"), shown);
+    assert!(!world.transcript().contains(&shown) && !world.path("secrets/current/not-a-file").exists());
+}
+
+#[test]
+fn units_that_were_not_restarted_are_named_again_until_they_are() {
+    let world = fleet();
+    add(&world, "token", "--type hex --unit app.service --unit web.service --file");
+    good(&world, INSTALL);
+    good(&world, "secret rotate token --repo fleet --identity admin.key");
+    world.file("bin/systemctl", "#!/bin/sh\nprintf '%s\\n' \"$*\" >> called\n");
+    fs::set_permissions(world.path("bin/systemctl"), fs::Permissions::from_mode(0o755)).unwrap();
+    let install = |path: &str| {
+        let mut command = world.command(&format!("{INSTALL} --restart --reload web.service"));
+        world.finish(command.env("PATH", path))
+    };
+    let failed = install("/nonexistent");
+    assert!(failed.code == Some(2) && failed.stderr.contains("systemctl: no such program"), "{}", failed.shown());
+    // One that restarts nothing forgets nothing.
+    assert!(good(&world, INSTALL).contains("systemctl try-restart app.service"));
+    let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
+    for _ in 0..2 {
+        let said = install(&path);
+        assert_eq!(said.code, Some(0), "{}", said.shown());
+    }
+    let called = fs::read_to_string(world.path("called")).unwrap();
+    assert_eq!(called, "try-restart -- app.service\ntry-reload-or-restart -- web.service\n");
+}
+
+/// A server that is ended with the test.
+struct Server(Child);
+
+impl Server {
+    fn start(world: &World, arguments: &str) -> (Self, Box<dyn Iterator<Item = String>>) {
+        let mut command = world.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = child.stdout.take().unwrap();
+        (Self(child), Box::new(BufReader::new(output).lines().map_while(Result::ok)))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// As systemd asks: from an abstract address that names the unit and the credential.
+fn asked(path: &Path, rest: &str) -> String {
+    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    let name = format!("{:x}/unit/{rest}", std::process::id());
+    bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
+    connect(&socket, &SocketAddrUnix::new(path).unwrap()).unwrap();
+    let mut value = String::new();
+    UnixStream::from(socket).read_to_string(&mut value).unwrap();
+    value
+}
+
+#[test]
+fn a_service_reads_its_credential_and_another_gets_none() {
+    let world = fleet();
+    add(&world, "db-password", "--type password --unit postgresql.service");
+    let serve = "secret serve --repo fleet --machine web1 --identity web1.key --json";
+    let none = world.run(serve);
+    assert!(none.code == Some(2) && none.stderr.contains("no socket to listen on"), "{}", none.shown());
+    let (server, mut lines) = Server::start(&world, &format!("{serve} --listen run/cred.sock"));
+    let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap()).unwrap();
+    assert_eq!(next()["event"], "ready");
+    let path = world.path("run/cred.sock");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let value = good(&world, "secret show db-password -m web1 --repo fleet --identity web1.key --output -");
+    assert_eq!(asked(&path, "postgresql.service/db-password"), value);
+    let served = next();
+    assert_eq!((&served["event"], &served["unit"]), (&"served".into(), &"postgresql.service".into()));
+    assert_eq!(asked(&path, "nginx.service/db-password"), "");
+    let refused = next();
+    assert_eq!(
+        (&refused["event"], &refused["why"]),
+        (&"refused".into(), &"the unit is not one of the secret's units".into())
+    );
+    assert!(!format!("{served}{refused}").contains(&value));
+    // Neither its memory nor its core is anybody else's.
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.0.id())).unwrap();
+    assert!(limits.lines().any(|line| line.starts_with("Max core file size        0")), "{limits}");
+    let second = world.run(&format!("{serve} --listen run/cred.sock"));
+    assert!(second.stderr.contains("somebody listens there"), "{}", second.shown());
+    // What a killed one leaves is in nobody's way.
+    drop(server);
+    let (_again, mut lines) = Server::start(&world, &format!("{serve} --listen run/cred.sock"));
+    assert!(lines.next().unwrap().contains("ready"));
+    assert_eq!(asked(&path, "postgresql.service/db-password"), value);
+    world.file("run/other", "");
+    assert!(world.run(&format!("{serve} --listen run/other")).stderr.contains("is there and no socket"));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "systemd's own program hands the socket over")]
+fn a_socket_that_systemd_hands_over_is_served() {
+    let world = fleet();
+    add(&world, "token", "--type hex --unit app.service");
+    let path = world.path("cred.sock");
+    let started = std::process::Command::new("systemd-socket-activate")
+        .arg("-l")
+        .arg(&path)
+        .arg(env!("CARGO_BIN_EXE_aux"))
+        .args("secret serve --repo fleet --machine web1 --identity web1.key".split(' '))
+        .current_dir(world.path(""))
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = started else {
+        assert!(!in_ci(), "systemd-socket-activate is not installed");
+        return skipped("no systemd-socket-activate; `apt-get install systemd` would bring it");
+    };
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let _server = Server(child);
+    assert!(lines.any(|line| line.contains("Listening on")));
+    let value = good(&world, "secret show token -m web1 --repo fleet --identity web1.key --output -");
+    assert_eq!(asked(&path, "app.service/token"), value);
+    assert!(lines.any(|line| line == "aux: served token for app.service"));
+}
+
+/// What the NixOS module makes of a configuration, by a real nix; nothing where there is none.
+#[expect(clippy::disallowed_methods, reason = "nix itself evaluates the module")]
+fn evaluated(world: &World, configuration: &str) -> Option<serde_json::Value> {
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nix/tests/secrets.nix").canonicalize().unwrap();
+    let expression = format!("import {} {{ configuration = {configuration}; }}", module.display());
+    let output = std::process::Command::new("nix-instantiate")
+        .args(["--readonly-mode", "--eval", "--strict", "--json", "-E", &expression])
+        .env("HOME", world.outside("home"))
+        .env("NIX_STATE_DIR", world.outside("state"))
+        .output();
+    let Ok(output) = output else {
+        assert!(!in_ci(), "nix-instantiate is not installed");
+        skipped("no nix-instantiate; `apt-get install nix-bin` would bring it");
+        return None;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[test]
+fn the_nixos_module_hands_each_service_its_secrets_and_starts_commands_that_are_understood() {
+    let world = fleet();
+    let Some(nothing) = evaluated(&world, "{ }") else { return };
+    assert_eq!(nothing, serde_json::json!({ "services": {}, "sockets": {}, "secrets": {} }));
+    add(&world, "db-password", "--type password --unit postgresql.service");
+    add(&world, "token", "--type hex --unit app.service --unit postgresql.service --file");
+    add(&world, "licence", "--type envelope --scope machine:web1 --unit app.service");
+    let configuration = format!(
+        "{{ services.aux-secrets = {{ enable = true; machine = \"web1\"; identity = \"/etc/key\"; repository = \"{}\"; }}; }}",
+        world.path("fleet").display()
+    );
+    let made = evaluated(&world, &configuration).unwrap();
+    let credentials = |unit: &str| made["services"][unit]["serviceConfig"]["LoadCredential"].clone();
+    assert_eq!(credentials("app"), serde_json::json!(["token:/run/aux/cred.sock"]));
+    let both = serde_json::json!(["db-password:/run/aux/cred.sock", "token:/run/aux/cred.sock"]);
+    assert_eq!(credentials("postgresql"), both);
+    assert_eq!(made["services"]["app"]["restartTriggers"][0], made["secrets"]["token"]["check"]);
+    assert_eq!(made["secrets"]["token"]["path"], "/run/aux/secrets/current/token");
+    assert_eq!(made["secrets"]["db-password"]["path"], serde_json::Value::Null);
+    assert_eq!(made["sockets"]["aux-secrets"]["socketConfig"]["SocketMode"], "0600");
+    for unit in ["aux-secrets", "aux-secrets-install"] {
+        let started = made["services"][unit]["serviceConfig"]["ExecStart"].as_str().unwrap();
+        let (_, arguments) = started.split_once("/bin/aux ").unwrap();
+        // `--help` ends what is well-formed before it begins.
+        good(&world, &format!("{arguments} --help"));
+    }
+}
