@@ -60,6 +60,22 @@ pub struct Surroundings {
     pub bucket: Option<BucketSettings>,
 }
 
+#[cfg(test)]
+impl Surroundings {
+    /// Those of a test: a clock that stands still, randomness that anybody could guess, no feed.
+    pub(crate) fn of_a_test(keep: Keep) -> Self {
+        Self {
+            now: Box::new(|| Timestamp::UNIX_EPOCH),
+            random: Box::new(|| Some([7; 32])),
+            store_directory: "/nix/store".to_owned(),
+            http: HttpOptions::new("aux/test"),
+            feed: None,
+            keep,
+            bucket: None,
+        }
+    }
+}
+
 /// Everything a server serves from.
 pub struct Cache {
     pub(crate) objects: Objects,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::access::Caller;
 use crate::cache::Cache;
 use crate::names::PathHash;
-use crate::objects::{Found, ObjectError, ObjectName};
+use crate::objects::{Found, ObjectError, ObjectName, Stored};
 use crate::receive::rehash;
 use crate::records::{Collected, ObjectRow, PathRow, SpaceRow, Terms};
 
@@ -146,22 +146,14 @@ impl Cache {
     }
 
     pub(crate) fn check_object(&self, object: &ObjectRow, checked: &mut Checked) {
-        let name = object.nar_hash.nix32();
-        let read = match self.objects.open_object(&object.into()) {
-            Ok(stored) => rehash(&mut stored.reader()),
+        let damage = match self.objects.open_object(&object.into()) {
+            Ok(stored) => damage(&stored, object),
             // It may have been collected since the records were asked.
-            Err(_) if matches!(self.records.object(object.nar_hash), Ok(None)) => return,
-            Err(_) => return checked.wrong("object", &name, "its file is missing or cannot be opened".to_owned()),
+            Err(_) if matches!(self.records.object(object.nar_hash), Ok(None)) => None,
+            Err(_) => Some("its file is missing or cannot be opened".to_owned()),
         };
-        match read {
-            Err(error) => checked.wrong("object", &name, error.to_string()),
-            Ok(read) if (read.nar_hash, read.nar_size) != (object.nar_hash, object.nar_size) => {
-                checked.wrong("object", &name, format!("its content is that of {}", read.nar_hash.nix32()));
-            }
-            Ok(read) if (read.file_hash, read.file_size) != (object.file_hash, object.file_size) => {
-                checked.wrong("object", &name, "its file is not the one that was put".to_owned());
-            }
-            Ok(_) => {}
+        if let Some(detail) = damage {
+            checked.wrong("object", &object.nar_hash.nix32(), detail);
         }
     }
 
@@ -199,6 +191,20 @@ impl Cache {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// What is wrong with a NAR, read and hashed whole; `None` where it is what the records say.
+pub(crate) fn damage(stored: &Stored, object: &ObjectRow) -> Option<String> {
+    match rehash(&mut stored.reader()) {
+        Err(error) => Some(error.to_string()),
+        Ok(read) if (read.nar_hash, read.nar_size) != (object.nar_hash, object.nar_size) => {
+            Some(format!("its content is that of {}", read.nar_hash.nix32()))
+        }
+        Ok(read) if (read.file_hash, read.file_size) != (object.file_hash, object.file_size) => {
+            Some("its file is not the one that was put".to_owned())
+        }
+        Ok(_) => None,
     }
 }
 

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use aux_io::file::{self, FileError};
 
 use crate::cache::ELSEWHERE;
+use crate::check::damage;
 use crate::objects::{ObjectError, Objects};
-use crate::receive::rehash;
 use crate::records::{Contents, Place, Records, RecordsError, Table, tables};
 
 /// In a database that a move goes to: from where, until it is done.
@@ -209,11 +209,7 @@ fn checked_nars(data: &Path, source: &Records, step: &mut dyn FnMut(MoveStep)) -
     step(MoveStep::Nars(rows.len() as u64));
     let (mut wrong, mut first, mut bytes) = (0, None, 0_u64);
     for object in &rows {
-        let read = objects.open_object(&object.into()).ok().and_then(|stored| rehash(&mut stored.reader()).ok());
-        let is_whole = read.is_some_and(|read| {
-            (read.nar_hash, read.nar_size) == (object.nar_hash, object.nar_size)
-                && (read.file_hash, read.file_size) == (object.file_hash, object.file_size)
-        });
+        let is_whole = objects.open_object(&object.into()).is_ok_and(|stored| damage(&stored, object).is_none());
         if !is_whole {
             wrong += 1;
             first.get_or_insert_with(|| object.nar_hash.nix32());

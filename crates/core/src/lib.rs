@@ -25,7 +25,7 @@ pub use component::{Component, Patch, Scope};
 pub use configuration::{Configuration, ConfigurationSource, Fact};
 pub use ecosystem::Ecosystem;
 pub use finding::{Evidence, Finding, Fix, Package, State};
-pub use hexadecimal::hexadecimal;
+pub use hexadecimal::{hexadecimal, unhexadecimal};
 pub use inventory::{FlakeInput, Inventory, Node, Problem, TargetKind};
 pub use lines::line_of;
 pub use severity::{Class, Score, Severity};

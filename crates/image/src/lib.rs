@@ -11,6 +11,7 @@ mod list;
 pub mod make;
 pub mod pins;
 pub mod plan;
+mod problem;
 pub mod resolve;
 mod seen;
 pub mod spec;

@@ -3,6 +3,7 @@
 //! Every error names the file or program it is about, and every bound comes from [`aux_core::limits`].
 
 pub mod database;
+mod dumps;
 pub mod file;
 #[cfg(test)]
 mod hostile;
@@ -12,3 +13,5 @@ pub mod process;
 pub mod source;
 pub mod sqlite;
 pub mod tpm;
+
+pub use dumps::forbid_dumps;

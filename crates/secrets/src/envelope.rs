@@ -1,14 +1,13 @@
 //! Envelopes: values nobody can choose, encrypted, with a header inside that says which secret they are
 //! (docs/formats/envelope.md).
 
-use aux_core::hexadecimal;
 use aux_core::limits::SECRET_VALUE_BYTES_MAX;
+use aux_core::{hexadecimal, unhexadecimal};
 use sha2::{Digest as _, Sha256};
 
 use crate::age_file::{self, AgeError, Recipient};
 use crate::declaration::Holder;
 use crate::derive::{FleetId, Label};
-use crate::hex::unhexadecimal;
 use crate::secret::SecretBytes;
 
 const FIRST_LINE: &str = "aux-envelope 1";

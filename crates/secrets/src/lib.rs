@@ -12,7 +12,6 @@ mod der;
 pub mod derive;
 pub mod envelope;
 pub mod gokey;
-mod hex;
 #[cfg(test)]
 mod hostile;
 pub mod install;

@@ -1,16 +1,15 @@
 //! What keeps secrets out of core dumps and from other processes of the same user.
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-
 /// From now on this process leaves no core and cannot be traced or read by others of its user; root still can. Where the
 /// system refuses, nothing is lost that was there before.
 pub fn protect() {
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).ok();
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).ok();
+    aux_io::forbid_dumps().ok();
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::{DumpableBehavior, Resource};
+
     use super::*;
 
     #[test]

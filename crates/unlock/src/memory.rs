@@ -8,7 +8,6 @@ use std::io;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -111,9 +110,7 @@ unsafe impl Sync for SecretBytes {}
 /// Makes this process one that leaves no core dump and that no other process of its user may look into. Programs that
 /// handle secrets call this once, first.
 pub fn harden_process() -> Result<(), MemoryError> {
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    setrlimit(Resource::Core, none).map_err(|cause| MemoryError::Dumps { cause: cause.into() })?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|cause| MemoryError::Dumps { cause: cause.into() })
+    aux_io::forbid_dumps().map_err(|cause| MemoryError::Dumps { cause })
 }
 
 fn page() -> io::Result<(NonNull<u8>, Kept)> {
@@ -173,6 +170,8 @@ fn advise(page: NonNull<u8>, advice: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::{DumpableBehavior, Resource};
+
     use super::*;
 
     #[test]

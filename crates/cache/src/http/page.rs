@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::answer::{Answer, bytes};
 use super::{Failure, Server};
 use crate::catalogue::SharedSpace;
+use crate::verdict::ViewVerdict;
 
 /// The style's own hash stands in the policy, so that nothing else may style the page, and nothing at all run in it.
 const STYLE: &str = "\
@@ -62,7 +63,10 @@ fn page(server: &Server) -> Result<String, Failure> {
     html.push_str("<nav aria-label=\"Views\"><ul>");
     for view in &views {
         let name = escaped(view.row().name.as_str());
-        put(&mut html, &format!("<li><a href=\"#view-{name}\">{name}: {}</a></li>", word(server, view)));
+        put(
+            &mut html,
+            &format!("<li><a href=\"#view-{name}\">{name}: {}</a></li>", word(server.cache.verdict(view).as_ref())),
+        );
     }
     html.push_str("</ul></nav>");
     for view in views {
@@ -177,7 +181,7 @@ fn view(server: &Server, view: &SharedSpace, html: &mut String) -> Result<(), Fa
     let row = view.row();
     let name = escaped(row.name.as_str());
     let verdict = server.cache.verdict(view);
-    let word = word(server, view);
+    let word = word(verdict.as_ref());
     let edition = server.cache.records.newest_edition(row.number)?;
     put(
         html,
@@ -217,8 +221,8 @@ fn view(server: &Server, view: &SharedSpace, html: &mut String) -> Result<(), Fa
 }
 
 /// What a view's verdict is in one word; what was never judged is unknown.
-fn word(server: &Server, view: &SharedSpace) -> &'static str {
-    server.cache.verdict(view).map_or("unknown", |verdict| verdict.verdict)
+fn word(verdict: Option<&ViewVerdict>) -> &'static str {
+    verdict.map_or("unknown", |verdict| verdict.verdict)
 }
 
 /// A table that keys can scroll where it is wider than the window, and that a screen reader announces by its caption.

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aux_core::limits::{CACHE_HEAD_SECONDS_MAX, CACHE_SCRUB_PAUSE_SECONDS, CACHE_STALL_SECONDS_MAX};
-use aux_io::http::HttpOptions;
-use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -14,6 +12,7 @@ use tokio::time::{Instant, advance};
 
 use super::{Server, serve};
 use crate::cache::{Cache, Surroundings};
+use crate::objects::Keep;
 
 /// Between two pieces of one who drips.
 const DRIP: Duration = Duration::from_secs(10);
@@ -29,15 +28,7 @@ struct World {
 impl World {
     async fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let surroundings = Surroundings {
-            now: Box::new(|| Timestamp::UNIX_EPOCH),
-            random: Box::new(|| Some([7; 32])),
-            store_directory: "/nix/store".to_owned(),
-            http: HttpOptions::new("aux/test"),
-            feed: None,
-            keep: crate::objects::Keep::Whole,
-            bucket: None,
-        };
+        let surroundings = Surroundings::of_a_test(Keep::Whole);
         let cache = Arc::new(Cache::open(data.path(), surroundings).unwrap());
         let admin = std::fs::read_to_string(cache.admin_token_file()).unwrap().trim().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

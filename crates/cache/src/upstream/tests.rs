@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use aux_io::http::{HttpOptions, Url};
+use aux_io::http::Url;
 use aux_nix::nar::Writer;
 use aux_nix::narinfo::{Compression, Nar, NarUrl};
 use aux_nix::signature::{KeyName, SecretKey};
@@ -21,6 +21,7 @@ use super::{ClosureError, Found, Lack, PullError, Upstream, Via};
 use crate::cache::{Cache, Surroundings};
 use crate::catalogue::{SharedSpace, Space};
 use crate::names::{PathHash, SpaceName};
+use crate::objects::Keep;
 use crate::records::{Actor, NewSpace, UpstreamRow, UpstreamTerms};
 
 const STORE: &str = "/nix/store";
@@ -107,16 +108,7 @@ impl World {
 }
 
 fn open(data: &Path) -> Cache {
-    let surroundings = Surroundings {
-        now: Box::new(|| Timestamp::UNIX_EPOCH),
-        random: Box::new(|| Some([7; 32])),
-        store_directory: STORE.to_owned(),
-        http: HttpOptions::new("aux/test"),
-        feed: None,
-        keep: crate::objects::Keep::Chunks,
-        bucket: None,
-    };
-    Cache::open(data, surroundings).unwrap()
+    Cache::open(data, Surroundings::of_a_test(Keep::Chunks)).unwrap()
 }
 
 fn via() -> Via {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use aux_audit::formats::json_document;
-use aux_core::Problem;
 use serde::Serialize;
 
 use super::{BranchFacts, Finding, Fixability, ImageReport, Report};
 use crate::list::{ListFacts, Signature};
+use crate::problem::ProblemOutput;
 
 /// The name and version of the format.
 pub const SCHEMA: &str = "aux.image-audit/1";
@@ -143,18 +143,6 @@ struct FeedOutput {
     built: String,
     age_seconds: u64,
     advisories: usize,
-}
-
-#[derive(Serialize)]
-struct ProblemOutput<'a> {
-    subject: &'a str,
-    message: &'a str,
-}
-
-impl<'a> ProblemOutput<'a> {
-    fn new(problem: &'a Problem) -> Self {
-        Self { subject: &problem.subject, message: &problem.message }
-    }
 }
 
 #[derive(Serialize)]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use aux_audit::formats::json_document;
-use aux_core::Problem;
 use serde::Serialize;
 
 use super::{Answer, Pin, Repository};
 use crate::catalog::Catalog;
+use crate::problem::ProblemOutput;
 
 /// The name and version of the format.
 pub const SCHEMA: &str = "aux.image-pins/1";
@@ -81,17 +81,5 @@ impl<'a> PinOutput<'a> {
             branch,
             behind,
         }
-    }
-}
-
-#[derive(Serialize)]
-struct ProblemOutput<'a> {
-    subject: &'a str,
-    message: &'a str,
-}
-
-impl<'a> ProblemOutput<'a> {
-    fn new(problem: &'a Problem) -> Self {
-        Self { subject: &problem.subject, message: &problem.message }
     }
 }

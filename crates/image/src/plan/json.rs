@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Changelog, PackageChange, Worth};
 use crate::audit::{Finding, FindingOutput, Report};
+use crate::problem::ProblemOutput;
 use crate::resolve::Resolution;
 use crate::spec::Spec;
 
@@ -86,17 +87,5 @@ impl<'a> PackageOutput<'a> {
             to: change.to.as_deref(),
             downgrade: change.is_downgrade(),
         }
-    }
-}
-
-#[derive(Serialize)]
-struct ProblemOutput<'a> {
-    subject: &'a str,
-    message: &'a str,
-}
-
-impl<'a> ProblemOutput<'a> {
-    fn new(problem: &'a aux_core::Problem) -> Self {
-        Self { subject: &problem.subject, message: &problem.message }
     }
 }

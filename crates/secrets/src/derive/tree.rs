@@ -3,13 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aux_core::hexadecimal;
+use aux_core::{hexadecimal, unhexadecimal};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{Fields, Label, Stream};
-use crate::hex::unhexadecimal;
 
 /// The first field of every list.
 pub(super) const SCHEME: &str = "aux/v1";

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use aux_core::hexadecimal;
 use aux_core::limits::TPM_POLICIES_MAX;
+use aux_core::{hexadecimal, unhexadecimal};
 use serde::{Deserialize, Serialize};
 
 use super::SlotFileError;
@@ -117,7 +117,7 @@ impl SignedDocument {
 
 impl TpmObjectDocument {
     pub(super) fn object(self, path: &str) -> Result<TpmObject, SlotFileError> {
-        let root = bytes_of(&self.root).filter(|name| name.len() == 34);
+        let root = unhexadecimal(&self.root).filter(|name| name.len() == 34);
         let wrong = |what, expected| SlotFileError::Field { path: path.to_owned(), what, expected };
         let root = root.ok_or_else(|| wrong("root", "the name of a key, 34 bytes in hexadecimal"))?;
         let wrapped = Wrapped {
@@ -157,7 +157,7 @@ impl StatementDocument {
             if pcr >= REGISTERS || registers.contains_key(&pcr) {
                 return Err(wrong("a pcr", "a number from 0 to 23 that stands once"));
             }
-            let value = bytes_of(&sha256).and_then(|bytes| bytes.try_into().ok());
+            let value = unhexadecimal(&sha256).and_then(|bytes| bytes.try_into().ok());
             registers.insert(pcr, value.ok_or_else(|| wrong("a value of a pcr", "32 bytes in hexadecimal"))?);
         }
         let counter = self.counter.map(|counter| {
@@ -176,15 +176,4 @@ impl StatementDocument {
         let registers = statement.registers.iter().map(one).collect();
         Self { counter, registers }
     }
-}
-
-/// Bytes of lower-case hexadecimal.
-fn bytes_of(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }

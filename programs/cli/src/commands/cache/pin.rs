@@ -4,7 +4,7 @@ use aux_app::exit;
 use clap::Subcommand;
 use serde::Deserialize;
 
-use super::server::{Server, moment};
+use super::server::{InCache, Server, moment};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -34,11 +34,8 @@ pub(crate) struct Add {
 /// Say what is pinned.
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
-    /// The cache.
-    #[arg(long = "in", value_name = "CACHE")]
-    cache: String,
     #[command(flatten)]
-    server: Server,
+    within: InCache,
 }
 
 /// Keep it no longer than others.
@@ -47,11 +44,8 @@ pub(crate) struct Remove {
     /// What the pin is called.
     #[arg(value_name = "NAME")]
     name: String,
-    /// The cache.
-    #[arg(long = "in", value_name = "CACHE")]
-    cache: String,
     #[command(flatten)]
-    server: Server,
+    within: InCache,
 }
 
 #[derive(Deserialize)]
@@ -77,14 +71,14 @@ pub(crate) fn run(verb: &Pin, ui: &mut Ui) -> Result<u8, Failure> {
                 Ok(vec![format!("{} is pinned as {}", pin.path, pin.name)])
             })?;
         }
-        Pin::List(List { cache, server }) => {
+        Pin::List(List { within: InCache { cache, server } }) => {
             let document = server.client()?.pins(cache).map_err(failed)?;
             server.answer(&document, ui, || {
                 let Answers { pins } = document.read()?;
                 Ok(pins.iter().map(row).collect())
             })?;
         }
-        Pin::Remove(Remove { name, cache, server }) => {
+        Pin::Remove(Remove { name, within: InCache { cache, server } }) => {
             let document = server.client()?.unpin(cache, name).map_err(failed)?;
             server.answer(&document, ui, || {
                 let pin: Answer = document.read()?;

@@ -66,6 +66,16 @@ impl Server {
     }
 }
 
+/// A cache of the server, and nothing more to say.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InCache {
+    /// The cache.
+    #[arg(long = "in", value_name = "CACHE")]
+    pub(crate) cache: String,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
 /// What a person may type for a store path: whole, its last part, or for questions its 32 characters alone.
 pub(crate) fn digest_of(text: &str) -> Result<&str, Failure> {
     const DIGEST_LENGTH: usize = 32;

@@ -5,7 +5,7 @@ use aux_cache::client::NewUpstream;
 use clap::Subcommand;
 use serde::Deserialize;
 
-use super::server::{Server, moment, size};
+use super::server::{InCache, Server, moment, size};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -55,11 +55,8 @@ pub(crate) struct Add {
 /// Say which upstreams a cache has, and how they have been answering since the server started.
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
-    /// The cache.
-    #[arg(long = "in", value_name = "CACHE")]
-    cache: String,
     #[command(flatten)]
-    server: Server,
+    within: InCache,
 }
 
 /// Ask it no more. What came from it stays.
@@ -68,11 +65,8 @@ pub(crate) struct Remove {
     /// What the upstream is called.
     #[arg(value_name = "NAME")]
     name: String,
-    /// The cache.
-    #[arg(long = "in", value_name = "CACHE")]
-    cache: String,
     #[command(flatten)]
-    server: Server,
+    within: InCache,
 }
 
 #[derive(Deserialize)]
@@ -126,14 +120,14 @@ pub(crate) fn run(verb: &Upstream, ui: &mut Ui) -> Result<u8, Failure> {
     let failed = |error| Failure::cache(&error);
     match verb {
         Upstream::Add(args) => add(args, ui)?,
-        Upstream::List(List { cache, server }) => {
+        Upstream::List(List { within: InCache { cache, server } }) => {
             let document = server.client()?.upstreams(cache).map_err(failed)?;
             server.answer(&document, ui, || {
                 let Answers { upstreams } = document.read()?;
                 Ok(upstreams.iter().flat_map(rows).collect())
             })?;
         }
-        Upstream::Remove(Remove { name, cache, server }) => {
+        Upstream::Remove(Remove { name, within: InCache { cache, server } }) => {
             let document = server.client()?.remove_upstream(cache, name).map_err(failed)?;
             server.answer(&document, ui, || {
                 let Changed { name, url } = document.read()?;

@@ -1,12 +1,10 @@
 //! `aux secret blast-radius`: what one compromise takes.
 
-use std::path::PathBuf;
-
 use aux_app::exit;
 use aux_secrets::acts::{View, blast_radius};
 use serde_json::json;
 
-use super::common::{Place, signers};
+use super::common::{Place, Signers};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -16,9 +14,8 @@ pub(crate) struct Args {
     /// A machine's name; or a person's recipient (age1…) or signing key (ssh-ed25519 AAAA…).
     #[arg(value_name = "WHO")]
     who: String,
-    /// Who may have signed the manifest: a file of OpenSSH's allowed signers.
-    #[arg(long, value_name = "FILE")]
-    signers: Option<PathBuf>,
+    #[command(flatten)]
+    signers: Signers,
     #[command(flatten)]
     place: Place,
     /// Print the answer as one document.
@@ -27,7 +24,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
-    let view = View::open(args.place.open()?, signers(args.signers.as_deref())?)?;
+    let view = View::open(args.place.open()?, args.signers.read()?)?;
     let Some(radius) = blast_radius(&view.manifest, &args.who) else {
         return Err(Failure::new(format!(
             "`{}` is no machine, recipient of recovery or signer of this fleet",

@@ -7,7 +7,7 @@ use aux_secrets::acts::{CheckReport, CheckRequest, check};
 use aux_secrets::{Repository, Signer};
 use serde_json::json;
 
-use super::common::{Keys, change_line, changes_json, signers};
+use super::common::{Keys, Signers, change_line, changes_json};
 use crate::failure::Failure;
 use crate::ui::{Ui, counted};
 
@@ -23,9 +23,8 @@ pub(crate) struct Args {
     /// The declaration, where it is another file: TOML, or JSON out of Nix.
     #[arg(long, value_name = "FILE")]
     declaration: Option<PathBuf>,
-    /// Who may have signed the manifest: a file of OpenSSH's allowed signers.
-    #[arg(long, value_name = "FILE")]
-    signers: Option<PathBuf>,
+    #[command(flatten)]
+    signers: Signers,
     #[command(flatten)]
     keys: Keys,
     /// Print the answer as one document.
@@ -35,7 +34,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     aux_secrets::memory::protect();
-    let request = CheckRequest { signers: signers(args.signers.as_deref())?, identities: args.keys.read(ui)? };
+    let request = CheckRequest { signers: args.signers.read()?, identities: args.keys.read(ui)? };
     let repository = Repository::open(&args.dir, args.declaration.as_deref())?;
     let report = check(repository, request)?;
     if args.json {

@@ -188,14 +188,24 @@ pub(super) fn today(as_of: Option<Date>) -> Result<Date, Failure> {
     Ok(environment::now(as_of)?.to_zoned(TimeZone::UTC).date())
 }
 
-/// The signers of a file in OpenSSH's format, if one is named.
-pub(super) fn signers(path: Option<&Path>) -> Result<Option<Vec<Signer>>, Failure> {
-    let Some(path) = path else { return Ok(None) };
-    let content: SecretBytes = secret_file::read(path).map_err(Failure::new)?;
-    let signers = aux_secrets::acts::allowed_signers(content.reveal_text().unwrap_or_default());
-    if signers.is_empty() {
-        let hint = "its lines are such as: aux-secrets ssh-ed25519 AAAA…";
-        return Err(Failure::new(format!("{}: names no Ed25519 key", path.display())).hint(hint));
+/// Who is believed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Signers {
+    /// Who may have signed the manifest: a file of OpenSSH's allowed signers.
+    #[arg(long = "signers", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl Signers {
+    /// The signers that the file names, if one is named.
+    pub(super) fn read(&self) -> Result<Option<Vec<Signer>>, Failure> {
+        let Some(path) = &self.file else { return Ok(None) };
+        let content: SecretBytes = secret_file::read(path).map_err(Failure::new)?;
+        let signers = aux_secrets::acts::allowed_signers(content.reveal_text().unwrap_or_default());
+        if signers.is_empty() {
+            let hint = "its lines are such as: aux-secrets ssh-ed25519 AAAA…";
+            return Err(Failure::new(format!("{}: names no Ed25519 key", path.display())).hint(hint));
+        }
+        Ok(Some(signers))
     }
-    Ok(Some(signers))
 }

@@ -9,7 +9,7 @@ use aux_secrets::manifest::Change;
 use aux_secrets::{Declaration, Manifest};
 use serde_json::json;
 
-use super::common::{Place, change_line, changes_json, signers};
+use super::common::{Place, Signers, change_line, changes_json};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -18,9 +18,8 @@ use crate::ui::Ui;
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     place: Place,
-    /// Who may have signed the manifest: a file of OpenSSH's allowed signers.
-    #[arg(long, value_name = "FILE")]
-    signers: Option<PathBuf>,
+    #[command(flatten)]
+    signers: Signers,
     /// Print the answer as one document.
     #[arg(long)]
     json: bool,
@@ -48,7 +47,7 @@ pub(crate) fn plan(args: &PlanArgs, ui: &mut Ui) -> Result<u8, Failure> {
     let bytes = repository.declaration(SECRET_DECLARATION_BYTES_MAX)?;
     let bytes = bytes.ok_or_else(|| Failure::new(format!("{path}: is missing")))?;
     let declaration = Declaration::read(&bytes).map_err(|error| Failure::new(format!("{path}: {error}")))?;
-    let view = View::open(repository, signers(args.signers.as_deref())?)?;
+    let view = View::open(repository, args.signers.read()?)?;
     let changes = view.manifest.declared_changes(&Manifest::shape(&declaration));
     answer("aux.secret-plan/1", &changes, "nothing: what is committed is what is declared", args.json, ui)?;
     Ok(exit::DONE)

@@ -7,7 +7,7 @@ use aux_secrets::acts::View;
 use aux_secrets::{Label, Recipient, age_file};
 use serde_json::json;
 
-use super::common::{Keys, Place, signers};
+use super::common::{Keys, Place, Signers};
 use crate::failure::Failure;
 use crate::ui::{Ui, counted};
 
@@ -25,9 +25,8 @@ pub(crate) struct Args {
     /// The folder to write them to.
     #[arg(long, short = 'o', value_name = "DIR")]
     output: PathBuf,
-    /// Who may have signed the manifest: a file of OpenSSH's allowed signers.
-    #[arg(long, value_name = "FILE")]
-    signers: Option<PathBuf>,
+    #[command(flatten)]
+    signers: Signers,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -41,7 +40,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     aux_secrets::memory::protect();
     let recipients = args.recipients.iter().map(|text| text.parse()).collect::<Result<Vec<Recipient>, _>>();
     let recipients = recipients.map_err(Failure::new)?;
-    let mut view = View::open(args.place.open()?, signers(args.signers.as_deref())?)?;
+    let mut view = View::open(args.place.open()?, args.signers.read()?)?;
     view.unlock_machine(&args.machine, &args.keys.needed(ui)?)?;
     aux_io::file::create_private_folder(&args.output)?;
     let mut written = Vec::new();

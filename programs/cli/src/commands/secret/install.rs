@@ -12,7 +12,7 @@ use aux_secrets::credential::Source;
 use aux_secrets::install::{Accounts, ChangeKind, InstallRequest, Installed, has_restarted, install};
 use serde_json::{Value, json};
 
-use super::common::{Keys, signers};
+use super::common::{Keys, Signers};
 use super::reach::Reach;
 use crate::commands::environment;
 use crate::failure::Failure;
@@ -40,9 +40,8 @@ pub(crate) struct Args {
     /// A unit that is reloaded instead; may be given several times.
     #[arg(long = "reload", value_name = "UNIT", requires = "restart")]
     reloads: Vec<String>,
-    /// Who may have signed the manifest: a file of OpenSSH's allowed signers.
-    #[arg(long, value_name = "FILE")]
-    signers: Option<PathBuf>,
+    #[command(flatten)]
+    signers: Signers,
     #[command(flatten)]
     keys: Keys,
     #[command(flatten)]
@@ -52,7 +51,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     aux_secrets::memory::protect();
     let machine = args.reach.label()?;
-    let signers = signers(args.signers.as_deref())?;
+    let signers = args.signers.read()?;
     let identities = args.reach.identities(&args.keys, ui)?;
     let source = Source { folder: args.repo.clone(), machine, identities, signers };
     let view = source.open()?;

@@ -1,13 +1,11 @@
 //! `aux secret list`: what there is, and whose.
 
-use std::path::PathBuf;
-
 use aux_app::exit;
 use aux_secrets::Label;
 use aux_secrets::acts::View;
 use serde_json::json;
 
-use super::common::{Place, signers};
+use super::common::{Place, Signers};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -17,9 +15,8 @@ pub(crate) struct Args {
     /// Only those that this machine reads.
     #[arg(long, short = 'm', value_name = "MACHINE")]
     machine: Option<Label>,
-    /// Who may have signed the manifest: a file of OpenSSH's allowed signers.
-    #[arg(long, value_name = "FILE")]
-    signers: Option<PathBuf>,
+    #[command(flatten)]
+    signers: Signers,
     #[command(flatten)]
     place: Place,
     /// Print the answer as one document.
@@ -28,7 +25,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
-    let view = View::open(args.place.open()?, signers(args.signers.as_deref())?)?;
+    let view = View::open(args.place.open()?, args.signers.read()?)?;
     let manifest = &view.manifest;
     if let Some(machine) = args.machine.as_ref().filter(|machine| !manifest.machines.contains_key(*machine)) {
         return Err(Failure::new(format!("there is no machine `{machine}` in the manifest")));

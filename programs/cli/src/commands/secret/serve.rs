@@ -10,7 +10,7 @@ use aux_secrets::credential::{Event, Request, Server, Source};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use serde_json::{Value, json};
 
-use super::common::{Keys, signers};
+use super::common::{Keys, Signers};
 use super::reach::Reach;
 use crate::commands::environment;
 use crate::failure::Failure;
@@ -31,9 +31,8 @@ pub(crate) struct Args {
     /// The socket to make; not needed where systemd hands one over.
     #[arg(long, value_name = "SOCKET")]
     listen: Option<PathBuf>,
-    /// Who may have signed the manifest: a file of OpenSSH's allowed signers.
-    #[arg(long, value_name = "FILE")]
-    signers: Option<PathBuf>,
+    #[command(flatten)]
+    signers: Signers,
     #[command(flatten)]
     keys: Keys,
     #[command(flatten)]
@@ -44,7 +43,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     // First, while there is nothing to protect yet, so that it never fails for what comes later.
     aux_secrets::memory::protect();
     let machine = args.reach.label()?;
-    let signers = signers(args.signers.as_deref())?;
+    let signers = args.signers.read()?;
     let identities = args.reach.identities(&args.keys, ui)?;
     let mut server = Server::new(Source { folder: args.repo.clone(), machine, identities, signers })?;
     let (listener, name) = match &args.listen {

@@ -8,7 +8,7 @@ use aux_secrets::acts::View;
 use aux_secrets::{Holder, Label, SecretBytes, secret_file};
 use serde_json::json;
 
-use super::common::{Keys, Place, signers};
+use super::common::{Keys, Place, Signers};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -35,9 +35,8 @@ pub(crate) struct Args {
     /// Write it to this file, mode 0600; `-` is standard output, whatever that is.
     #[arg(long, short = 'o', value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Who may have signed the manifest: a file of OpenSSH's allowed signers.
-    #[arg(long, value_name = "FILE")]
-    signers: Option<PathBuf>,
+    #[command(flatten)]
+    signers: Signers,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -59,7 +58,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     if to_stdout && args.json {
         return Err(Failure::new("--json and --output - both want standard output").hint("leave one of them out"));
     }
-    let mut view = View::open(args.place.open()?, signers(args.signers.as_deref())?)?;
+    let mut view = View::open(args.place.open()?, args.signers.read()?)?;
     let holder = view.holder(&args.name, args.machine.as_ref())?;
     if args.public {
         return public(args, &view, &holder, ui);
