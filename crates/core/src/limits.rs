@@ -189,6 +189,8 @@ pub const CACHE_BUCKET_SECONDS_MAX: u64 = 10;
 /// Attempts at one request to a bucket, and how long after the first another may begin, seconds.
 pub const CACHE_BUCKET_ATTEMPTS_MAX: usize = 4;
 pub const CACHE_BUCKET_RETRY_SECONDS_MAX: u64 = 20;
+/// Memory for what is known of NARs in chunks that were sent lately.
+pub const CACHE_OPENED_BYTES_MAX: usize = 16 << 20;
 /// Pieces whose memory is kept for the next ones.
 pub const CACHE_PIECES_KEPT_MAX: usize = 48;
 /// Threads that wait for disks, clients and upstreams: every upload, question and fetch has one while it lasts, the rest read.
