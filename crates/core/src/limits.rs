@@ -191,6 +191,9 @@ pub const CACHE_BUCKET_ATTEMPTS_MAX: usize = 4;
 pub const CACHE_BUCKET_RETRY_SECONDS_MAX: u64 = 20;
 /// Memory for what is known of NARs in chunks that were sent lately.
 pub const CACHE_OPENED_BYTES_MAX: usize = 16 << 20;
+/// How long what nobody needs any more stays in a bucket, seconds: an answer that some server began may take so long. What a
+/// folder holds can be read by whoever has it open, however long that takes.
+pub const CACHE_BUCKET_LEAVING_SECONDS: i64 = 3_600;
 /// Pieces whose memory is kept for the next ones.
 pub const CACHE_PIECES_KEPT_MAX: usize = 48;
 /// Threads that wait for disks, clients and upstreams: every upload, question and fetch has one while it lasts, the rest read.

@@ -6,6 +6,7 @@ mod folder;
 mod piece;
 mod stored;
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
@@ -51,6 +52,20 @@ pub(crate) struct Objects {
 pub(crate) struct ObjectName {
     pub nar_hash: Sha256,
     pub file_hash: Sha256,
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", self.nar_hash.nix32(), self.file_hash.nix32())
+    }
+}
+
+impl ObjectName {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (nar, file) = text.split_once('-')?;
+        let hash = |text: &str| aux_nix::nix32::decode::<32>(text).map(Sha256);
+        Some(Self { nar_hash: hash(nar)?, file_hash: hash(file)? })
+    }
 }
 
 impl From<&ObjectRow> for ObjectName {
@@ -220,6 +235,16 @@ impl Objects {
             }
             Found::Remote(name) => self.bucket.as_ref().map_or(Ok(()), |bucket| bucket.remove(name)),
             Found::Foreign(_) => Ok(()),
+        }
+    }
+
+    /// Whether any are in the folder.
+    pub(crate) fn has_local(&self) -> Result<bool, ObjectError> {
+        let mut is_any = false;
+        self.folder.list(&mut |found| is_any |= matches!(found, Found::Object(_)))?;
+        match &self.chunks {
+            Some(chunks) if !is_any => Ok(!chunks.list()?.0.is_empty()),
+            _ => Ok(is_any),
         }
     }
 
