@@ -379,5 +379,14 @@ pub const ACCOUNTS_BYTES_MAX: u64 = 16 << 20;
 pub const SECRET_CREDENTIAL_SECONDS_MAX: u64 = 5;
 /// Restarting or reloading units takes no longer, seconds.
 pub const SECRET_RESTART_SECONDS_MAX: u64 = 300;
+/// Threads that compute the values of a fleet.
+pub const SECRET_THREADS_MAX: usize = 16;
+/// Bytes of a file of sops that is taken over.
+pub const SOPS_FILE_BYTES_MAX: u64 = 16 << 20;
+/// Values in a file of sops, and its keys below one another.
+pub const SOPS_VALUES_MAX: usize = 10_000;
+pub const SOPS_DEPTH_MAX: usize = 32;
+/// Bytes of a unit of systemd that is compared with what it should be.
+pub const SECRET_UNIT_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of one file that are searched for secrets that should not be there.
 pub const SECRET_SCANNED_BYTES_MAX: u64 = 64 << 20;

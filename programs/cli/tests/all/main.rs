@@ -39,6 +39,8 @@ mod labels;
 mod postgres;
 mod publisher;
 mod secret;
+mod secret_ease;
+mod secret_kills;
 mod secret_machine;
 mod secret_slot;
 mod store;

@@ -104,7 +104,7 @@ fn units_that_were_not_restarted_are_named_again_until_they_are() {
 }
 
 /// A server that is ended with the test.
-struct Server(Child);
+pub(crate) struct Server(pub(crate) Child);
 
 impl Server {
     fn start(world: &World, arguments: &str) -> (Self, Box<dyn Iterator<Item = String>>) {
@@ -123,7 +123,7 @@ impl Drop for Server {
 }
 
 /// As systemd asks: from an abstract address that names the unit and the credential.
-fn asked(path: &Path, rest: &str) -> String {
+pub(crate) fn asked(path: &Path, rest: &str) -> String {
     let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
     let name = format!("{:x}/unit/{rest}", std::process::id());
     bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
