@@ -33,6 +33,7 @@ mod http_server;
 mod image;
 mod image_build;
 mod image_bump;
+mod image_publish;
 mod labels;
 #[expect(dead_code, reason = "databases that come and go are for the server's tests")]
 #[path = "../../../../tests/support/postgres.rs"]
