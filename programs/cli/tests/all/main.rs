@@ -27,6 +27,7 @@ mod feed_sync;
 mod feed_triage;
 mod fixtures;
 mod flakes;
+mod guest;
 mod help;
 #[path = "../../../../tests/support/http_server.rs"]
 mod http_server;
@@ -40,6 +41,7 @@ mod labels;
 mod postgres;
 mod publisher;
 mod secret;
+mod secret_boot;
 mod secret_ease;
 mod secret_kills;
 mod secret_machine;
