@@ -1,6 +1,6 @@
 //! Secrets for `LoadCredential=`: systemd connects to a socket from an address that names unit and credential, and reads to the end.
 //!
-//! systemd.exec(5): the address is abstract, `\0` and then `RANDOM/unit/UNIT/CREDENTIAL`.
+//! systemd.exec(5): the address is abstract, `\0` and then `RANDOM/unit/UNIT/CREDENTIAL`. A credential has at most a mebibyte.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -10,7 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aux_core::limits::SECRET_CREDENTIAL_SECONDS_MAX;
+use aux_core::limits::{SECRET_CREDENTIAL_SECONDS_MAX, SECRET_VALUE_BYTES_MAX};
 
 use crate::acts::{View, ViewError};
 use crate::age_file::Identities;
@@ -173,8 +173,13 @@ impl Server {
         let Some(request) = address.as_ref().and_then(|address| Request::read(address.as_abstract_name()?)) else {
             return Event::Refused { request: None, why: Refusal::Nameless };
         };
-        let given = value(&self.view, &self.source.machine, &request).and_then(|value| send(stream, &value));
-        match given {
+        let given = value(&self.view, &self.source.machine, &request);
+        let sent = match &given {
+            Ok(value) => send(stream, value.reveal()),
+            // systemd starts a unit whose credential is empty, and none whose credential is larger than one may be.
+            Err(_) => send(stream, &vec![0; SECRET_VALUE_BYTES_MAX + 1]),
+        };
+        match given.and(sent.map_err(|cause| Refusal::Write { cause })) {
             Ok(()) => Event::Served(request),
             Err(why) => Event::Refused { request: Some(request), why },
         }
@@ -211,10 +216,9 @@ fn is_of(unit: &str, declared: &str) -> bool {
     unit == declared || is_instance().unwrap_or(false)
 }
 
-fn send(mut stream: &UnixStream, value: &SecretBytes) -> Result<(), Refusal> {
+fn send(mut stream: &UnixStream, bytes: &[u8]) -> io::Result<()> {
     let limit = Some(Duration::from_secs(SECRET_CREDENTIAL_SECONDS_MAX));
-    let sent = stream.set_write_timeout(limit).and_then(|()| stream.write_all(value.reveal()));
-    sent.map_err(|cause| Refusal::Write { cause })
+    stream.set_write_timeout(limit).and_then(|()| stream.write_all(bytes))
 }
 
 #[cfg(test)]

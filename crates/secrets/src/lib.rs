@@ -23,6 +23,7 @@ pub mod repository;
 pub mod secret;
 pub mod secret_file;
 pub mod sshsig;
+pub mod units;
 
 pub use age_file::{Identities, Recipient};
 pub use declaration::{Declaration, Holder};

@@ -19,7 +19,7 @@ use crate::receive::{Packing, Received};
 use crate::records::ObjectRow;
 pub(crate) use bucket::Bucket;
 pub use bucket::{BucketError, BucketSettings, REGION};
-use chunks::{Chunks, Shelved, Shelving};
+use chunks::{Chunks, Reading, Shelved, Shelving};
 pub(crate) use chunks::{cut, frame};
 use folder::{Folder, Incoming};
 pub(crate) use stored::Stored;
@@ -201,12 +201,30 @@ impl Objects {
         }
     }
 
-    /// A NAR as it is sent.
+    /// A NAR that was sent not long ago, which no disk has to be asked for.
+    pub(crate) fn opened(&self, nar_hash: Sha256) -> Option<Stored> {
+        self.chunks.as_ref()?.opened(nar_hash).map(Stored::Chunked)
+    }
+
+    /// A NAR to be sent: where it was sent before, its chunks need not be checked in full again.
+    pub(crate) fn open_to_send(&self, name: &ObjectName) -> Result<Stored, ObjectError> {
+        self.open_with(name, Chunks::open_to_send)
+    }
+
+    /// A NAR to be read and checked.
     pub(crate) fn open_object(&self, name: &ObjectName) -> Result<Stored, ObjectError> {
+        self.open_with(name, |chunks, nar_hash| Ok(chunks.reading(nar_hash)?.map(Arc::new)))
+    }
+
+    fn open_with(
+        &self,
+        name: &ObjectName,
+        open: impl FnOnce(&Chunks, Sha256) -> Result<Option<Arc<Reading>>, ObjectError>,
+    ) -> Result<Stored, ObjectError> {
         match self.folder.open_object(name.nar_hash) {
             Err(ObjectError::File { path, cause }) if cause.kind() == io::ErrorKind::NotFound => {
                 let chunks = self.chunks.as_ref();
-                if let Some(reading) = chunks.map(|chunks| chunks.reading(name.nar_hash)).transpose()?.flatten() {
+                if let Some(reading) = chunks.map(|chunks| open(chunks, name.nar_hash)).transpose()?.flatten() {
                     return Ok(Stored::Chunked(reading));
                 }
                 let remote = self.bucket.as_ref().map(|bucket| bucket.find(name)).transpose()?.flatten();

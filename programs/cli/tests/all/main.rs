@@ -27,12 +27,14 @@ mod feed_sync;
 mod feed_triage;
 mod fixtures;
 mod flakes;
+mod guest;
 mod help;
 #[path = "../../../../tests/support/http_server.rs"]
 mod http_server;
 mod image;
 mod image_build;
 mod image_bump;
+mod image_publish;
 mod labels;
 #[expect(dead_code, reason = "what lies in a bucket is for the server's tests")]
 #[path = "../../../../tests/support/moto.rs"]
@@ -42,6 +44,9 @@ mod moto;
 mod postgres;
 mod publisher;
 mod secret;
+mod secret_boot;
+mod secret_ease;
+mod secret_kills;
 mod secret_machine;
 mod secret_slot;
 mod store;

@@ -22,14 +22,14 @@ const MACHINE: (&str, &str) = (
     "age1qck925gz4ppaaz0q682l47yf24nxzjq8mzhj6gd722qfsluzrq3qyynx7w",
 );
 
-fn good(world: &World, arguments: &str) -> String {
+pub(crate) fn good(world: &World, arguments: &str) -> String {
     let said = world.run(arguments);
     assert_eq!(said.code, Some(0), "{arguments}: {}", said.shown());
     said.stdout
 }
 
 /// A fleet of one machine, whose secrets belong to whoever runs the test.
-fn fleet() -> World {
+pub(crate) fn fleet() -> World {
     let world = World::empty();
     for (name, identity) in [("admin.key", ADMIN.0), ("web1.key", MACHINE.0)] {
         world.file(name, &format!("{identity}\n"));
@@ -40,7 +40,7 @@ fn fleet() -> World {
     world
 }
 
-fn add(world: &World, name: &str, more: &str) {
+pub(crate) fn add(world: &World, name: &str, more: &str) {
     let owner = rustix::process::geteuid().as_raw();
     good(world, &format!("secret add {name} --repo fleet --identity admin.key --owner {owner} {more}"));
     if owner != 0 {
@@ -104,7 +104,7 @@ fn units_that_were_not_restarted_are_named_again_until_they_are() {
 }
 
 /// A server that is ended with the test.
-struct Server(Child);
+pub(crate) struct Server(pub(crate) Child);
 
 impl Server {
     fn start(world: &World, arguments: &str) -> (Self, Box<dyn Iterator<Item = String>>) {
@@ -123,7 +123,7 @@ impl Drop for Server {
 }
 
 /// As systemd asks: from an abstract address that names the unit and the credential.
-fn asked(path: &Path, rest: &str) -> String {
+pub(crate) fn asked(path: &Path, rest: &str) -> String {
     let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
     let name = format!("{:x}/unit/{rest}", std::process::id());
     bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
@@ -149,7 +149,8 @@ fn a_service_reads_its_credential_and_another_gets_none() {
     assert_eq!(asked(&path, "postgresql.service/db-password"), value);
     let served = next();
     assert_eq!((&served["event"], &served["unit"]), (&"served".into(), &"postgresql.service".into()));
-    assert_eq!(asked(&path, "nginx.service/db-password"), "");
+    // Larger than a credential may be, so that systemd does not start the unit.
+    assert_eq!(asked(&path, "nginx.service/db-password"), "\0".repeat((1 << 20) + 1));
     let refused = next();
     assert_eq!(
         (&refused["event"], &refused["why"]),
@@ -199,7 +200,7 @@ fn a_socket_that_systemd_hands_over_is_served() {
 
 /// What the NixOS module makes of a configuration, by a real nix; nothing where there is none.
 #[expect(clippy::disallowed_methods, reason = "nix itself evaluates the module")]
-fn evaluated(world: &World, configuration: &str) -> Option<serde_json::Value> {
+pub(crate) fn evaluated(world: &World, configuration: &str) -> Option<serde_json::Value> {
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nix/tests/secrets.nix").canonicalize().unwrap();
     let expression = format!("import {} {{ configuration = {configuration}; }}", module.display());
     let output = std::process::Command::new("nix-instantiate")
