@@ -56,16 +56,35 @@ impl Moto {
 
     /// A request without a body, as anybody may send it; the answer with its head.
     pub(crate) fn ask(&self, head: &str) -> String {
+        String::from_utf8_lossy(&self.send(head, b"")).into_owned()
+    }
+
+    /// What an object holds.
+    pub(crate) fn bytes(&self, key: &str) -> Vec<u8> {
+        let answer = self.send(&format!("GET /bucket/{key}"), b"");
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{key}");
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        answer[end + 4..].to_vec()
+    }
+
+    /// Puts other bytes into an object, behind everybody's back.
+    pub(crate) fn put(&self, key: &str, bytes: &[u8]) {
+        let answer = self.send(&format!("PUT /bucket/{key}"), bytes);
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{key}");
+    }
+
+    fn send(&self, head: &str, body: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let key = "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request";
         let request = format!(
-            "{head} HTTP/1.1\r\nHost: {}\r\nAuthorization: {key}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-            self.address
+            "{head} HTTP/1.1\r\nHost: {}\r\nAuthorization: {key}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            self.address,
+            body.len()
         );
-        stream.write_all(request.as_bytes()).unwrap();
+        stream.write_all(&[request.as_bytes(), body].concat()).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
+        answer
     }
 }
 

@@ -22,7 +22,7 @@ use crate::feed::Feed;
 use crate::keys::Keys;
 use crate::migrate::{MOVED, MOVING};
 use crate::names::SpaceName;
-use crate::objects::{Bucket, BucketSettings, Keep, ObjectError, Objects};
+use crate::objects::{Bucket, BucketSettings, Keep, Layout, ObjectError, Objects};
 use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Place, Records, RecordsError, Shared, SpaceRow};
 use crate::scrub::Scrub;
@@ -82,7 +82,7 @@ impl Surroundings {
 /// Everything a server serves from.
 pub struct Cache {
     pub(crate) objects: Objects,
-    pub(crate) records: Records,
+    pub(crate) records: Arc<Records>,
     pub(crate) catalogue: Catalogue,
     pub(crate) keys: Keys,
     /// Held for reading while an object is kept, and for writing while objects are removed; see `turns`.
@@ -181,11 +181,13 @@ impl Cache {
         if data.join(ELSEWHERE).exists() {
             return Err(OpenError::Elsewhere { path: data.to_path_buf() });
         }
-        let objects = Objects::open(data, surroundings.keep, &surroundings.store_directory)?;
-        let records = Records::open(data)?;
+        let records = Arc::new(Records::open(data)?);
         let bucket = bucket(&surroundings)?;
-        check_place(&records, bucket.as_ref(), &surroundings)?;
-        Self::assemble(data, (records, objects.with_bucket(bucket)), surroundings, vec![lock])
+        check_place(&records, bucket.as_deref(), &surroundings)?;
+        let incoming = data.join("incoming");
+        let layout = layout(data, &incoming, &surroundings, false);
+        let objects = Objects::open(&layout, &records, bucket.as_ref())?;
+        Self::assemble(data, (records, objects), surroundings, vec![lock])
     }
 
     /// Opens a data folder whose records are in a database that other servers may use too, and with them the folder.
@@ -201,7 +203,7 @@ impl Cache {
             Some(lock.map(|lock| (folder, lock)))
         });
         let (incoming, own) = own.transpose()?.ok_or_else(in_use)?;
-        let records = Records::connect(place)?;
+        let records = Arc::new(Records::connect(place)?);
         if !records.serve(false)? {
             return Err(OpenError::Moving { place: place.clone() });
         }
@@ -209,22 +211,22 @@ impl Cache {
         let beginning = records.hold(Shared::Views, true)?;
         let is_new = check_records(data, place, &records, &surroundings)?;
         check_key(data, place, &records)?;
-        let objects = Objects::open_shared(data, &incoming, &surroundings.store_directory)?;
         let bucket = bucket(&surroundings)?;
+        let layout = layout(data, &incoming, &surroundings, true);
+        let objects = Objects::open(&layout, &records, bucket.as_ref())?;
         check_folder(data, (&records, place), &objects, (bucket.is_some(), is_new))?;
-        check_place(&records, bucket.as_ref(), &surroundings)?;
+        check_place(&records, bucket.as_deref(), &surroundings)?;
         if is_new {
             let identity = identity(&records, &surroundings)?;
             file::create_private(data.join(ELSEWHERE), format!("{identity}\n").as_bytes())?;
         }
-        let objects = objects.with_bucket(bucket);
         drop(beginning);
         Self::assemble(data, (records, objects), surroundings, vec![lock, own])
     }
 
     fn assemble(
         data: &Path,
-        (records, objects): (Records, Objects),
+        (records, objects): (Arc<Records>, Objects),
         mut surroundings: Surroundings,
         locks: Vec<Lock>,
     ) -> Result<Self, OpenError> {
@@ -508,8 +510,13 @@ fn check_key(data: &Path, place: &Place, records: &Records) -> Result<(), OpenEr
     Err(OpenError::OtherKey { path, place, keys: known })
 }
 
-fn bucket(surroundings: &Surroundings) -> Result<Option<Bucket>, ObjectError> {
-    surroundings.bucket.clone().map(|settings| Bucket::open(settings, &surroundings.http)).transpose()
+fn bucket(surroundings: &Surroundings) -> Result<Option<Arc<Bucket>>, ObjectError> {
+    surroundings.bucket.clone().map(|settings| Bucket::open(settings, &surroundings.http).map(Arc::new)).transpose()
+}
+
+fn layout<'l>(data: &'l Path, incoming: &'l Path, surroundings: &'l Surroundings, is_shared: bool) -> Layout<'l> {
+    let Surroundings { store_directory, keep, .. } = surroundings;
+    Layout { data, incoming, store_directory, keep: *keep, is_shared }
 }
 
 fn make_spaces(records: &Records, actor: &Actor) -> Result<(), RecordsError> {

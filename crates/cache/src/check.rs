@@ -83,6 +83,7 @@ impl Cache {
             self.refill(&row)?;
         }
         self.remove_unknown(&keeping)?;
+        self.objects.settle(self.now())?;
         drop(keeping);
         self.objects.sweep()?;
         Ok(collected)

@@ -416,7 +416,7 @@ impl Read for Sent<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::Keep;
+    use crate::objects::{Keep, Layout};
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -433,9 +433,16 @@ mod tests {
         writer.finish().unwrap()
     }
 
+    fn objects(data: &Path, keep: Keep) -> Objects {
+        let records = std::sync::Arc::new(crate::records::Records::open(data).unwrap());
+        let incoming = data.join("incoming");
+        let layout = Layout { data, incoming: &incoming, store_directory: "/nix/store", keep, is_shared: false };
+        Objects::open(&layout, &records, None).unwrap()
+    }
+
     fn taken(bytes: &[u8]) -> Result<(Received, Vec<u8>), ReceiveError> {
         let data = tempfile::tempdir().unwrap();
-        let objects = Objects::open(data.path(), Keep::Whole, "/nix/store").unwrap();
+        let objects = objects(data.path(), Keep::Whole);
         let (received, mut arriving) = receive(&mut &*bytes, &objects, None)?;
         Ok((received, std::fs::read(arriving.file().unwrap().path()).unwrap()))
     }
@@ -460,7 +467,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let bytes = nar.len() as u64;
         for keep in [Keep::Whole, Keep::Chunks] {
-            let objects = Objects::open(data.path(), keep, "/nix/store").unwrap();
+            let objects = objects(data.path(), keep);
             assert!(receive(&mut &*bomb, &objects, Some(bytes)).is_ok());
             let refused = receive(&mut &*bomb, &objects, Some(bytes - 1)).err();
             assert!(matches!(refused, Some(ReceiveError::Longer { bytes: announced }) if announced == bytes - 1));

@@ -178,6 +178,9 @@ pub const CACHE_CHUNK_BYTES_AVERAGE: usize = 512 << 10;
 pub const CACHE_CHUNK_BYTES_MAX: usize = 2 << 20;
 /// A pack of chunks that has so many bytes is not appended to any more.
 pub const CACHE_PACK_BYTES: u64 = 256 << 20;
+/// A pack of several servers that has fewer bytes is small, and when there are more than so many, they are put together.
+pub const CACHE_PACK_SMALL_BYTES: u64 = 4 << 20;
+pub const CACHE_PACKS_SMALL_MAX: usize = 256;
 /// What is sent to a bucket at once; larger NARs go in parts, of which there may be 10 000.
 pub const CACHE_BUCKET_PART_BYTES: usize = 16 << 20;
 /// What is read of a bucket at once.

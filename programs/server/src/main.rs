@@ -35,11 +35,11 @@ struct Args {
     #[arg(long, value_name = "FILE.auxdb")]
     feed: Option<PathBuf>,
     /// How NARs that come from now on are kept: in chunks, which take less room where builds have content in common (what
-    /// comes as zstd; the rest as it was sent), or whole, as they were sent. In chunks where nobody says; whole with
-    /// --records and --objects, since packs are one server's.
+    /// comes as zstd; the rest as it was sent), or whole, as they were sent. Where nobody says, in chunks, but whole with
+    /// --records or --objects: there the index of chunks is asked for every NAR.
     #[arg(long, value_name = "HOW")]
     keep: Option<Keeping>,
-    /// Put NARs into a bucket of an S3-compatible store instead of DIR, whole.
+    /// Put NARs into a bucket of an S3-compatible store instead of DIR.
     #[arg(long, value_name = "s3://NAME/PREFIX", requires = "objects_credentials_file")]
     objects: Option<String>,
     /// Holds who may use --objects, as Amazon's own programs have it; readable by this user alone.

@@ -99,7 +99,7 @@ fn surroundings(args: &Args) -> Result<Surroundings, String> {
         http,
         store_directory: args.store_dir.clone(),
         feed: args.feed.clone(),
-        keep: keep(args)?,
+        keep: keep(args),
         bucket: bucket(args)?,
         now: Box::new(Timestamp::now),
         random: Box::new(|| {
@@ -109,16 +109,11 @@ fn surroundings(args: &Args) -> Result<Surroundings, String> {
     })
 }
 
-fn keep(args: &Args) -> Result<Keep, String> {
-    let is_shared = args.records.is_some() || args.objects.is_some();
-    match args.keep {
-        Some(Keeping::Chunks) if is_shared => {
-            let why = "packs lie in the data folder of one server";
-            Err(format!("--keep chunks: {why}; leave out --records and --objects, or keep NARs whole"))
-        }
-        Some(Keeping::Chunks) => Ok(Keep::Chunks),
-        Some(Keeping::Whole) => Ok(Keep::Whole),
-        None => Ok(if is_shared { Keep::Whole } else { Keep::Chunks }),
+fn keep(args: &Args) -> Keep {
+    let is_elsewhere = args.records.is_some() || args.objects.is_some();
+    match args.keep.unwrap_or(if is_elsewhere { Keeping::Whole } else { Keeping::Chunks }) {
+        Keeping::Chunks => Keep::Chunks,
+        Keeping::Whole => Keep::Whole,
     }
 }
 

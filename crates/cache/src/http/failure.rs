@@ -223,7 +223,7 @@ impl From<ObjectError> for Failure {
             ObjectError::Full { .. } => Self::NoSpace { detail },
             ObjectError::File { .. } => Self::Internal { detail },
             ObjectError::Bucket { .. } => Self::Away { detail },
-            ObjectError::Index(error) => RecordsError::from(*error).into(),
+            ObjectError::Index(error) => (*error).into(),
         }
     }
 }

@@ -16,7 +16,7 @@ use aux_io::file::{self, FileError};
 use aux_io::http::HttpOptions;
 
 use crate::cache::ELSEWHERE;
-use crate::objects::{Bucket, BucketSettings, Keep, ObjectError, Objects, Stored};
+use crate::objects::{Bucket, BucketSettings, Keep, Layout, ObjectError, Objects, Stored};
 use crate::receive::{ReceiveError, Received, rehash};
 use crate::records::{ObjectRow, Place, Records, RecordsError};
 
@@ -180,14 +180,23 @@ impl Held<'_> {
     }
 
     /// The records as they are before the move: which, and what they are called.
-    fn current(&self) -> Result<(Records, String), MoveError> {
+    fn current(&self) -> Result<(Arc<Records>, String), MoveError> {
         let is_shared = match self.wish.records {
             None => self.wish.place.is_some(),
             Some(way) => way == Way::Back,
         };
         let file = self.wish.data.join("cache.sqlite").display().to_string();
         let shown = self.wish.place.as_ref().filter(|_| is_shared).map_or(file, ToString::to_string);
-        Ok((if is_shared { self.shared()? } else { self.embedded()? }, shown))
+        Ok((Arc::new(if is_shared { self.shared()? } else { self.embedded()? }), shown))
+    }
+
+    /// What is there, to be read.
+    fn objects(&self, records: &Arc<Records>, bucket: Option<&Arc<Bucket>>) -> Result<Objects, MoveError> {
+        let data = &self.wish.data;
+        // Where the stores lie matters only to what arrives.
+        let (incoming, store_directory) = (data.join("incoming"), "");
+        let layout = Layout { data, incoming: &incoming, store_directory, keep: Keep::Whole, is_shared: true };
+        Ok(Objects::open(&layout, records, bucket)?)
     }
 }
 

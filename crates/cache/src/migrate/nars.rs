@@ -13,7 +13,7 @@ use super::{
     Carried, Damage, Held, MOVED, MOVING, MoveError, MoveStep, Spoilt, Way, held_against, looked_at, opened, spoilt,
 };
 use crate::cache::{ELSEWHERE, IDENTITY, IN_FOLDER, NARS};
-use crate::objects::{Bucket, ObjectError, Objects};
+use crate::objects::{At, Bucket, Layout, ObjectError, Objects};
 use crate::receive::{receive, receive_whole};
 use crate::records::{ObjectRow, Records};
 
@@ -60,10 +60,12 @@ impl Held<'_> {
         match way {
             Way::Out => {
                 records.set_setting(NARS, &bucket.address())?;
+                records.forget_place(At::Folder as i64)?;
                 Ok(Carried { aside: self.put_aside()?, ..carried })
             }
             Way::Back => {
                 records.set_setting(NARS, IN_FOLDER)?;
+                records.forget_place(At::Bucket as i64)?;
                 let marker = wish.data.join(ELSEWHERE);
                 if let (Some(_), Some(identity), false) = (&wish.place, records.setting(IDENTITY)?, marker.exists()) {
                     file::create_private(&marker, format!("{identity}\n").as_bytes())?;
@@ -93,18 +95,22 @@ impl Held<'_> {
 
     fn carry(
         &self,
-        records: &Records,
+        records: &Arc<Records>,
         (bucket, way): (&Arc<Bucket>, Way),
         step: &mut dyn FnMut(MoveStep),
     ) -> Result<Carried, MoveError> {
-        let (data, to_bucket) = (&self.wish.data, bucket.address());
+        let (data, keep, store_directory) = (&self.wish.data, self.wish.keep, &*self.wish.store_directory);
         let carrying = data.join("carrying");
-        let in_bucket = Objects::only_bucket(&carrying, Arc::clone(bucket))?;
+        let incoming = carrying.join("incoming");
+        let layout = Layout { data: &carrying, incoming: &incoming, store_directory, keep, is_shared: true };
+        let in_bucket = Objects::only_bucket(&layout, records, bucket)?;
         let (source, target, to) = match way {
-            Way::Out => (Objects::open_to_check(data)?, in_bucket, to_bucket),
+            Way::Out => (self.objects(records, None)?, in_bucket, bucket.address()),
             Way::Back => {
-                let folder = Objects::open(data, self.wish.keep, &self.wish.store_directory)?;
-                (in_bucket, folder, data.display().to_string())
+                // Packs that one server appends to are no place for several.
+                let layout =
+                    Layout { data, is_shared: self.wish.place.is_some() && self.wish.records.is_none(), ..layout };
+                (in_bucket, Objects::open(&layout, records, None)?, data.display().to_string())
             }
         };
         let rows = records.objects()?;

@@ -11,7 +11,6 @@ use aux_io::file::FileError;
 
 use super::{Damage, Held, MOVED, MOVING, MoveError, MoveStep, Moved, Way, looked_at};
 use crate::cache::{ELSEWHERE, IN_FOLDER, NARS};
-use crate::objects::Objects;
 use crate::records::{Contents, Records, Table, tables};
 
 impl Held<'_> {
@@ -71,13 +70,12 @@ impl Held<'_> {
     }
 
     /// Reads and hashes every NAR; how many there are, and the bytes of their files.
-    fn checked_nars(&self, source: &Records, step: &mut dyn FnMut(MoveStep)) -> Result<(u64, u64), MoveError> {
+    fn checked_nars(&self, source: &Arc<Records>, step: &mut dyn FnMut(MoveStep)) -> Result<(u64, u64), MoveError> {
         let known = source.setting(NARS)?.filter(|known| known != IN_FOLDER);
         if let Some(known) = known.filter(|known| self.bucket.as_ref().is_none_or(|one| one.address() != *known)) {
             return Err(MoveError::InBucket { known });
         }
-        let bucket = self.bucket.as_ref().map(Arc::clone);
-        let objects = Objects::open_to_check(&self.wish.data)?.with_shared_bucket(bucket);
+        let objects = self.objects(source, self.bucket.as_ref())?;
         let rows = source.objects()?;
         step(MoveStep::Nars(rows.len() as u64));
         let (mut damage, mut bytes) = (Damage::default(), 0_u64);

@@ -31,13 +31,8 @@ pub(crate) struct Incoming {
 }
 
 impl Folder {
-    /// Opens the folders below `data`, makes them where they are missing, and throws away what was arriving when the
-    /// server ended. The caller holds the lock of `data`.
-    pub(crate) fn open(data: &Path) -> Result<Self, ObjectError> {
-        Self::open_at(&data.join("objects"), &data.join("incoming"))
-    }
-
-    /// The same with both folders named, which must be on one filesystem.
+    /// Opens both folders, which must be on one filesystem, makes them where they are missing, and throws away what was arriving
+    /// when the server ended.
     pub(crate) fn open_at(nars: &Path, incoming: &Path) -> Result<Self, ObjectError> {
         let (nars, incoming) = (nars.to_path_buf(), incoming.to_path_buf());
         let objects = Self { nars, incoming, next: AtomicU64::new(0) };
@@ -147,12 +142,12 @@ mod tests {
     #[test]
     fn what_is_not_kept_is_gone_and_what_is_kept_is_found_again() {
         let data = tempfile::tempdir().unwrap();
-        let objects = Folder::open(data.path()).unwrap();
+        let objects = Folder::open_at(&data.path().join("objects"), &data.path().join("incoming")).unwrap();
         drop(objects.arrive().unwrap());
         let hash = Sha256::of(b"nar");
         objects.keep(objects.arrive().unwrap(), hash).unwrap();
         File::create(data.path().join("incoming/7.part")).unwrap();
-        let objects = Folder::open(data.path()).unwrap();
+        let objects = Folder::open_at(&data.path().join("objects"), &data.path().join("incoming")).unwrap();
         assert_eq!(fs::read_dir(data.path().join("incoming")).unwrap().count(), 0);
         assert!(objects.has(hash));
         File::create(data.path().join("objects/stray")).unwrap();

@@ -12,17 +12,20 @@ use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aux_io::database::DatabaseError;
 use aux_nix::Sha256;
+use jiff::Timestamp;
 
 use crate::receive::{Packing, Received};
-use crate::records::ObjectRow;
+use crate::records::{ObjectRow, Records, RecordsError};
 pub(crate) use bucket::Bucket;
 pub use bucket::{BucketError, BucketSettings, REGION};
+pub(crate) use chunks::{At, cut, frame, index};
 use chunks::{Chunks, Reading, Shelved, Shelving};
-pub(crate) use chunks::{cut, frame};
 use folder::{Folder, Incoming};
 pub(crate) use stored::Stored;
+
+/// Below the data folder: packs that several servers write.
+const SEALED: &str = "sealed";
 
 /// How NARs are kept from now on. What is there stays as it is, and is served all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +43,10 @@ pub enum Keep {
 #[derive(Debug)]
 pub(crate) struct Objects {
     folder: Folder,
-    /// `None` where several servers share a folder that never had any.
-    chunks: Option<Chunks>,
-    keep: Keep,
+    /// Wherever NARs are in chunks.
+    tiers: Vec<Chunks>,
+    /// Which of them takes what comes as zstd; `None` where it is kept whole.
+    writes: Option<usize>,
     /// Where whole NARs go instead of the folder.
     bucket: Option<Arc<Bucket>>,
 }
@@ -111,59 +115,82 @@ pub enum ObjectError {
     Bucket { key: String, cause: String },
     /// In a box, since it is larger than all others and seldom.
     #[error(transparent)]
-    Index(Box<DatabaseError>),
+    Index(Box<RecordsError>),
 }
 
-impl From<DatabaseError> for ObjectError {
-    fn from(error: DatabaseError) -> Self {
+impl From<RecordsError> for ObjectError {
+    fn from(error: RecordsError) -> Self {
         Self::Index(Box::new(error))
     }
 }
 
+/// How a server has its NARs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout<'l> {
+    /// The data folder.
+    pub data: &'l Path,
+    /// Where NARs arrive at this server and at no other.
+    pub incoming: &'l Path,
+    /// Where the stores lie of whoever substitutes from here.
+    pub store_directory: &'l str,
+    pub keep: Keep,
+    /// Other servers may have the folder too, so that none appends to a pack of it.
+    pub is_shared: bool,
+}
+
 impl Objects {
-    /// Opens what is below `data`, and makes it where it is missing. The caller holds the lock of `data`.
-    pub(crate) fn open(data: &Path, keep: Keep, store_directory: &str) -> Result<Self, ObjectError> {
-        let chunks = Some(Chunks::open(data, store_directory)?);
-        Ok(Self { folder: Folder::open(data)?, chunks, keep, bucket: None })
-    }
-
-    /// Puts what comes from now on into a bucket, whole. What is here is served all the same.
-    pub(crate) fn with_bucket(self, bucket: Option<Bucket>) -> Self {
-        Self { bucket: bucket.map(Arc::new), ..self }
-    }
-
-    /// The same with a bucket that others hold too.
-    pub(crate) fn with_shared_bucket(self, bucket: Option<Arc<Bucket>>) -> Self {
-        Self { bucket, ..self }
+    /// Opens what is below `data`, and makes it where it is missing. The caller holds the lock of `data`, alone or with other
+    /// servers as the layout says.
+    pub(crate) fn open(
+        layout: &Layout<'_>,
+        records: &Arc<Records>,
+        bucket: Option<&Arc<Bucket>>,
+    ) -> Result<Self, ObjectError> {
+        let Layout { data, incoming, store_directory, keep, is_shared } = *layout;
+        let folder = Folder::open_at(&data.join("objects"), incoming)?;
+        let mut tiers = Vec::new();
+        if !is_shared {
+            tiers.push(Chunks::open(data, store_directory)?);
+        } else if Chunks::are_in(data) {
+            tiers.push(Chunks::open_to_read(data, store_directory)?);
+        }
+        let sealed = data.join(SEALED);
+        // A server that has the folder to itself may have had others beside it once.
+        if is_shared || sealed.is_dir() {
+            let place = chunks::Place::Folder(sealed);
+            tiers.push(Chunks::open_sealed(Arc::clone(records), place, incoming, store_directory)?);
+        }
+        if let Some(bucket) = bucket {
+            let place = chunks::Place::Bucket(Arc::clone(bucket));
+            tiers.push(Chunks::open_sealed(Arc::clone(records), place, incoming, store_directory)?);
+        }
+        let writes = match keep {
+            Keep::Whole => None,
+            Keep::Chunks if is_shared || bucket.is_some() => tiers.len().checked_sub(1),
+            Keep::Chunks => Some(0),
+        };
+        Ok(Self { folder, tiers, writes, bucket: bucket.map(Arc::clone) })
     }
 
     /// A bucket and nothing else; what goes there arrives in a folder of its own.
-    pub(crate) fn only_bucket(arriving: &Path, bucket: Arc<Bucket>) -> Result<Self, ObjectError> {
-        let folder = Folder::open_at(&arriving.join("objects"), &arriving.join("incoming"))?;
-        Ok(Self { folder, chunks: None, keep: Keep::Whole, bucket: Some(bucket) })
-    }
-
-    /// The same for one of several servers that share `data`: what arrives at it lies in `incoming`, which no other uses. Only
-    /// one server can write packs; several read what is in them.
-    pub(crate) fn open_shared(data: &Path, incoming: &Path, store_directory: &str) -> Result<Self, ObjectError> {
-        let chunks = if Chunks::are_in(data) { Some(Chunks::open_to_read(data, store_directory)?) } else { None };
-        Ok(Self { folder: Folder::open_at(&data.join("objects"), incoming)?, chunks, keep: Keep::Whole, bucket: None })
-    }
-
-    /// What is below `data`, for somebody who holds its lock and takes nothing in.
-    pub(crate) fn open_to_check(data: &Path) -> Result<Self, ObjectError> {
-        // Where the store lies matters only to what arrives.
-        Self::open_shared(data, &data.join("incoming"), "")
+    pub(crate) fn only_bucket(
+        layout: &Layout<'_>,
+        records: &Arc<Records>,
+        bucket: &Arc<Bucket>,
+    ) -> Result<Self, ObjectError> {
+        let folder = Folder::open_at(&layout.data.join("objects"), layout.incoming)?;
+        let place = chunks::Place::Bucket(Arc::clone(bucket));
+        let tier = Chunks::open_sealed(Arc::clone(records), place, layout.incoming, layout.store_directory)?;
+        let writes = (layout.keep == Keep::Chunks).then_some(0);
+        Ok(Self { folder, tiers: vec![tier], writes, bucket: Some(Arc::clone(bucket)) })
     }
 
     /// A place for a NAR that arrives packed so.
     pub(crate) fn arrive(&self, packing: Packing) -> Result<Arriving<'_>, ObjectError> {
-        Ok(match (self.keep, packing, &self.chunks) {
-            (Keep::Chunks, Packing::Zstd, Some(chunks)) if self.bucket.is_none() => {
-                Arriving::Chunks(Box::new(chunks.shelve()))
-            }
-            _ => self.arrive_whole()?,
-        })
+        match self.writes.and_then(|tier| self.tiers.get(tier)).filter(|_| packing == Packing::Zstd) {
+            Some(chunks) => Ok(Arriving::Chunks(Box::new(chunks.shelve()))),
+            None => self.arrive_whole(),
+        }
     }
 
     /// A place for a NAR that is kept as it comes.
@@ -203,7 +230,7 @@ impl Objects {
 
     /// A NAR that was sent not long ago, which no disk has to be asked for.
     pub(crate) fn opened(&self, nar_hash: Sha256) -> Option<Stored> {
-        self.chunks.as_ref()?.opened(nar_hash).map(Stored::Chunked)
+        self.tiers.iter().find_map(|chunks| chunks.opened(nar_hash)).map(Stored::Chunked)
     }
 
     /// A NAR to be sent: where it was sent before, its chunks need not be checked in full again.
@@ -219,13 +246,14 @@ impl Objects {
     fn open_with(
         &self,
         name: &ObjectName,
-        open: impl FnOnce(&Chunks, Sha256) -> Result<Option<Arc<Reading>>, ObjectError>,
+        open: impl Fn(&Chunks, Sha256) -> Result<Option<Arc<Reading>>, ObjectError>,
     ) -> Result<Stored, ObjectError> {
         match self.folder.open_object(name.nar_hash) {
             Err(ObjectError::File { path, cause }) if cause.kind() == io::ErrorKind::NotFound => {
-                let chunks = self.chunks.as_ref();
-                if let Some(reading) = chunks.map(|chunks| open(chunks, name.nar_hash)).transpose()?.flatten() {
-                    return Ok(Stored::Chunked(reading));
+                for chunks in &self.tiers {
+                    if let Some(reading) = open(chunks, name.nar_hash)? {
+                        return Ok(Stored::Chunked(reading));
+                    }
                 }
                 let remote = self.bucket.as_ref().map(|bucket| bucket.find(name)).transpose()?.flatten();
                 remote.map(Stored::Remote).ok_or(ObjectError::File { path, cause })
@@ -243,8 +271,10 @@ impl Objects {
         if self.folder.has(name.nar_hash) {
             return Ok(true);
         }
-        if self.chunks.as_ref().map(|chunks| chunks.has(name.nar_hash)).transpose()?.unwrap_or_default() {
-            return Ok(true);
+        for chunks in &self.tiers {
+            if chunks.has(name.nar_hash)? {
+                return Ok(true);
+            }
         }
         self.bucket.as_ref().map_or(Ok(false), |bucket| Ok(bucket.find(name)?.is_some()))
     }
@@ -255,7 +285,7 @@ impl Objects {
         match found {
             Found::Object(nar_hash) => {
                 self.folder.remove(*nar_hash)?;
-                self.chunks.as_ref().map_or(Ok(()), |chunks| chunks.remove(*nar_hash))
+                self.tiers.iter().try_for_each(|chunks| chunks.remove(*nar_hash))
             }
             Found::Remote(name) => self.bucket.as_ref().map_or(Ok(()), |bucket| bucket.remove(name)),
             Found::Foreign(_) => Ok(()),
@@ -266,15 +296,20 @@ impl Objects {
     pub(crate) fn has_local(&self) -> Result<bool, ObjectError> {
         let mut is_any = false;
         self.folder.list(&mut |found| is_any |= matches!(found, Found::Object(_)))?;
-        match &self.chunks {
-            Some(chunks) if !is_any => Ok(!chunks.list()?.0.is_empty()),
-            _ => Ok(is_any),
+        for chunks in self.tiers.iter().filter(|chunks| !chunks.is_remote()) {
+            is_any = is_any || !chunks.is_empty()?;
         }
+        Ok(is_any)
+    }
+
+    /// Removes packs that nobody has needed for long. Nothing may be kept meanwhile, at no server.
+    pub(crate) fn settle(&self, now: Timestamp) -> Result<(), ObjectError> {
+        self.tiers.iter().try_for_each(|chunks| chunks.settle(now))
     }
 
     /// Gives back the room of chunks that no NAR has any more.
     pub(crate) fn sweep(&self) -> Result<(), ObjectError> {
-        self.chunks.as_ref().map_or(Ok(()), Chunks::sweep)
+        self.tiers.iter().try_for_each(Chunks::sweep)
     }
 
     /// Everything that is there.
@@ -283,23 +318,26 @@ impl Objects {
         if let Some(bucket) = &self.bucket {
             bucket.list(each)?;
         }
-        let Some(chunks) = &self.chunks else { return Ok(()) };
-        let (nars, foreign) = chunks.list()?;
-        nars.into_iter().map(Found::Object).for_each(&mut *each);
-        foreign.into_iter().map(Found::Foreign).for_each(each);
+        for chunks in &self.tiers {
+            let (nars, foreign) = chunks.list()?;
+            nars.into_iter().map(Found::Object).for_each(&mut *each);
+            foreign.into_iter().map(Found::Foreign).for_each(&mut *each);
+        }
         Ok(())
     }
 
     /// How many bytes NARs take that are `sent_bytes` in what is sent of them.
     pub(crate) fn taken_bytes(&self, sent_bytes: u64) -> Result<u64, ObjectError> {
-        let Some(chunks) = &self.chunks else { return Ok(sent_bytes) };
-        let (chunked, packs) = chunks.bytes()?;
-        Ok(sent_bytes.saturating_sub(chunked).saturating_add(packs))
+        self.tiers.iter().try_fold(sent_bytes, |bytes, chunks| {
+            let (chunked, packs) = chunks.bytes()?;
+            Ok(bytes.saturating_sub(chunked).saturating_add(packs))
+        })
     }
 
     /// What is wrong beside the NARs themselves.
     pub(crate) fn check(&self) -> Result<Vec<String>, ObjectError> {
-        self.chunks.as_ref().map_or_else(|| Ok(Vec::new()), Chunks::check)
+        let wrong: Result<Vec<_>, ObjectError> = self.tiers.iter().map(Chunks::check).collect();
+        Ok(wrong?.into_iter().flatten().collect())
     }
 }
 

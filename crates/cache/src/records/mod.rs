@@ -4,6 +4,7 @@
 //! server, and `PostgreSQL` for several. What holds between rows is written into the tables, so that no act can break it.
 
 mod changes;
+mod chunks;
 mod collect;
 mod copy;
 mod decisions;

@@ -6,7 +6,7 @@ use aux_io::database::{Durability, Schema};
 pub(crate) const SCHEMA: Schema = Schema {
     name: "cache's records",
     application_id: 0x6175_7863, // "auxc"
-    migrations: &[FIRST, UPSTREAMS, LEAVING],
+    migrations: &[FIRST, UPSTREAMS, LEAVING, CHUNKS],
     durability: Durability::EveryCommit,
 };
 
@@ -188,4 +188,48 @@ CREATE TABLE leaving (
     name TEXT PRIMARY KEY,
     since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Which chunk lies in which pack, and of which chunks each NAR is made; `place` is 1 in the folder and 2 in the bucket. A NAR
+/// keeps its chunks: a row that is referred to cannot go.
+const CHUNKS: &str = "
+CREATE TABLE pack (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    place INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    leaving INTEGER
+) STRICT;
+
+CREATE TABLE chunk (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    place INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    pack INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    checksum BLOB NOT NULL,
+    holes BLOB NOT NULL,
+    unused INTEGER
+) STRICT;
+CREATE INDEX chunk_digest ON chunk (digest);
+CREATE INDEX chunk_pack ON chunk (pack, length);
+
+CREATE TABLE nar (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    place INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    file_size INTEGER NOT NULL,
+    fillings BLOB NOT NULL,
+    checksum BLOB NOT NULL,
+    UNIQUE (hash, place)
+) STRICT;
+
+CREATE TABLE part (
+    nar INTEGER NOT NULL REFERENCES nar ON DELETE CASCADE,
+    place INTEGER NOT NULL,
+    chunk INTEGER NOT NULL REFERENCES chunk,
+    PRIMARY KEY (nar, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX part_chunk ON part (chunk);
 ";

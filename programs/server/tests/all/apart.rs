@@ -19,6 +19,31 @@ use crate::world::World;
 /// Times that one of two servers is killed.
 const KILLS: u32 = 6;
 
+/// Every test below, once for each way in which NARs are kept.
+macro_rules! kept {
+    ($($test:ident),* $(,)?) => {
+        mod whole {
+            $(#[test] fn $test() {
+                let Some(site) = super::Site::new() else { return };
+                super::$test(&site, "whole");
+            })*
+        }
+
+        mod chunks {
+            $(#[test] fn $test() {
+                let Some(site) = super::Site::new() else { return };
+                super::$test(&site, "chunks");
+            })*
+        }
+    };
+}
+
+kept!(
+    what_is_pushed_and_promoted_at_one_server_is_read_at_the_other,
+    collection_at_one_server_breaks_no_answer_that_the_other_is_sending,
+    one_server_is_killed_while_it_takes_pushes_and_the_other_goes_on,
+);
+
 /// A database and a bucket.
 pub(crate) struct Site {
     pub(crate) records: String,
@@ -37,14 +62,19 @@ impl Site {
 
     /// What a server is started with.
     pub(crate) fn arguments(&self) -> Vec<String> {
+        self.keeping("whole")
+    }
+
+    pub(crate) fn keeping(&self, keep: &str) -> Vec<String> {
         let credentials = self.folder.path().join("credentials").display().to_string();
         let words = ["--records", &self.records, "--objects", "s3://bucket/team", "--objects-credentials-file"];
         let words = words.into_iter().map(str::to_owned);
-        words.chain([credentials, "--objects-endpoint".to_owned(), self.store.endpoint()]).collect()
+        let more = ["--objects-endpoint", &self.store.endpoint(), "--keep", keep].map(str::to_owned);
+        words.chain([credentials]).chain(more).collect()
     }
 
-    pub(crate) fn two(&self) -> (World, World) {
-        let arguments = self.arguments();
+    pub(crate) fn two(&self, keep: &str) -> (World, World) {
+        let arguments = self.keeping(keep);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let one = World::with(&arguments);
         let other = World::elsewhere(&one, &arguments);
@@ -75,10 +105,8 @@ pub(crate) fn is_clean(world: &World) -> bool {
     checked["objects"].as_u64().unwrap() > 0
 }
 
-#[test]
-fn what_is_pushed_and_promoted_at_one_server_is_read_at_the_other() {
-    let Some(site) = Site::new() else { return };
-    let (one, other) = site.two();
+fn what_is_pushed_and_promoted_at_one_server_is_read_at_the_other(site: &Site, keep: &str) {
+    let (one, other) = site.two(keep);
     let token = one.token("*", &["push", "promote"]);
     let library = Made::new("library-1.0", &noise(1, 20 << 20)).in_zstd();
     let program = Made::new("program-1.0", "p").needs(&library);
@@ -91,18 +119,18 @@ fn what_is_pushed_and_promoted_at_one_server_is_read_at_the_other() {
     assert_eq!(promoted["outcome"], "promoted");
     eventually("the view is at the other", || narinfo(&other, "vetted", &program, &token) == 200);
     assert!(reads(&other, "vetted", &library, &token) && reads(&one, "vetted", &program, &token));
+    let packs = site.store.keys().iter().filter(|key| key.contains("/packs/")).count();
+    assert_eq!(packs, usize::from(keep == "chunks"), "what came as zstd");
     for world in [&one, &other] {
         assert_eq!(fs::read_dir(world.path("data/objects")).unwrap().count(), 0);
         assert!(is_clean(world));
     }
 }
 
-#[test]
-fn collection_at_one_server_breaks_no_answer_that_the_other_is_sending() {
-    let Some(site) = Site::new() else { return };
-    let (one, other) = site.two();
+fn collection_at_one_server_breaks_no_answer_that_the_other_is_sending(site: &Site, keep: &str) {
+    let (one, other) = site.two(keep);
     let token = one.token("*", &["push", "read"]);
-    let (large, kept) = (Made::new("large-1.0", &noise(2, 60 << 20)), Made::new("kept-1.0", "k"));
+    let (large, kept) = (Made::new("large-1.0", &noise(2, 60 << 20)).in_zstd(), Made::new("kept-1.0", "k"));
     large.push(&one, &token);
     kept.push(&one, &token);
     one.api("PUT", "caches/staging/pins/kept", &json!({ "path": kept.base }));
@@ -125,7 +153,7 @@ fn collection_at_one_server_breaks_no_answer_that_the_other_is_sending() {
     one.api("POST", "gc", &json!({ "older_than_seconds": 0 }));
     eventually("it is gone at the other", || narinfo(&other, "staging", &large, &token) == 404);
     answer.read_to_end(&mut got).unwrap();
-    assert!(got == large.nar, "{} of {} bytes", got.len(), large.nar.len());
+    assert!(large.unpacked(&got) == large.nar, "{} bytes", got.len());
     assert!(reads(&other, "staging", &kept, &token));
     assert!(is_clean(&one) && is_clean(&other));
 }
@@ -139,6 +167,7 @@ fn push_on(world: &World, token: &str, name: &str, steps: &AtomicU32, is_done: &
         let length = if number % 5 == 1 { 17 << 20 } else { 3_000 };
         let text = format!("{name} {number} {}", noise(number, 1_000).repeat(length / 1_000));
         let made = Made::new("load-1.0", &text);
+        let made = if number % 2 == 1 { made.in_zstd() } else { made };
         number += 1;
         let act = std::panic::catch_unwind(|| {
             let put = made.put_nar(world, token).status == 201;
@@ -159,13 +188,11 @@ fn push_on(world: &World, token: &str, name: &str, steps: &AtomicU32, is_done: &
     confirmed
 }
 
-#[test]
-fn one_server_is_killed_while_it_takes_pushes_and_the_other_goes_on() {
-    let Some(site) = Site::new() else { return };
-    let (mut one, other) = site.two();
+fn one_server_is_killed_while_it_takes_pushes_and_the_other_goes_on(site: &Site, keep: &str) {
+    let (mut one, other) = site.two(keep);
     let token = one.token("*", &["push", "read"]);
     eventually("the token is known", || other.ask("GET /staging/nix-cache-info", &token, b"").status == 200);
-    let arguments = site.arguments();
+    let arguments = site.keeping(keep);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut confirmed = Vec::new();
     std::panic::set_hook(Box::new(|_| {}));
@@ -199,7 +226,7 @@ fn one_server_is_killed_while_it_takes_pushes_and_the_other_goes_on() {
         for made in &confirmed {
             eventually("both know it", || narinfo(world, "staging", made, &token) == 200);
             let nar = world.ask(&format!("GET /staging/{}", made.nar_url()), &token, b"");
-            assert_eq!((nar.status, Sha256::of(&nar.body)), (200, Sha256::of(&made.nar)));
+            assert_eq!((nar.status, Sha256::of(&made.unpacked(&nar.body))), (200, Sha256::of(&made.nar)));
         }
     }
     // What the kills left behind goes, and nothing else.
@@ -210,7 +237,7 @@ fn one_server_is_killed_while_it_takes_pushes_and_the_other_goes_on() {
 #[test]
 fn a_server_that_would_not_see_the_others_nars_or_take_them_for_its_own_does_not_start() {
     let Some(site) = Site::new() else { return };
-    let (mut one, other) = site.two();
+    let (mut one, other) = site.two("whole");
     let token = one.token("*", &["push"]);
     Made::new("path-1.0", "p").push(&one, &token);
     one.kill();

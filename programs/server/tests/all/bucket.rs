@@ -183,8 +183,6 @@ fn what_cannot_be_used_is_said_before_it_serves() {
     let file = file.to_str().unwrap().to_owned();
     let endpoint = format!("http://{}", store.address);
     let credentials = ["--objects-credentials-file", &*file, "--objects-endpoint", &*endpoint];
-    let said = world.refused(&[&["--objects", "s3://bucket", "--keep", "chunks"], &credentials[..]].concat());
-    assert!(said.contains("--keep chunks"), "{said}");
     let said = world.refused(&[&["--objects", "s3://nobody"], &credentials[..]].concat());
     assert!(said.contains("s3://nobody") && !said.contains("hidden"), "{said}");
     let said = world.refused(&["--objects", "s3://bucket", "--objects-credentials-file", "/nowhere"]);

@@ -26,7 +26,9 @@ impl Pushed {
         let twin = Made::new("library-1.1", &format!("{}more", noise(1, 3 << 20))).in_zstd();
         let program = Made::new("program-1.0", "p").needs(&library);
         let made = vec![library, twin, program];
-        made.iter().for_each(|made| made.push(world, &token));
+        for made in &made {
+            made.push(world, &token);
+        }
         let promoted = world.api("POST", "views/vetted/promote", &json!({ "paths": [made[2].base] }));
         assert_eq!(promoted["outcome"], "promoted");
         Self { made, token }
@@ -125,6 +127,44 @@ fn nars_are_carried_to_a_bucket_and_back_however_often_it_is_broken_off() {
     assert!(reads(&world, "staging", &more, &pushed.token));
     let packs = fs::read_dir(world.path("data/packs")).unwrap().count();
     assert_eq!(packs, 1, "what came out of chunks is in chunks again");
+}
+
+#[test]
+fn nars_are_in_chunks_in_the_bucket_too_where_that_is_asked_for() {
+    let Some(site) = Site::new() else { return };
+    let mut world = World::new();
+    let pushed = Pushed::to(&world);
+    world.kill();
+    let both = |way| Move { keep: Keep::Chunks, ..wish(&site, &world, way, Some(way)) };
+    std::panic::set_hook(Box::new(|_| {}));
+    move_in_pieces(&both(Way::Out), || {});
+    drop(std::panic::take_hook());
+    let keys = site.store.keys();
+    let nars = keys.iter().filter(|key| !key.contains("/packs/") && !key.ends_with("records")).count();
+    assert_eq!(nars, 1, "only what came without packing is whole: {keys:?}");
+    let arguments = site.keeping("chunks");
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    world.start(&arguments);
+    let other = World::elsewhere(&world, &arguments);
+    pushed.are_at(&world);
+    pushed.are_at(&other);
+    let stored = || world.api("GET", "status", &json!({}))["stored_bytes"].as_u64().unwrap();
+    let before = stored();
+    // It has nothing new but its end.
+    let third = Made::new("library-1.2", &format!("{}again", noise(1, 3 << 20))).in_zstd();
+    third.push(&other, &pushed.token);
+    assert!(stored() - before < 2 << 20, "{before} {}", stored());
+    drop(other);
+    world.kill();
+    let both = Move { keep: Keep::Chunks, ..wish(&site, &world, Way::Back, Some(Way::Back)) };
+    std::panic::set_hook(Box::new(|_| {}));
+    move_in_pieces(&both, || {});
+    drop(std::panic::take_hook());
+    drop(site);
+    world.start(&[]);
+    pushed.are_at(&world);
+    assert!(reads(&world, "staging", &third, &pushed.token));
+    assert_eq!(fs::read_dir(world.path("data/packs")).unwrap().count(), 1);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use aux_io::http::HttpOptions;
 use aux_nix::Sha256;
 use serde_json::json;
 
+use crate::apart::{is_clean, noise, reads};
 use crate::postgres::Postgres;
 use crate::pushing::Made;
 use crate::world::World;
@@ -81,6 +82,48 @@ fn what_is_done_at_one_server_is_true_at_the_other() {
     eventually("a new cache is there", || one.ask("GET /third/nix-cache-info", "", b"").status == 200);
     let editions = |world: &World| world.api("GET", "views/vetted?editions=1", &json!({}))["edition"].clone();
     assert_eq!((editions(&one), editions(&other)), (json!(2), json!(2)));
+}
+
+#[test]
+fn several_servers_write_chunks_into_one_folder() {
+    let Some(cluster) = Postgres::new() else { return };
+    let address = cluster.database();
+    let keep = ["--records", &address, "--keep", "chunks"];
+    let mut one = World::with(&keep);
+    let other = one.sharing(&keep);
+    let token = one.token("*", &["push", "read"]);
+    eventually("the token is known", || other.ask("GET /staging/nix-cache-info", &token, b"").status == 200);
+    let text = noise(5, 3 << 20);
+    let made: Vec<Made> = (0..6).map(|number| Made::new("path-1.0", &format!("{text}{number}")).in_zstd()).collect();
+    thread::scope(|scope| {
+        for (number, made) in made.iter().enumerate() {
+            let (world, token) = (if number % 2 == 0 { &one } else { &other }, &token);
+            scope.spawn(move || made.push(world, token));
+        }
+    });
+    let stored = || one.api("GET", "status", &json!({}))["stored_bytes"].as_u64().unwrap();
+    // They were pushed at once, so that some chunks are there more than once; the next finds all but its last.
+    let before = stored();
+    let next = Made::new("path-1.0", &format!("{text}next")).in_zstd();
+    next.push(&other, &token);
+    assert!(stored() - before < 3 << 20, "{before} {}", stored());
+    let holds = |world: &World, made: &Made| {
+        eventually("it is known", || narinfo(world, "staging", made, &token) == 200);
+        reads(world, "staging", made, &token)
+    };
+    assert!(made.iter().chain([&next]).all(|made| holds(&one, made) && holds(&other, made)));
+    one.api("PUT", "caches/staging/pins/kept", &json!({ "path": next.base }));
+    let gone = made.iter().map(|made| made.base.clone()).collect::<Vec<_>>();
+    assert_eq!(other.api("POST", "gc", &json!({ "older_than_seconds": 0 }))["objects"], gone.len());
+    assert!(holds(&one, &next) && holds(&other, &next) && is_clean(&one) && is_clean(&other));
+    // With the folder to itself, and the records in it, a server serves what several wrote.
+    one.kill();
+    drop(other);
+    let place = Place::parse(&address, None).unwrap();
+    migrate(&records_wish(&one.path("data"), &place, Way::Back), &mut |_| {}).unwrap();
+    drop(cluster);
+    one.start(&[]);
+    assert!(reads(&one, "staging", &next, &token) && is_clean(&one));
 }
 
 #[test]

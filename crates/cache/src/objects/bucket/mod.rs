@@ -6,8 +6,10 @@
 mod connect;
 mod settings;
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use object_store::{
 };
 use tokio::runtime::Runtime;
 
+use super::chunks::{pack_name, pack_number};
 use super::{Found, ObjectError, ObjectName};
 pub use settings::{BucketError, BucketSettings, REGION};
 
@@ -31,6 +34,8 @@ const SHARD_CHARACTERS: usize = 2;
 const SUFFIX: &str = ".nar";
 /// Says which records the NARs belong to.
 const MARKER: &str = "records";
+/// Below which packs are.
+const PACKS: &str = "packs";
 /// No marker has more bytes.
 const MARKER_BYTES_MAX: u64 = 1 << 10;
 
@@ -123,14 +128,17 @@ impl Bucket {
 
     /// Puts a file. It is there for everybody when this returns.
     pub(crate) fn put(&self, name: &ObjectName, file: &mut File, size: u64) -> Result<(), ObjectError> {
-        let key = self.key(name);
-        let failed = |cause: io::Error| ObjectError::Bucket { key: self.shown(&key), cause: cause.to_string() };
+        self.put_file(&self.key(name), file, size)
+    }
+
+    fn put_file(&self, key: &Key, file: &mut File, size: u64) -> Result<(), ObjectError> {
+        let failed = |cause: io::Error| ObjectError::Bucket { key: self.shown(key), cause: cause.to_string() };
         if size <= CACHE_BUCKET_PART_BYTES as u64 {
             let bytes = part(file).map_err(failed)?;
             return self
-                .wait(&key, |store, key| async move { store.put(&key, PutPayload::from(bytes)).await.map(drop) });
+                .wait(key, |store, key| async move { store.put(&key, PutPayload::from(bytes)).await.map(drop) });
         }
-        let mut upload = self.wait(&key, |store, key| async move { store.put_multipart(&key).await })?;
+        let mut upload = self.wait(key, |store, key| async move { store.put_multipart(&key).await })?;
         let mut sent = 0;
         let parts = loop {
             let bytes = match part(file) {
@@ -140,19 +148,19 @@ impl Bucket {
             };
             sent += bytes.len() as u64;
             let put = upload.put_part(PutPayload::from(bytes));
-            if let Err(error) = self.wait(&key, |_, _| put) {
+            if let Err(error) = self.wait(key, |_, _| put) {
                 break Err(error);
             }
         };
         let complete = parts.and_then(|()| {
             if sent == size {
-                return self.wait(&key, |_, _| upload.complete()).map(drop);
+                return self.wait(key, |_, _| upload.complete()).map(drop);
             }
             Err(failed(io::ErrorKind::UnexpectedEof.into()))
         });
         if complete.is_err() {
             // What cannot be taken back now costs room until the store's own rule for unfinished uploads removes it.
-            let _lost = self.wait(&key, |_, _| upload.abort());
+            let _lost = self.wait(key, |_, _| upload.abort());
         }
         complete
     }
@@ -171,22 +179,17 @@ impl Bucket {
 
     /// Removes a NAR; one that is not there is no error.
     pub(crate) fn remove(&self, name: &ObjectName) -> Result<(), ObjectError> {
-        self.wait(&self.key(name), |store, key| async move {
-            match store.delete(&key).await {
-                Err(object_store::Error::NotFound { .. }) => Ok(()),
-                other => other,
-            }
-        })
+        self.remove_key(&self.key(name))
     }
 
-    /// Everything below the prefix.
+    /// Everything below the prefix but for packs.
     pub(crate) fn list(&self, each: &mut dyn FnMut(Found)) -> Result<(), ObjectError> {
         let shards =
             self.wait(&self.root(), |store, root| async move { store.list_with_delimiter(Some(&root)).await })?;
         for meta in shards.objects.into_iter().filter(|meta| meta.location != self.marker()) {
             each(Found::Foreign(self.shown(&meta.location).into()));
         }
-        for shard in shards.common_prefixes {
+        for shard in shards.common_prefixes.into_iter().filter(|shard| *shard != self.packs_root()) {
             let listed =
                 self.wait(&shard, |store, shard| async move { store.list_with_delimiter(Some(&shard)).await })?;
             for key in listed.objects.into_iter().map(|meta| meta.location).chain(listed.common_prefixes) {
@@ -249,6 +252,69 @@ impl Drop for Bucket {
     }
 }
 
+/// Packs of chunks, each an object.
+impl Bucket {
+    pub(crate) fn put_pack(&self, number: u32, file: &mut File, size: u64) -> Result<(), ObjectError> {
+        let key = self.pack_key(number);
+        file.rewind().map_err(|cause| ObjectError::Bucket { key: self.shown(&key), cause: cause.to_string() })?;
+        self.put_file(&key, file, size)
+    }
+
+    /// Exactly so many bytes of a pack.
+    pub(crate) fn read_pack(&self, number: u32, position: u64, length: u64) -> io::Result<Bytes> {
+        self.read_range(&self.pack_key(number), None, (position, length))
+    }
+
+    /// Asks whether the store answers and has the pack.
+    pub(crate) fn ask_for_pack(&self, number: u32) -> Result<(), ObjectError> {
+        self.wait(&self.pack_key(number), |store, key| async move { store.head(&key).await.map(drop) })
+    }
+
+    pub(crate) fn remove_pack(&self, number: u32) -> Result<(), ObjectError> {
+        self.remove_key(&self.pack_key(number))
+    }
+
+    /// The bytes of every pack by its number, and what else lies among them.
+    pub(crate) fn list_packs(&self) -> Result<(BTreeMap<u32, u64>, Vec<PathBuf>), ObjectError> {
+        let packs = self.packs_root();
+        let listed = self.wait(&packs, |store, packs| async move { store.list_with_delimiter(Some(&packs)).await })?;
+        let (mut sizes, mut foreign) = (BTreeMap::new(), Vec::new());
+        for meta in listed.objects {
+            match meta.location.filename().and_then(pack_number).filter(|one| self.pack_key(*one) == meta.location) {
+                Some(number) => drop(sizes.insert(number, meta.size)),
+                None => foreign.push(self.shown(&meta.location).into()),
+            }
+        }
+        foreign.extend(listed.common_prefixes.iter().map(|key| PathBuf::from(self.shown(key))));
+        Ok((sizes, foreign))
+    }
+
+    fn packs_root(&self) -> Key {
+        Key::from(format!("{}{PACKS}", self.settings.prefix))
+    }
+
+    fn pack_key(&self, number: u32) -> Key {
+        Key::from(format!("{}{PACKS}/{}", self.settings.prefix, pack_name(number)))
+    }
+
+    fn read_range(&self, key: &Key, tag: Option<String>, (position, length): (u64, u64)) -> io::Result<Bytes> {
+        let range = Some(GetRange::Bounded(position..position.saturating_add(length)));
+        let options = GetOptions { if_match: tag, range, ..GetOptions::default() };
+        let read = self.wait(key, |store, key| async move { store.get_opts(&key, options).await?.bytes().await });
+        let bytes = read.map_err(io::Error::other)?;
+        if bytes.len() as u64 == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    fn remove_key(&self, key: &Key) -> Result<(), ObjectError> {
+        self.wait(key, |store, key| async move {
+            match store.delete(&key).await {
+                Err(object_store::Error::NotFound { .. }) => Ok(()),
+                other => other,
+            }
+        })
+    }
+}
+
 impl Remote {
     pub(crate) fn size(&self) -> u64 {
         self.size
@@ -256,15 +322,7 @@ impl Remote {
 
     /// Exactly so many bytes from a position on.
     pub(crate) fn read(&self, position: u64, length: u64) -> io::Result<Bytes> {
-        let options = GetOptions {
-            if_match: self.tag.clone(),
-            range: Some(GetRange::Bounded(position..position.saturating_add(length))),
-            ..GetOptions::default()
-        };
-        let read =
-            self.bucket.wait(&self.key, |store, key| async move { store.get_opts(&key, options).await?.bytes().await });
-        let bytes = read.map_err(io::Error::other)?;
-        if bytes.len() as u64 == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        self.bucket.read_range(&self.key, self.tag.clone(), (position, length))
     }
 }
 

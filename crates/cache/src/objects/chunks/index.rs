@@ -1,19 +1,21 @@
-//! Which chunk lies where, and of which chunks each NAR is made: a database of its own beside the packs.
+//! Which chunk lies where, and of which chunks each NAR is made: beside the packs in a database of its own where one server
+//! writes them, and with the other records where several do.
 //!
 //! It is written after the packs and before the records, each time to the disk.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use aux_io::database::{Database, DatabaseError, Durability, Schema};
-use aux_io::sqlite::rusqlite::{self, Row, Transaction, params};
+use aux_io::database::{Durability, Schema};
 use aux_nix::Sha256;
+
+use crate::records::{Records, RecordsError};
 
 const SCHEMA: Schema = Schema {
     name: "cache's index of chunks",
     application_id: 0x6175_786b, // "auxk"
-    migrations: &[FIRST],
+    migrations: &[FIRST, PLACES],
     durability: Durability::EveryCommit,
 };
 
@@ -47,6 +49,14 @@ CREATE TABLE part (
     PRIMARY KEY (nar, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX part_chunk ON part (chunk);
+";
+
+/// What the other records have, so that both are asked in the same words.
+const PLACES: &str = "
+ALTER TABLE chunk ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chunk ADD COLUMN unused INTEGER;
+ALTER TABLE nar ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE pack (number INTEGER PRIMARY KEY, place INTEGER NOT NULL, size INTEGER NOT NULL, leaving INTEGER) STRICT;
 ";
 
 /// A chunk in a pack.
@@ -97,212 +107,119 @@ pub(crate) enum NewPart {
     New(usize),
 }
 
-#[derive(Debug)]
-pub(crate) struct Index(Mutex<Database>);
+/// Where the packs are that an index is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum At {
+    /// In the folder of one server, with an index of their own.
+    Own = 0,
+    /// In the folder of several servers, with the other records.
+    Folder = 1,
+    Bucket = 2,
+}
 
-const COLUMNS: &str = "chunk.number, digest, size, pack, position, length, chunk.checksum, holes";
+/// The index of the packs of one place.
+#[derive(Debug)]
+pub(crate) struct Index {
+    records: Arc<Records>,
+    place: i64,
+}
 
 impl Index {
-    pub(crate) fn open(path: &Path) -> Result<Self, DatabaseError> {
-        Database::open(path, SCHEMA).map(|database| Self(Mutex::new(database)))
+    /// The database of its own.
+    pub(crate) fn open(path: &Path) -> Result<Self, RecordsError> {
+        Records::open_index(path, SCHEMA).map(|records| Self { records: Arc::new(records), place: At::Own as i64 })
+    }
+
+    /// What the records say of a place.
+    pub(crate) fn within(records: Arc<Records>, at: At) -> Self {
+        Self { records, place: at as i64 }
     }
 
     /// A chunk of this content.
-    pub(crate) fn find(&self, digest: &[u8; 32]) -> Result<Option<Chunk>, DatabaseError> {
-        self.database().read(|transaction| {
-            let mut statement = transaction
-                .prepare(&format!("SELECT {COLUMNS} FROM chunk WHERE digest = ?1 ORDER BY number DESC LIMIT 1"))?;
-            optional(statement.query_row([digest], chunk))
-        })
+    pub(crate) fn find(&self, digest: &[u8; 32]) -> Result<Option<Chunk>, RecordsError> {
+        self.records.chunk(self.place, digest)
     }
 
-    /// Writes down a NAR with its new chunks; one that is there stays as it is.
-    pub(crate) fn insert(&self, nar: &NewNar<'_>) -> Result<(), DatabaseError> {
-        self.database().write(|transaction| {
-            let made = transaction.execute(
-                "INSERT INTO nar (hash, file_size, fillings, checksum) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (hash) DO NOTHING",
-                params![nar.hash.0, signed(nar.file_size), nar.fillings, nar.checksum],
-            )?;
-            if made == 0 {
-                return Ok(());
-            }
-            let number = transaction.last_insert_rowid();
-            let mut insert = transaction.prepare(
-                "INSERT INTO chunk (digest, size, pack, position, length, checksum, holes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?;
-            let mut numbers = Vec::with_capacity(nar.new.len());
-            for new in nar.new {
-                let holes = written(&new.holes);
-                insert.execute(params![new.digest, new.size, new.pack, signed(new.position), new.length, new.checksum, holes])?;
-                numbers.push(transaction.last_insert_rowid());
-            }
-            let mut insert = transaction.prepare("INSERT INTO part VALUES (?1, ?2, ?3)")?;
-            for (place, part) in nar.parts.iter().enumerate() {
-                let chunk = match part {
-                    NewPart::Known(number) => Some(*number),
-                    NewPart::New(place) => numbers.get(*place).copied(),
-                };
-                insert.execute(params![number, i64::try_from(place).unwrap_or(i64::MAX), chunk])?;
-            }
-            Ok(())
-        })
+    /// Writes down a NAR with its new chunks, instead of one of the same content that nothing needs.
+    pub(crate) fn insert(&self, nar: &NewNar<'_>) -> Result<(), RecordsError> {
+        if self.records.put_chunked(self.place, nar)? {
+            return Ok(());
+        }
+        let cause = "chunks of it were collected while it arrived; push it again".to_owned();
+        Err(RecordsError::Busy { server: "the index of chunks".to_owned(), cause })
     }
 
-    pub(crate) fn has(&self, nar_hash: Sha256) -> Result<bool, DatabaseError> {
-        self.database()
-            .read(|transaction| transaction.prepare("SELECT 1 FROM nar WHERE hash = ?1")?.exists([nar_hash.0]))
+    pub(crate) fn has(&self, nar_hash: Sha256) -> Result<bool, RecordsError> {
+        self.records.has_chunked(self.place, nar_hash)
     }
 
     /// A NAR and its chunks, in order.
-    pub(crate) fn nar(&self, nar_hash: Sha256) -> Result<Option<NarRow>, DatabaseError> {
-        self.database().read(|transaction| {
-            let mut statement =
-                transaction.prepare("SELECT number, file_size, fillings, checksum FROM nar WHERE hash = ?1")?;
-            let found = statement.query_map([nar_hash.0], |row| {
-                let nar = NarRow {
-                    file_size: unsigned(row, 1)?,
-                    fillings: row.get(2)?,
-                    checksum: row.get(3)?,
-                    chunks: Vec::new(),
-                };
-                Ok((row.get::<_, i64>(0)?, nar))
-            });
-            let Some((number, mut nar)) = found?.next().transpose()? else { return Ok(None) };
-            let mut statement = transaction.prepare(&format!(
-                "SELECT {COLUMNS} FROM part JOIN chunk ON chunk.number = part.chunk WHERE nar = ?1 ORDER BY place"
-            ))?;
-            nar.chunks = statement.query_map([number], chunk)?.collect::<Result<_, _>>()?;
-            Ok(Some(nar))
-        })
+    pub(crate) fn nar(&self, nar_hash: Sha256) -> Result<Option<NarRow>, RecordsError> {
+        self.records.chunked(self.place, nar_hash)
     }
 
-    /// Forgets a NAR. Its chunks stay until [`Self::forget_chunks`].
-    pub(crate) fn forget(&self, nar_hash: Sha256) -> Result<(), DatabaseError> {
-        self.database()
-            .write(|transaction| transaction.execute("DELETE FROM nar WHERE hash = ?1", [nar_hash.0]).map(drop))
+    /// Forgets a NAR. Its chunks stay until [`Self::forget_chunks`] or [`Self::settle`].
+    pub(crate) fn forget(&self, nar_hash: Sha256) -> Result<(), RecordsError> {
+        self.records.forget_chunked(self.place, nar_hash)
     }
 
     /// Forgets chunks that no NAR has, except for those of `spared`.
-    pub(crate) fn forget_chunks(&self, spared: &dyn Fn(i64) -> bool) -> Result<u64, DatabaseError> {
-        self.database().write(|transaction| {
-            let mut statement = transaction.prepare(
-                "SELECT number FROM chunk WHERE NOT EXISTS (SELECT 1 FROM part WHERE part.chunk = chunk.number)",
-            )?;
-            let numbers = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-            let mut delete = transaction.prepare("DELETE FROM chunk WHERE number = ?1")?;
-            let mut count = 0;
-            for number in numbers.into_iter().filter(|number| !spared(*number)) {
-                delete.execute([number])?;
-                count += 1;
-            }
-            Ok(count)
-        })
+    pub(crate) fn forget_chunks(&self, spared: &dyn Fn(i64) -> bool) -> Result<(), RecordsError> {
+        self.records.forget_chunks(self.place, spared)
     }
 
     /// Every NAR, by hash.
-    pub(crate) fn nars(&self) -> Result<Vec<Sha256>, DatabaseError> {
-        self.database().read(|transaction| {
-            let mut statement = transaction.prepare("SELECT hash FROM nar ORDER BY hash")?;
-            statement.query_map([], |row| row.get(0).map(Sha256))?.collect()
-        })
+    pub(crate) fn nars(&self) -> Result<Vec<Sha256>, RecordsError> {
+        self.records.all_chunked(self.place)
     }
 
-    /// The bytes of all NARs as they are sent.
-    pub(crate) fn file_bytes(&self) -> Result<u64, DatabaseError> {
-        self.database().read(|transaction| {
-            transaction.query_row("SELECT coalesce(sum(file_size), 0) FROM nar", [], |row| unsigned(row, 0))
-        })
+    /// The bytes of all NARs as they are sent, and of all packs that are written down.
+    pub(crate) fn bytes(&self) -> Result<(u64, u64), RecordsError> {
+        self.records.chunked_bytes(self.place)
     }
 
-    /// For every pack where its last chunk ends, and how many bytes of it are chunks.
-    pub(crate) fn packs(&self) -> Result<BTreeMap<u32, (u64, u64)>, DatabaseError> {
-        self.database().read(|transaction| {
-            let mut statement =
-                transaction.prepare("SELECT pack, max(position + length), sum(length) FROM chunk GROUP BY pack")?;
-            statement.query_map([], |row| Ok((row.get(0)?, (unsigned(row, 1)?, unsigned(row, 2)?))))?.collect()
-        })
+    /// For every pack where its last chunk ends, and how many bytes of it are chunks that are not about to go.
+    pub(crate) fn packs(&self) -> Result<BTreeMap<u32, (u64, u64)>, RecordsError> {
+        self.records.chunk_packs(self.place)
     }
 
     /// The chunks of a pack, in its order.
-    pub(crate) fn in_pack(&self, pack: u32) -> Result<Vec<Chunk>, DatabaseError> {
-        self.database().read(|transaction| {
-            let mut statement =
-                transaction.prepare(&format!("SELECT {COLUMNS} FROM chunk WHERE pack = ?1 ORDER BY position"))?;
-            statement.query_map([pack], chunk)?.collect()
-        })
+    pub(crate) fn in_pack(&self, pack: u32) -> Result<Vec<Chunk>, RecordsError> {
+        self.records.chunks_in(self.place, pack)
     }
 
-    /// Chunks that lie elsewhere now.
-    pub(crate) fn moved(&self, chunks: &[Chunk]) -> Result<(), DatabaseError> {
-        self.database().write(|transaction| move_all(transaction, chunks))
+    /// Chunks that lie elsewhere now, each with the pack that it was in.
+    pub(crate) fn moved(&self, chunks: &[(u32, Chunk)]) -> Result<(), RecordsError> {
+        self.records.move_chunks(chunks)
     }
 
-    /// What is wrong with the file, and rows that refer to nothing.
-    pub(crate) fn check(&self) -> Result<Vec<String>, DatabaseError> {
-        let mut wrong = self.database().check()?;
-        let lost: i64 = self.database().read(|transaction| {
-            transaction.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
-        })?;
-        if lost > 0 {
-            wrong.push(format!("{lost} rows refer to rows that are not there"));
-        }
-        Ok(wrong)
+    /// A number for a pack that is about to be put.
+    pub(crate) fn new_pack(&self, size: u64) -> Result<u32, RecordsError> {
+        self.records.new_pack(self.place, size)
+    }
+
+    /// The bytes of every pack that is written down.
+    pub(crate) fn written_packs(&self) -> Result<BTreeMap<u32, u64>, RecordsError> {
+        self.records.packs(self.place)
+    }
+
+    /// Lets go of what nobody needed since before a moment; the packs to be removed. Seconds since 1970, both.
+    pub(crate) fn settle(&self, now: i64, before: i64) -> Result<Vec<u32>, RecordsError> {
+        self.records.settle_chunks(self.place, now, before)
+    }
+
+    pub(crate) fn forget_packs(&self, numbers: &[u32]) -> Result<(), RecordsError> {
+        self.records.forget_packs(numbers)
+    }
+
+    /// What is wrong with the file, and rows that refer to nothing; the other records are checked by themselves.
+    pub(crate) fn check(&self) -> Result<Vec<String>, RecordsError> {
+        if self.place == At::Own as i64 { self.records.check() } else { Ok(Vec::new()) }
     }
 
     /// Changes what nothing else would.
     #[cfg(test)]
     pub(crate) fn corrupt(&self, change: &str) {
-        self.database().write(|transaction| transaction.execute(change, []).map(drop)).unwrap();
+        self.records.corrupt(change);
     }
-
-    /// A panic in the middle undid its transaction.
-    fn database(&self) -> MutexGuard<'_, Database> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn move_all(transaction: &Transaction<'_>, chunks: &[Chunk]) -> Result<(), rusqlite::Error> {
-    let mut update = transaction.prepare("UPDATE chunk SET pack = ?2, position = ?3 WHERE number = ?1")?;
-    chunks
-        .iter()
-        .try_for_each(|chunk| update.execute(params![chunk.number, chunk.pack, signed(chunk.position)]).map(drop))
-}
-
-fn chunk(row: &Row<'_>) -> Result<Chunk, rusqlite::Error> {
-    Ok(Chunk {
-        number: row.get(0)?,
-        digest: row.get(1)?,
-        size: row.get(2)?,
-        pack: row.get(3)?,
-        position: unsigned(row, 4)?,
-        length: row.get(5)?,
-        checksum: row.get(6)?,
-        holes: read(row.get_ref(7)?.as_blob()?),
-    })
-}
-
-/// No row is an answer.
-fn optional<T>(found: Result<T, rusqlite::Error>) -> Result<Option<T>, rusqlite::Error> {
-    match found {
-        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
-        found => found.map(Some),
-    }
-}
-
-/// `SQLite` counts in signed numbers; nothing stored here is larger.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
-    row.get::<_, i64>(column).map(|number| u64::try_from(number).unwrap_or_default())
-}
-
-/// Places as little-endian numbers of 32 bits.
-fn written(holes: &[u32]) -> Vec<u8> {
-    holes.iter().flat_map(|hole| hole.to_le_bytes()).collect()
-}
-
-fn read(bytes: &[u8]) -> Vec<u32> {
-    bytes.as_chunks().0.iter().map(|four| u32::from_le_bytes(*four)).collect()
 }

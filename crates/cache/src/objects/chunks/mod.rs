@@ -5,11 +5,13 @@
 
 pub(crate) mod cut;
 pub(crate) mod frame;
-mod index;
+pub(crate) mod index;
 mod opened;
 mod pack;
+mod packs;
 mod read;
 mod recipe;
+mod sealed;
 mod shelve;
 mod sweep;
 #[cfg(test)]
@@ -24,10 +26,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aux_nix::Sha256;
 
 use super::{ObjectError, classified};
+use crate::records::Records;
+pub(crate) use index::At;
 use index::{Chunk, Index};
 use opened::Opened;
-use pack::Packs;
+use pack::Growing;
+pub(crate) use pack::{name as pack_name, number as pack_number};
+use packs::Packs;
 pub(crate) use read::Reading;
+pub(crate) use sealed::Place;
+use sealed::Sealed;
 pub(crate) use shelve::{Shelved, Shelving};
 
 const INDEX: &str = "chunks.sqlite";
@@ -65,7 +73,7 @@ impl Chunks {
         fs::create_dir_all(&folder).map_err(|cause| classified(&folder, cause))?;
         let index = Index::open(&data.join(INDEX))?;
         let ends = index.packs()?.into_iter().map(|(number, (end, _))| (number, end)).collect();
-        let packs = Packs::open(folder.clone(), &ends)?;
+        let packs = Packs::Growing(Growing::open(folder.clone(), &ends)?);
         Ok(Self::of(index, packs, folder, store_directory))
     }
 
@@ -78,7 +86,26 @@ impl Chunks {
     pub(crate) fn open_to_read(data: &Path, store_directory: &str) -> Result<Self, ObjectError> {
         let folder = data.join(FOLDER);
         let index = Index::open(&data.join(INDEX))?;
-        Ok(Self { is_shared: true, ..Self::of(index, Packs::open_to_read(folder.clone()), folder, store_directory) })
+        let packs = Packs::Growing(Growing::open_to_read(folder.clone()));
+        Ok(Self { is_shared: true, ..Self::of(index, packs, folder, store_directory) })
+    }
+
+    /// Those that several servers write, in a folder or a bucket that all see, whose index is with the records. `incoming` is
+    /// this server's own.
+    pub(crate) fn open_sealed(
+        records: Arc<Records>,
+        place: Place,
+        incoming: &Path,
+        store_directory: &str,
+    ) -> Result<Self, ObjectError> {
+        let at = match &place {
+            Place::Folder(_) => At::Folder,
+            Place::Bucket(_) => At::Bucket,
+        };
+        let sealed = Sealed::new(place, incoming)?;
+        let folder = sealed.path();
+        let index = Index::within(records, at);
+        Ok(Self { is_shared: true, ..Self::of(index, Packs::Sealed(sealed), folder, store_directory) })
     }
 
     fn of(index: Index, packs: Packs, folder: PathBuf, store_directory: &str) -> Self {
@@ -120,6 +147,9 @@ impl Chunks {
                 numbers.into_iter().map(|number| Ok((number, self.packs.reader(number)?))).collect();
             match opened {
                 Ok(packs) => {
+                    if let Some(number) = packs.keys().next() {
+                        self.packs.ask_for(*number)?;
+                    }
                     let reading = Reading::new(row, packs);
                     return reading
                         .map(Some)
@@ -146,10 +176,23 @@ impl Chunks {
         Ok((self.index.nars()?, foreign))
     }
 
+    /// Whether it is in a bucket.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(&self.packs, Packs::Sealed(sealed) if sealed.is_remote())
+    }
+
+    /// Whether no NAR is here.
+    pub(crate) fn is_empty(&self) -> Result<bool, ObjectError> {
+        Ok(self.index.nars()?.is_empty())
+    }
+
     /// How many bytes the NARs have that are here, and how many the packs have.
     pub(crate) fn bytes(&self) -> Result<(u64, u64), ObjectError> {
-        let (sizes, _) = self.packs.list()?;
-        Ok((self.index.file_bytes()?, sizes.values().sum()))
+        let (nars, written) = self.index.bytes()?;
+        match &self.packs {
+            Packs::Growing(growing) => Ok((nars, growing.list()?.0.values().sum())),
+            Packs::Sealed(_) => Ok((nars, written)),
+        }
     }
 
     /// What is wrong with the index's file.
@@ -161,7 +204,8 @@ impl Chunks {
     fn find(&self, digest: &[u8; 32]) -> Result<Option<Chunk>, ObjectError> {
         let mut used = self.used();
         let found = self.index.find(digest)?;
-        if let Some(chunk) = &found {
+        // Among several servers what is unused goes long after that is written down, and is not found meanwhile.
+        if let Some(chunk) = found.as_ref().filter(|_| !self.is_shared) {
             *used.entry(chunk.number).or_default() += 1;
         }
         Ok(found)

@@ -1,7 +1,8 @@
-//! Pack files: chunks one behind the other, only ever appended to.
+//! Packs of one server: files with chunks one behind the other, only ever appended to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,7 +16,7 @@ const NAME_DIGITS: usize = 8;
 
 /// The folder of packs.
 #[derive(Debug)]
-pub(crate) struct Packs {
+pub(crate) struct Growing {
     folder: PathBuf,
     state: Mutex<State>,
 }
@@ -35,23 +36,24 @@ struct State {
 pub(crate) struct Pack {
     pub number: u32,
     pub size: u64,
-    file: File,
-    path: PathBuf,
+    pub(super) file: File,
+    pub(super) path: PathBuf,
 }
 
-impl Packs {
+impl Growing {
     /// Opens the folder, whose packs end where the index says: what was appended behind when the server ended is cut off, and
     /// packs that the index does not know are removed. `ends` has a pack's number and its end.
     pub(crate) fn open(folder: PathBuf, ends: &BTreeMap<u32, u64>) -> Result<Self, ObjectError> {
         let mut state = State::default();
         for path in entries(&folder)? {
-            let Some(number) = number(&path) else { continue };
+            let Some(number) = path.file_name().and_then(|name| name.to_str()).and_then(number) else { continue };
             state.next = state.next.max(number.saturating_add(1));
             let Some(&end) = ends.get(&number) else {
                 fs::remove_file(&path).map_err(|cause| classified(&path, cause))?;
                 continue;
             };
-            let file = OpenOptions::new().write(true).open(&path).map_err(|cause| classified(&path, cause))?;
+            let file =
+                OpenOptions::new().read(true).write(true).open(&path).map_err(|cause| classified(&path, cause))?;
             let length = file.metadata().map_err(|cause| classified(&path, cause))?.len();
             if length > end {
                 file.set_len(end).map_err(|cause| classified(&path, cause))?;
@@ -81,7 +83,7 @@ impl Packs {
         state.taken.insert(number);
         drop(state);
         let path = self.path(number);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
         let file = file.map_err(|cause| classified(&path, cause))?;
         sync_folder(&self.folder)?;
         Ok(Pack { number, size: 0, file, path })
@@ -135,22 +137,12 @@ impl Packs {
     }
 
     /// The bytes of every pack, and what else lies in the folder.
-    pub(crate) fn list(&self) -> Result<(BTreeMap<u32, u64>, Vec<PathBuf>), ObjectError> {
-        let (mut sizes, mut foreign) = (BTreeMap::new(), Vec::new());
-        for path in entries(&self.folder)? {
-            match number(&path) {
-                Some(number) => {
-                    let size = fs::metadata(&path).map_err(|cause| classified(&path, cause))?.len();
-                    sizes.insert(number, size);
-                }
-                None => foreign.push(path),
-            }
-        }
-        Ok((sizes, foreign))
+    pub(crate) fn list(&self) -> Result<Listed, ObjectError> {
+        list(&self.folder)
     }
 
     fn path(&self, number: u32) -> PathBuf {
-        self.folder.join(format!("{number:0NAME_DIGITS$}{SUFFIX}"))
+        self.folder.join(name(number))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -167,14 +159,43 @@ impl Pack {
         Ok(position)
     }
 
+    /// Exactly so many bytes of what was appended.
+    pub(super) fn read_exact_at(&self, into: &mut [u8], position: u64) -> io::Result<()> {
+        self.file.read_exact_at(into, position)
+    }
+
     /// All that was appended is on the disk when this returns.
     pub(crate) fn sync(&self) -> Result<(), ObjectError> {
         self.file.sync_data().map_err(|cause| classified(&self.path, cause))
     }
 }
 
-fn number(path: &Path) -> Option<u32> {
-    let stem = path.file_name()?.to_str()?.strip_suffix(SUFFIX)?;
+/// The bytes of packs by their numbers, and what is none.
+pub(super) type Listed = (BTreeMap<u32, u64>, Vec<PathBuf>);
+
+/// What lies in a folder of packs.
+pub(super) fn list(folder: &Path) -> Result<Listed, ObjectError> {
+    let (mut sizes, mut foreign) = (BTreeMap::new(), Vec::new());
+    for path in entries(folder)? {
+        match path.file_name().and_then(|name| name.to_str()).and_then(number) {
+            Some(number) => {
+                let size = fs::metadata(&path).map_err(|cause| classified(&path, cause))?.len();
+                sizes.insert(number, size);
+            }
+            None => foreign.push(path),
+        }
+    }
+    Ok((sizes, foreign))
+}
+
+/// What the file of a pack is called.
+pub(crate) fn name(number: u32) -> String {
+    format!("{number:0NAME_DIGITS$}{SUFFIX}")
+}
+
+/// The number of a pack by its file's name.
+pub(crate) fn number(name: &str) -> Option<u32> {
+    let stem = name.strip_suffix(SUFFIX)?;
     let is_number = stem.len() >= NAME_DIGITS && stem.bytes().all(|byte| byte.is_ascii_digit());
     stem.parse().ok().filter(|_| is_number)
 }

@@ -1,18 +1,17 @@
 //! A NAR that is read out of packs: frames one behind the other, each checked before a byte of it leaves.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
-use aux_core::limits::CACHE_PIECE_BYTES;
+use aux_core::limits::{CACHE_BUCKET_PIECE_BYTES, CACHE_PIECE_BYTES};
 
 use super::super::piece::Piece;
 use super::cut::HOLE_BYTES;
 use super::frame::fill;
 use super::index::{Chunk, NarRow};
+use super::sealed::PackReader;
 use super::{DamageError, recipe};
 
 /// A NAR with its packs open. What is collected or moved meanwhile does not reach it.
@@ -20,8 +19,10 @@ use super::{DamageError, recipe};
 pub(crate) struct Reading {
     parts: Vec<Part>,
     fillings: Vec<[u8; HOLE_BYTES]>,
-    packs: BTreeMap<u32, Arc<File>>,
+    packs: BTreeMap<u32, PackReader>,
     size: u64,
+    /// What is read at once, about.
+    piece_bytes: u64,
     is_damaged: AtomicBool,
 }
 
@@ -39,7 +40,7 @@ struct Part {
 
 impl Reading {
     /// `packs` has every pack that a chunk of the NAR lies in.
-    pub(super) fn new(row: NarRow, packs: BTreeMap<u32, Arc<File>>) -> Result<Self, DamageError> {
+    pub(super) fn new(row: NarRow, packs: BTreeMap<u32, PackReader>) -> Result<Self, DamageError> {
         let holes = row.chunks.iter().map(|chunk| chunk.holes.len()).sum();
         let is_whole = recipe::checksum(row.chunks.iter(), &row.fillings) == row.checksum;
         let fillings = recipe::read(&row.fillings, holes).filter(|_| is_whole).ok_or(DamageError::Recipe)?;
@@ -52,7 +53,9 @@ impl Reading {
             first_hole += holes;
         }
         let is_damaged = AtomicBool::new(false);
-        let reading = Self { parts, fillings, packs, size: start, is_damaged };
+        let is_remote = packs.values().any(PackReader::is_remote);
+        let piece_bytes = if is_remote { CACHE_BUCKET_PIECE_BYTES } else { CACHE_PIECE_BYTES as u64 };
+        let reading = Self { parts, fillings, packs, size: start, piece_bytes, is_damaged };
         if start == row.file_size { Ok(reading) } else { Err(DamageError::Recipe) }
     }
 
@@ -77,7 +80,7 @@ impl Reading {
         let first = self.parts.partition_point(|part| part.start <= position).saturating_sub(1);
         let parts = self.parts.get(first..).unwrap_or_default();
         let Some(start) = parts.first().map(|part| part.start) else { return Err(io::ErrorKind::UnexpectedEof.into()) };
-        let wanted = limit.min(CACHE_PIECE_BYTES as u64).saturating_add(position - start);
+        let wanted = limit.min(self.piece_bytes).saturating_add(position - start);
         let fits = |part: &&Part| part.start == start || part.end() - start <= wanted;
         let count = parts.iter().take_while(fits).count();
         let parts = parts.get(..count).unwrap_or_default();
@@ -152,7 +155,7 @@ impl Chunk {
     }
 
     /// Reads it out of its pack, with zeros in its holes.
-    pub(super) fn fetch(&self, pack: &File) -> io::Result<Vec<u8>> {
+    pub(super) fn fetch(&self, pack: &PackReader) -> io::Result<Vec<u8>> {
         let mut frame = vec![0; self.length as usize];
         pack.read_exact_at(&mut frame, self.position)?;
         self.check(&frame)?;

@@ -30,8 +30,8 @@ pub(crate) struct Shelving<'s> {
     /// All of its chunks, in order, for the checksum.
     all: Vec<Chunk>,
     new: Vec<Chunk>,
-    /// Chunks that were damaged, and where they lie anew.
-    mended: Vec<Chunk>,
+    /// Chunks that were damaged: the pack of each, and where it lies anew.
+    mended: Vec<(u32, Chunk)>,
     /// New chunks by their digest: a NAR may have one twice.
     seen: BTreeMap<[u8; 32], usize>,
     /// Chunks that were there, which collection spares meanwhile.
@@ -141,9 +141,12 @@ impl<'s> Shelving<'s> {
     /// Has all frames on the disk, and says where those lie now that were damaged.
     fn put_down(&mut self) -> Result<(), ObjectError> {
         if let Some((pack, end)) = &mut self.pack {
-            pack.sync()?;
+            let number = self.chunks.packs.settle(pack, &self.chunks.index)?;
             // From here on the index may speak of them, also where it says that it failed.
             *end = pack.size;
+            for chunk in self.new.iter_mut().chain(self.mended.iter_mut().map(|(_, chunk)| chunk)) {
+                chunk.pack = number;
+            }
         }
         if !self.mended.is_empty() {
             self.chunks.index.moved(&self.mended)?;
@@ -169,7 +172,7 @@ impl<'s> Shelving<'s> {
         let digest = cut.digest();
         if let Some(place) = self.seen.get(&digest).copied() {
             let Some(chunk) = self.new.get(place).cloned() else { return Ok(()) };
-            let frame = self.chunks.fetch(&chunk)?;
+            let frame = self.fetch_new(&chunk)?;
             self.add(NewPart::New(place), chunk, (frame, &cut));
             return Ok(());
         }
@@ -195,8 +198,8 @@ impl<'s> Shelving<'s> {
         }
         let chunk = self.append(&frame.bytes, &cut, (digest, frame.holes))?;
         let is_same = |found: &Chunk| (found.checksum, &found.holes) == (chunk.checksum, &chunk.holes);
-        let part = if let Some(Chunk { number, .. }) = found.filter(is_same) {
-            self.mended.push(Chunk { number, ..chunk.clone() });
+        let part = if let Some(Chunk { number, pack, .. }) = found.filter(is_same) {
+            self.mended.push((pack, Chunk { number, ..chunk.clone() }));
             NewPart::Known(number)
         } else {
             self.seen.insert(digest, self.new.len());
@@ -205,6 +208,15 @@ impl<'s> Shelving<'s> {
         };
         self.add(part, chunk, (frame.bytes, &cut));
         Ok(())
+    }
+
+    /// A chunk that this very NAR brought, which nobody else sees yet.
+    fn fetch_new(&self, chunk: &Chunk) -> Result<Vec<u8>, ObjectError> {
+        let Some((pack, _)) = &self.pack else { return self.chunks.fetch(chunk) };
+        let mut frame = vec![0; chunk.length as usize];
+        let read = pack.read_exact_at(&mut frame, chunk.position).and_then(|()| chunk.check(&frame));
+        read.map_err(|cause| self.chunks.failed(cause))?;
+        Ok(frame)
     }
 
     /// Writes a new frame with zeros in its holes.
