@@ -36,6 +36,9 @@ mod image_build;
 mod image_bump;
 mod image_publish;
 mod labels;
+#[expect(dead_code, reason = "what lies in a bucket is for the server's tests")]
+#[path = "../../../../tests/support/moto.rs"]
+mod moto;
 #[expect(dead_code, reason = "databases that come and go are for the server's tests")]
 #[path = "../../../../tests/support/postgres.rs"]
 mod postgres;
