@@ -42,6 +42,7 @@ mod publisher;
 mod secret;
 mod secret_boot;
 mod secret_machine;
+mod secret_memory;
 mod secret_slot;
 mod store;
 #[path = "../../../../tests/support/swtpm.rs"]
