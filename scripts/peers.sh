@@ -21,6 +21,7 @@ git|git
 make|make
 skopeo|skopeo
 umoci|umoci
+docker-registry|docker-registry
 tmux|tmux
 xz|xz-utils
 openssl|openssl

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use aux_io::file::{self, FileError};
 
-use crate::cache::ELSEWHERE;
+use crate::cache::{ELSEWHERE, IN_FOLDER, NARS};
 use crate::check::damage;
 use crate::objects::{ObjectError, Objects};
 use crate::records::{Contents, Place, Records, RecordsError, Table, tables};
@@ -140,6 +140,10 @@ pub fn migrate(wish: &Move, step: &mut dyn FnMut(MoveStep)) -> Result<Moved, Mov
     }
     // From here on the source is the old one, and once the target forgets that it was being filled, it is the new one.
     source.set_setting(MOVED, to)?;
+    if wish.way == Way::ToShared && target.setting(NARS)?.as_deref() == Some(IN_FOLDER) {
+        // Which folder, the first server to start says.
+        target.remove_setting(NARS)?;
+    }
     target.remove_setting(MOVED)?;
     target.remove_setting(MOVING)?;
     if wish.way == Way::ToEmbedded {

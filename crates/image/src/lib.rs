@@ -12,6 +12,7 @@ pub mod make;
 pub mod pins;
 pub mod plan;
 mod problem;
+pub mod publish;
 pub mod resolve;
 mod seen;
 pub mod spec;

@@ -8,7 +8,12 @@ use age::armor::ArmoredReader;
 use age::secrecy::ExposeSecret as _;
 use aux_core::limits::{SECRET_AGE_BYTES_MAX, SECRET_RECIPIENTS_MAX};
 
+<<<<<<< HEAD
 use crate::memory::{Kept, KeptBytes};
+=======
+use zeroize::Zeroizing;
+
+>>>>>>> main
 use crate::secret::SecretBytes;
 
 /// Whom something is encrypted to, as it is written: `age1…`, `age1tag1…` or `age1tagpq1…`.
@@ -162,6 +167,11 @@ impl Identities {
         self.0.extend(more.0);
         self
     }
+}
+
+/// An identity of these bytes, as `age-keygen` writes it; the bytes are drawn by the caller.
+pub fn identity_of(bytes: &Zeroizing<[u8; 32]>) -> SecretBytes {
+    crate::kinds::age_identity_of(bytes)
 }
 
 /// Something that could not be encrypted or opened.

@@ -24,6 +24,7 @@ pub mod sandbox;
 pub mod secret;
 pub mod secret_file;
 pub mod sshsig;
+pub mod units;
 
 pub use age_file::{Identities, KeptIdentities, Recipient};
 pub use declaration::{Declaration, Holder};

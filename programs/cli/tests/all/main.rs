@@ -34,6 +34,7 @@ mod http_server;
 mod image;
 mod image_build;
 mod image_bump;
+mod image_publish;
 mod labels;
 #[expect(dead_code, reason = "databases that come and go are for the server's tests")]
 #[path = "../../../../tests/support/postgres.rs"]
@@ -41,6 +42,8 @@ mod postgres;
 mod publisher;
 mod secret;
 mod secret_boot;
+mod secret_ease;
+mod secret_kills;
 mod secret_machine;
 mod secret_memory;
 mod secret_slot;

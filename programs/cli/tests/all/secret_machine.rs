@@ -104,7 +104,7 @@ fn units_that_were_not_restarted_are_named_again_until_they_are() {
 }
 
 /// A server that is ended with the test.
-struct Server(Child);
+pub(crate) struct Server(pub(crate) Child);
 
 impl Server {
     fn start(world: &World, arguments: &str) -> (Self, Box<dyn Iterator<Item = String>>) {

@@ -1,6 +1,7 @@
 //! The server as a process, with a real Nix as its client.
 #![cfg(test)]
 
+mod apart;
 mod browser;
 mod bucket;
 mod chunks;
@@ -18,6 +19,8 @@ mod keeping;
 mod kills;
 mod limits;
 mod module;
+#[path = "../../../../tests/support/moto.rs"]
+mod moto;
 mod nix;
 mod openapi;
 mod page;

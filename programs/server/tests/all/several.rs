@@ -16,7 +16,7 @@ use crate::world::World;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until something holds.
-fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < until, "it did not come true: {what}");
@@ -33,7 +33,7 @@ fn two(cluster: &Postgres) -> (World, World) {
     (one, other)
 }
 
-fn narinfo(world: &World, space: &str, made: &Made, token: &str) -> u16 {
+pub(crate) fn narinfo(world: &World, space: &str, made: &Made, token: &str) -> u16 {
     world.ask(&format!("GET /{space}/{}.narinfo", made.hash), token, b"").status
 }
 
@@ -189,7 +189,9 @@ fn a_server_that_fits_not_to_its_store_does_not_start() {
     assert!(told.contains("holds other keys than"), "{told}");
     // Once no other server runs, its keys are the new ones.
     world.kill();
-    std::fs::copy(world.path("data/admin-token"), other.path("data/admin-token")).unwrap();
+    for name in ["admin-token", "records"] {
+        std::fs::copy(world.path("data").join(name), other.path("data").join(name)).unwrap();
+    }
     other.start(&["--records", &address]);
     assert_ne!(world.public_key, other.public_key);
     let file = own.path("password");

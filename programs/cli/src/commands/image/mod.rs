@@ -6,6 +6,7 @@ mod bump;
 mod inputs;
 mod pins;
 mod plan;
+mod publish;
 
 use clap::Subcommand;
 
@@ -18,6 +19,7 @@ pub(crate) enum Image {
     Audit(audit::Args),
     Plan(plan::Args),
     Build(build::Args),
+    Publish(publish::Args),
     Pins(pins::Args),
     Bump(bump::Args),
 }
@@ -28,6 +30,7 @@ pub(super) fn run(command: &Image, ui: &mut Ui) -> Result<u8, Failure> {
         Image::Audit(args) => audit::run(args, ui),
         Image::Plan(args) => plan::run(args, ui),
         Image::Build(args) => build::run(args, ui),
+        Image::Publish(args) => publish::run(args, ui),
         Image::Pins(args) => pins::run(args, ui),
         Image::Bump(args) => bump::run(args, ui),
     }

@@ -14,7 +14,7 @@ use aux_unlock::slot::{self, SlotFile};
 use aux_unlock::{OpenError, Opened, Outcome, RecoveryKey, SlotReport, Surroundings, open, tang_client};
 use serde::Serialize;
 
-use super::common::Keys;
+use super::common::{Keys, read_identities};
 use crate::commands::{environment, network};
 use crate::failure::Failure;
 use crate::ui::Ui;
@@ -86,15 +86,43 @@ impl Reach {
         name.parse().map_err(|error| Failure::new(error).hint("--machine NAME says what this machine is called"))
     }
 
-    /// What opens the machine's keys: identities that are named, the file of slots where it is, an identity that is kept.
+    /// What opens the machine's keys: identities that are named, the file of slots where it is, the machine's own identity, one
+    /// that is kept.
     pub(super) fn identities(&self, keys: &Keys, ui: &mut Ui) -> Result<Identities, Failure> {
-        if !keys.identities.is_empty() || (self.slots.is_none() && !self.path().exists()) {
-            return keys.needed(ui);
+        if !self.opens_slots(keys) {
+            let own = environment::machine_identity();
+            return if keys.identities.is_empty() && own.is_file() {
+                read_identities(&own, ui)
+            } else {
+                keys.needed(ui)
+            };
         }
         let slots = self.read()?;
         let opened = open_or_ask(&slots, &mut self.surroundings()?, ui)?;
         let identity = opened.key.identity_text().map_err(Failure::new)?;
         Identities::read(&aux_secrets::SecretBytes::from(identity.as_bytes())).map_err(Failure::new)
+    }
+
+    /// Whether the machine's slots are what opens its keys.
+    pub(super) fn opens_slots(&self, keys: &Keys) -> bool {
+        keys.identities.is_empty() && (self.slots.is_some() || self.path().exists())
+    }
+
+    /// The same for a command line that nobody types: what opens without a person, from the root.
+    pub(super) fn options(&self) -> Result<Vec<String>, Failure> {
+        if self.passphrase_file.is_some() || self.recovery_file.is_some() {
+            return Err(Failure::new("a passphrase or a recovery key opens nothing while nobody is there")
+                .hint("leave it out, and let the TPM or servers open the slots: aux secret slot add"));
+        }
+        let path = |path: &Path| environment::absolute(path).display().to_string();
+        let mut options = vec!["--slots".to_owned(), path(&self.path())];
+        if let Some(tpm) = &self.tpm {
+            options.extend(["--tpm".to_owned(), tpm.clone()]);
+        }
+        if let Some(policies) = &self.policies {
+            options.extend(["--policies".to_owned(), path(policies)]);
+        }
+        Ok(options)
     }
 
     /// The file's permission bits; of one that cannot be looked at, those that say most.
