@@ -48,6 +48,7 @@ mod secret_boot;
 mod secret_ease;
 mod secret_kills;
 mod secret_machine;
+mod secret_memory;
 mod secret_slot;
 mod store;
 #[path = "../../../../tests/support/swtpm.rs"]
