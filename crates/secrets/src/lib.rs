@@ -22,6 +22,7 @@ pub mod memory;
 pub mod repository;
 pub mod secret;
 pub mod secret_file;
+pub mod sops;
 pub mod sshsig;
 pub mod units;
 

@@ -40,6 +40,7 @@ mod postgres;
 mod publisher;
 mod secret;
 mod secret_ease;
+mod secret_import;
 mod secret_kills;
 mod secret_machine;
 mod secret_slot;
