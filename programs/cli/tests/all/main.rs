@@ -44,6 +44,8 @@ mod secret_import;
 mod secret_kills;
 mod secret_machine;
 mod secret_slot;
+mod secret_slot_change;
+mod secret_slot_machine;
 mod store;
 #[path = "../../../../tests/support/swtpm.rs"]
 mod swtpm;
