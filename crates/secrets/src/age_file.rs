@@ -83,7 +83,17 @@ impl fmt::Display for Recipient {
 
 /// Keys that open files of age.
 #[derive(Default)]
-pub struct Identities(Vec<age::x25519::Identity>);
+pub struct Identities(Vec<One>);
+
+struct One {
+    recipient: Recipient,
+    identity: Box<dyn age::Identity + Send + Sync>,
+    /// Why it did not open what is for it, where it can say so.
+    refusal: Option<Refusal>,
+}
+
+/// What a key that lies in a device last said.
+pub type Refusal = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// Keys that are kept for long: on a page of their own, and parsed only while something is opened.
 pub struct KeptIdentities(KeptBytes);
@@ -147,9 +157,17 @@ impl Identities {
             if line.starts_with("AGE-PLUGIN-") {
                 return Err(IdentityError::Plugin { line: line_number });
             }
-            identities.push(line.parse().map_err(|_| IdentityError::Syntax { line: line_number })?);
+            let identity: age::x25519::Identity =
+                line.parse().map_err(|_| IdentityError::Syntax { line: line_number })?;
+            let recipient = Recipient(identity.to_public().to_string());
+            identities.push(One { recipient, identity: Box::new(identity), refusal: None });
         }
         if identities.is_empty() { Err(IdentityError::Empty) } else { Ok(Self(identities)) }
+    }
+
+    /// A key that never leaves its device, such as a TPM's.
+    pub fn of_device(recipient: Recipient, identity: Box<dyn age::Identity + Send + Sync>, refusal: Refusal) -> Self {
+        Self(vec![One { recipient, identity, refusal: Some(refusal) }])
     }
 
     pub fn is_empty(&self) -> bool {
@@ -158,7 +176,7 @@ impl Identities {
 
     /// The recipients they belong to.
     pub fn recipients(&self) -> Vec<Recipient> {
-        self.0.iter().map(|identity| Recipient(identity.to_public().to_string())).collect()
+        self.0.iter().map(|one| one.recipient.clone()).collect()
     }
 
     /// All of both.
@@ -187,6 +205,8 @@ pub enum AgeError {
     Large { bytes: usize },
     #[error("none of the given identities opens it")]
     NoIdentity,
+    #[error("the key it is for refuses: {cause}")]
+    Refused { cause: String },
     #[error("is no file of age, or a damaged one: {cause}")]
     Damaged { cause: String },
 }
@@ -218,8 +238,11 @@ pub fn decrypt(file: &[u8], identities: &Identities) -> Result<SecretBytes, AgeE
         return Err(AgeError::Large { bytes: file.len() });
     }
     let decryptor = age::Decryptor::new_buffered(ArmoredReader::new(file)).map_err(|error| of_age(&error))?;
-    let identities = identities.0.iter().map(|identity| identity as &dyn age::Identity);
-    let mut reader = decryptor.decrypt(identities).map_err(|error| of_age(&error))?;
+    let keys = identities.0.iter().map(|one| &*one.identity as &dyn age::Identity);
+    let mut reader = decryptor.decrypt(keys).map_err(|error| {
+        let refusal = identities.0.iter().find_map(|one| one.refusal.as_ref()?());
+        refusal.map_or_else(|| of_age(&error), |cause| AgeError::Refused { cause })
+    })?;
     // A file is at least as long as what is in it, so this holds it all and nothing is copied.
     let mut opened = Vec::with_capacity(file.len());
     let read = reader.read_to_end(&mut opened);

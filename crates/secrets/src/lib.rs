@@ -23,6 +23,7 @@ pub mod repository;
 pub mod sandbox;
 pub mod secret;
 pub mod secret_file;
+pub mod sops;
 pub mod sshsig;
 pub mod units;
 
