@@ -52,7 +52,7 @@ fn credentials(world: &World, text: &str, mode: u32) {
 /// Runs a command until something held it up, and kills it there as a power failure would.
 fn killed_when(world: &World, arguments: &str, held: &Receiver<()>) {
     let mut child = world.command(arguments).spawn().unwrap();
-    held.recv_timeout(Duration::from_secs(60)).expect("it comes to the place where it is held");
+    held.recv_timeout(Duration::from_mins(1)).expect("it comes to the place where it is held");
     child.kill().unwrap();
     child.wait().unwrap();
 }

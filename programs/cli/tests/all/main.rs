@@ -46,9 +46,13 @@ mod publisher;
 mod secret;
 mod secret_boot;
 mod secret_ease;
+mod secret_import;
 mod secret_kills;
 mod secret_machine;
+mod secret_memory;
 mod secret_slot;
+mod secret_slot_change;
+mod secret_slot_machine;
 mod store;
 #[path = "../../../../tests/support/swtpm.rs"]
 mod swtpm;

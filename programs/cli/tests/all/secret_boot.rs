@@ -81,7 +81,8 @@ fn value(world: &World, name: &str) -> String {
     good(world, &format!("secret show {name} -m web1 --repo fleet --identity web1.key --output -"))
 }
 
-fn boot(guest: &Guest, world: &World, units: &Value) -> Boot {
+/// Starts the machine; `trial` is what is done once it is up.
+fn boot(guest: &Guest, world: &World, units: &Value, trial: &str, kernel_arguments: &str) -> Boot {
     for (name, unit) in units["services"].as_object().unwrap() {
         let mut unit = unit.clone();
         if name == "thief" {
@@ -91,18 +92,17 @@ fn boot(guest: &Guest, world: &World, units: &Value) -> Boot {
         guest.unit(&format!("{name}.service"), &unit);
     }
     guest.unit("aux-secrets.socket", &units["sockets"]["aux-secrets"]);
-    let trial = json!({ "after": ["multi-user.target"], "serviceConfig": {
+    let service = json!({ "after": ["multi-user.target"], "serviceConfig": {
         "Type": "oneshot", "StandardOutput": "file:/dev/ttyS1", "ExecStart": "/trial/bin/trial",
         "ExecStopPost": "systemctl poweroff --force --force",
     } });
-    guest.unit("trial.service", &trial);
+    guest.unit("trial.service", &service);
     let wants = json!(["multi-user.target", "trial.service"]);
     guest.unit("trial.target", &json!({ "wants": wants, "after": wants }));
-    let install = units["services"]["aux-secrets-install"]["serviceConfig"]["ExecStart"].as_str().unwrap();
     guest.file("bin/show", 0o755, SHOW);
-    guest.file("bin/trial", 0o755, &TRIAL.replace("INSTALL", install));
+    guest.file("bin/trial", 0o755, trial);
     guest.file("etc/web1.key", 0o600, &std::fs::read_to_string(world.path("web1.key")).unwrap());
-    guest.boot("")
+    guest.boot(kernel_arguments)
 }
 
 #[test]
@@ -114,8 +114,9 @@ fn a_machine_that_boots_gives_each_unit_its_own_secrets_and_restarts_those_that_
     let more = "--type p256 --unit web.service --file --mode 0440 --repo fleet --identity admin.key";
     good(&world, &format!("secret add tls-key --owner www-data {more}"));
     let Some(units) = units(&world) else { return };
-    guest.copy(&world.path("fleet"), "etc/secrets");
-    guest.copy(&world.path("fleet"), "fleet");
+    for to in ["fleet", "etc/secrets"] {
+        guest.copy(&world.path("fleet"), to);
+    }
     let names = ["db-password", "token", "tls-key"];
     let first = names.map(|name| value(&world, name));
     for name in ["db-password", "tls-key"] {
@@ -126,7 +127,8 @@ fn a_machine_that_boots_gives_each_unit_its_own_secrets_and_restarts_those_that_
     let line = |value: &String| value.lines().max_by_key(|line| line.len()).unwrap().to_owned();
     let values: Vec<String> = first.iter().chain(&second).map(line).collect();
     guest.file("values", 0o600, &(values.join("\n") + "\n"));
-    let boot = boot(&guest, &world, &units);
+    let install = units["services"]["aux-secrets-install"]["serviceConfig"]["ExecStart"].as_str().unwrap();
+    let boot = boot(&guest, &world, &units, &TRIAL.replace("INSTALL", install), "");
 
     // Each unit has its own, for its own user alone: before the rotation, after it, and after an old state was put back.
     let given = |unit: &str, value: &String| {
@@ -154,4 +156,17 @@ fn is_shown(line: &str) -> bool {
         ["failed ", "refused ", "folder ", "socket ", "nobody ", "current ", "install ", "restarted ", "served "];
     let is_log = line.starts_with("log aux: ") && !line.contains("served");
     is_log || starts.iter().chain(&["holds ", "journal "]).any(|start| line.starts_with(start))
+}
+
+#[test]
+fn a_kernel_without_landlock_is_told_of_and_secrets_are_served_all_the_same() {
+    let Some(guest) = Guest::new() else { return };
+    let world = fleet();
+    add(&world, "db-password", "--type password --unit postgresql.service");
+    let Some(units) = units(&world) else { return };
+    guest.copy(&world.path("fleet"), "etc/secrets");
+    let trial = "#!/bin/sh\njournalctl -b -o cat -u aux-secrets | sed 's/^/log /'\n";
+    let boot = boot(&guest, &world, &units, trial, "secretmem.enable=1 lsm=lockdown,yama,integrity");
+    assert!(boot.said.contains(&format!("value={}\n", value(&world, "db-password"))), "{}", boot.said);
+    insta::assert_snapshot!(boot.said.lines().filter(|line| is_shown(line)).collect::<Vec<_>>().join("\n"));
 }

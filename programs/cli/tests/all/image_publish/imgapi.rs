@@ -42,10 +42,6 @@ impl Imgapi {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let query: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         let mut images = self.images.lock().unwrap();
-        let error = |status: u16, code: &str, message: &str| Answer {
-            body: json!({ "code": code, "message": message }).to_string().into_bytes(),
-            ..Answer::new(status)
-        };
         let ok = |value: &Value| Answer::ok(value.to_string());
         let channel = query.get("channel").copied();
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
@@ -101,36 +97,50 @@ impl Imgapi {
                 let Some(image) = images.get_mut(*uuid) else {
                     return error(404, "ResourceNotFound", "image not found");
                 };
-                match (method, rest, action) {
-                    ("GET", [], _) => {}
-                    ("PUT", ["file"], _) => {
-                        if image["state"] == "active" {
-                            return error(422, "ImageFilesImmutable", "cannot modify files on activated image");
-                        }
-                        assert_eq!(query["compression"], "gzip");
-                        image["files"] =
-                            json!([{ "sha1": query["sha1"], "size": request.body.len(), "compression": "gzip" }]);
-                    }
-                    ("POST", [], Some("channel-add")) => {
-                        let body: Value = serde_json::from_slice(&request.body).unwrap();
-                        image["channels"].as_array_mut().unwrap().push(body["channel"].clone());
-                    }
-                    ("POST", [], Some("activate")) => {
-                        if image["files"] == json!([]) {
-                            return error(422, "NoActivationNoFile", "image cannot be activated: it has no file");
-                        }
-                        if image["state"] == "active" {
-                            return error(422, "ImageAlreadyActivated", "image is already activated");
-                        }
-                        image["state"] = json!("active");
-                    }
-                    _ => return error(404, "ResourceNotFound", path),
-                }
-                ok(image)
+                change(image, (method, rest, action), &query, request)
             }
             _ => error(404, "ResourceNotFound", path),
         }
     }
+}
+
+fn error(status: u16, code: &str, message: &str) -> Answer {
+    let body = json!({ "code": code, "message": message }).to_string().into_bytes();
+    Answer { body, ..Answer::new(status) }
+}
+
+/// What is done to one image.
+fn change(
+    image: &mut Value,
+    act: (&str, &[&str], Option<&str>),
+    query: &BTreeMap<&str, &str>,
+    request: &Received,
+) -> Answer {
+    match act {
+        ("GET", [], _) => {}
+        ("PUT", ["file"], _) => {
+            if image["state"] == "active" {
+                return error(422, "ImageFilesImmutable", "cannot modify files on activated image");
+            }
+            assert_eq!(query["compression"], "gzip");
+            image["files"] = json!([{ "sha1": query["sha1"], "size": request.body.len(), "compression": "gzip" }]);
+        }
+        ("POST", [], Some("channel-add")) => {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            image["channels"].as_array_mut().unwrap().push(body["channel"].clone());
+        }
+        ("POST", [], Some("activate")) => {
+            if image["files"] == json!([]) {
+                return error(422, "NoActivationNoFile", "image cannot be activated: it has no file");
+            }
+            if image["state"] == "active" {
+                return error(422, "ImageAlreadyActivated", "image is already activated");
+            }
+            image["state"] = json!("active");
+        }
+        _ => return error(404, "ResourceNotFound", &request.path),
+    }
+    Answer::ok(image.to_string())
 }
 
 /// A server that does `first` where that says something, and conforms otherwise.
@@ -217,7 +227,7 @@ fn held(is_held: fn(&Received) -> bool) -> (impl Fn(&Received) -> Option<Answer>
         let told = if is_held(request) { told.lock().unwrap().take() } else { None };
         told.map(|told| {
             told.send(()).unwrap();
-            Answer { cut_after: Some(0), drip: Some(Duration::from_secs(600)), ..Answer::ok("x") }
+            Answer { cut_after: Some(0), drip: Some(Duration::from_mins(10)), ..Answer::ok("x") }
         })
     };
     (first, held)
@@ -225,7 +235,8 @@ fn held(is_held: fn(&Received) -> bool) -> (impl Fn(&Received) -> Option<Answer>
 
 #[test]
 fn killed_at_any_step_nothing_is_active_and_the_next_run_goes_on() {
-    let steps: [(&str, fn(&Received) -> bool); 3] = [
+    type Step = (&'static str, fn(&Received) -> bool);
+    let steps: [Step; 3] = [
         ("import", |request| request.path.contains("action=import")),
         ("file", |request| request.method == "PUT"),
         ("activate", |request| request.path.contains("action=activate")),

@@ -51,7 +51,7 @@ impl Registry {
         command.arg("serve").arg(world.path("registry.yml"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let registry = Self { child: command.spawn().unwrap(), port };
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < end, "the registry does not answer");
             std::thread::yield_now();
@@ -80,7 +80,7 @@ fn forward(port: u16, request: &Received) -> Answer {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
     for (name, value) in request.headers.iter().filter(|(name, _)| *name != "connection") {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value, "\r\n"]);
     }
     if !request.headers.contains_key("host") {
         head.push_str("host: registry\r\n");
@@ -112,7 +112,7 @@ fn held_way(port: u16, number: usize, is_held: fn(&Received) -> bool) -> (HttpSe
         if is_held(request) && left.fetch_sub(1, Ordering::SeqCst) == 1 {
             told.lock().unwrap().send(()).unwrap();
             // Whoever asked is killed in the meantime; what it sent never arrives.
-            return Answer { cut_after: Some(0), drip: Some(Duration::from_secs(600)), ..Answer::ok("x") };
+            return Answer { cut_after: Some(0), drip: Some(Duration::from_mins(10)), ..Answer::ok("x") };
         }
         forward(port, request)
     });
