@@ -1,6 +1,8 @@
 //! What no record knows any more leaves the store: at once where whoever reads it has it open, and out of a bucket only
 //! when no server can be sending it still.
 
+use std::collections::BTreeSet;
+
 use aux_core::limits::CACHE_BUCKET_LEAVING_SECONDS;
 
 use crate::cache::Cache;
@@ -26,7 +28,7 @@ impl Cache {
     pub(crate) fn remove_unknown(&self, keeping: &Keeping<'_>) -> Result<(), OrderError> {
         let known = Known::of(&keeping.objects()?);
         let (leaving, now) = (keeping.leaving()?, self.now());
-        let (mut unknown, mut listed, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut unknown, mut listed, mut new) = (Vec::new(), BTreeSet::new(), Vec::new());
         self.objects.list(&mut |found| {
             let Found::Remote(name) = &found else {
                 if known.has(&found) == Some(false) {
@@ -42,7 +44,7 @@ impl Cache {
                     if now.as_second().saturating_sub(*since) >= CACHE_BUCKET_LEAVING_SECONDS {
                         unknown.push(found);
                     }
-                    listed.push(name);
+                    listed.insert(name);
                 }
             }
         })?;

@@ -18,8 +18,8 @@ use crate::receive::{receive, receive_whole};
 use crate::records::{ObjectRow, Records};
 
 /// What of a data folder is NARs.
-const PARTS: [&str; 6] =
-    ["objects", "packs", "chunks.sqlite", "chunks.sqlite-wal", "chunks.sqlite-shm", "chunks.sqlite-journal"];
+const PARTS: [&str; 7] =
+    ["objects", "sealed", "packs", "chunks.sqlite", "chunks.sqlite-wal", "chunks.sqlite-shm", "chunks.sqlite-journal"];
 
 impl Held<'_> {
     pub(super) fn nars(&self, way: Way, step: &mut dyn FnMut(MoveStep)) -> Result<Carried, MoveError> {

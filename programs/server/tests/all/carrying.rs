@@ -168,6 +168,34 @@ fn nars_are_in_chunks_in_the_bucket_too_where_that_is_asked_for() {
 }
 
 #[test]
+fn what_several_servers_have_in_chunks_in_one_folder_goes_to_a_bucket_and_back() {
+    let Some(site) = Site::new() else { return };
+    let folder = ["--records", &site.records, "--keep", "chunks"];
+    let mut world = World::with(&folder);
+    let pushed = Pushed::to(&world);
+    world.kill();
+    let place = Place::parse(&site.records, None).unwrap();
+    let carry = |world: &World, way| {
+        let wish = Move { place: Some(place.clone()), keep: Keep::Chunks, ..wish(&site, world, way, None) };
+        std::panic::set_hook(Box::new(|_| {}));
+        let moved = move_in_pieces(&wish, || {});
+        drop(std::panic::take_hook());
+        moved.carried.unwrap()
+    };
+    let aside = carry(&world, Way::Out).aside.unwrap();
+    assert!(aside.join("sealed").is_dir() && !world.path("data/sealed").exists());
+    fs::remove_dir_all(aside).unwrap();
+    let bucket = site.keeping("chunks");
+    world.start(&bucket.iter().map(String::as_str).collect::<Vec<_>>());
+    pushed.are_at(&world);
+    world.kill();
+    carry(&world, Way::Back);
+    world.start(&folder);
+    pushed.are_at(&world);
+    assert!(fs::read_dir(world.path("data/sealed")).unwrap().count() > 0);
+}
+
+#[test]
 fn records_and_nars_move_in_one_go_to_several_servers_and_back() {
     let Some(site) = Site::new() else { return };
     let mut world = World::new();
