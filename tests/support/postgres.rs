@@ -17,6 +17,8 @@ pub(crate) struct Postgres {
     programs: PathBuf,
     child: Option<Child>,
     databases: Cell<u32>,
+    /// Heard on the network, where it is; 0 where it is not.
+    port: u16,
 }
 
 impl Postgres {
@@ -30,7 +32,7 @@ impl Postgres {
         };
         let folder = tempfile::Builder::new().prefix("aux-pg").tempdir_in("/tmp").unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
-        let mut cluster = Self { folder, programs, child: None, databases: Cell::new(0) };
+        let mut cluster = Self { folder, programs, child: None, databases: Cell::new(0), port: 0 };
         let data = cluster.data();
         let made = cluster
             .command("initdb")
@@ -52,7 +54,8 @@ impl Postgres {
         let (data, socket) = (self.data(), self.folder.path().to_path_buf());
         let mut command = self.command("postgres");
         command.arg("-D").arg(data).arg("-k").arg(socket);
-        for setting in ["listen_addresses=", "fsync=off", "unix_socket_permissions=0777", "shared_buffers=32MB"] {
+        let heard = if self.port == 0 { "listen_addresses=" } else { "listen_addresses=127.0.0.1" };
+        for setting in [heard, "fsync=off", "unix_socket_permissions=0777", "shared_buffers=32MB"] {
             command.args(["-c", setting]);
         }
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -64,6 +67,36 @@ impl Postgres {
         // It must not stand still because nobody reads what it says.
         std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
         self.child = Some(child);
+    }
+
+    /// Has it heard on this machine's network too, through TLS alone, as `localhost` and 127.0.0.1; on which port.
+    pub(crate) fn speak_tls(&mut self) -> u16 {
+        use std::os::unix::fs::MetadataExt;
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/support/tls");
+        let owner = std::fs::metadata(self.data()).unwrap();
+        for name in ["server.pem", "server.key"] {
+            let target = self.data().join(name);
+            aux_io::file::replace(&target, &std::fs::read(tls.join(name)).unwrap()).unwrap();
+            std::os::unix::fs::chown(&target, Some(owner.uid()), Some(owner.gid())).unwrap();
+            std::fs::set_permissions(&target, PermissionsExt::from_mode(0o600)).unwrap();
+        }
+        for (name, value) in [
+            ("listen_addresses", "127.0.0.1"),
+            ("port", &port.to_string()),
+            ("ssl", "on"),
+            ("ssl_cert_file", "server.pem"),
+            ("ssl_key_file", "server.key"),
+        ] {
+            self.sql("postgres", &format!("ALTER SYSTEM SET {name} = '{value}'"));
+        }
+        let rules = self.data().join("pg_hba.conf");
+        aux_io::file::replace(&rules, b"local all all trust\nhostssl all all 127.0.0.1/32 trust\n").unwrap();
+        std::fs::set_permissions(&rules, PermissionsExt::from_mode(0o644)).unwrap();
+        self.stop();
+        self.port = port;
+        self.start();
+        port
     }
 
     /// Ends it at once, with all its connections, as a crash would.
@@ -110,6 +143,9 @@ impl Postgres {
         let mut command = self.command("psql");
         command.args(["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-U", "aux", "-d", database, "-c", sql]);
         command.arg("-h").arg(self.folder.path());
+        if self.port != 0 {
+            command.arg("-p").arg(self.port.to_string());
+        }
         command
     }
 

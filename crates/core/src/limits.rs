@@ -264,6 +264,8 @@ pub const CACHE_SERVERS_MAX: usize = 64;
 pub const CACHE_DATABASE_SECONDS_MAX: u64 = 30;
 /// How long after another server's act this one has seen it at the latest, while both reach the database, seconds.
 pub const CACHE_CHANGE_SECONDS_MAX: u64 = 2;
+/// A file with the authorities that are believed of a database, bytes.
+pub const CACHE_AUTHORITIES_BYTES_MAX: u64 = 1 << 20;
 /// Changes that the database remembers for servers that follow; who fell further behind reads everything anew.
 pub const CACHE_CHANGES_KEPT: i64 = 100_000;
 /// A narinfo, bytes; the one of a system with ten thousand references stays below.

@@ -12,6 +12,7 @@ pub mod input;
 pub mod process;
 pub mod source;
 pub mod sqlite;
+pub mod tls;
 pub mod tpm;
 
 pub use dumps::forbid_dumps;

@@ -28,7 +28,7 @@ fn records_are_moved_and_what_cannot_be_moved_says_why() {
     run("nowhere --to-records URL");
     run("data");
     run("data --to-records postgres://aux:hunter2@localhost/aux");
-    run("data --to-records postgres://aux@db.example.org/aux");
+    run("data --to-records postgres://aux@db.example.org/aux?sslmode=disable");
     run("data --to-records postgres:///aux?host=/nowhere&user=aux");
     run("data --from-records URL");
     run("data --to-records URL --dry-run --json");

@@ -184,7 +184,7 @@ fn what_cannot_be_used_is_said_before_it_serves() {
     let endpoint = format!("http://{}", store.address);
     let credentials = ["--objects-credentials-file", &*file, "--objects-endpoint", &*endpoint];
     let said = world.refused(&[&["--objects", "s3://nobody"], &credentials[..]].concat());
-    assert!(said.contains("s3://nobody") && !said.contains("hidden"), "{said}");
+    assert!(said.contains("s3://nobody/: there is no such bucket") && !said.contains("hidden"), "{said}");
     let said = world.refused(&["--objects", "s3://bucket", "--objects-credentials-file", "/nowhere"]);
     assert!(said.contains("/nowhere: the credentials cannot be read"), "{said}");
     let said = world.refused(&["--objects", "s3://bucket"]);

@@ -260,7 +260,14 @@ fn a_server_that_fits_not_to_its_store_does_not_start() {
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     for (arguments, expected) in [
         (vec!["--records", "postgres://aux:secret@localhost/x"], "holds a password, which everybody"),
-        (vec!["--records", "postgres://aux@db.example/x"], "asks for db.example without encryption"),
+        (vec!["--records", "postgres://aux@db.example/x?sslmode=disable"], "asks for db.example without encryption"),
+        (
+            vec!["--records", "postgres://aux@localhost/x?hostaddr=192.0.2.1&sslmode=disable"],
+            "asks for 192.0.2.1 without",
+        ),
+        (vec!["--records", "postgres://aux@db.example/x?sslmode=require"], "sslmode=require: is not known here"),
+        (vec!["--records", "postgres:///x?host=/run&user=aux&sslmode=verify-full"], "asks for encryption on a socket"),
+        (vec!["--records", "postgres://aux@localhost/x?sslrootcert=/nowhere"], "sslrootcert=/nowhere: "),
         (vec!["--records", "mysql://aux@localhost/x"], "does not begin with postgres://"),
         (vec!["--records", "postgres:///x?colour=1"], "is no address of a database"),
         (
@@ -307,6 +314,46 @@ fn a_password_comes_from_a_file_and_stands_in_no_message() {
     write(b"hunter2\n");
     world.start(&arguments);
     assert!(!world.log().contains("hunter2"));
+}
+
+#[test]
+fn a_database_on_another_machine_proves_its_name_and_nobody_listens() {
+    let Some(mut cluster) = Postgres::new() else { return };
+    cluster.database();
+    let port = cluster.speak_tls();
+    let tls = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/support/tls");
+    let address = |host: &str, authority: &str| format!("postgres://aux@{host}:{port}/cache1?sslrootcert={authority}");
+    let right = format!("{tls}/authority.pem");
+    let mut world = World::prepared();
+    for (records, expected) in [
+        (format!("postgres://aux@localhost:{port}/cache1"), "no pg_hba.conf entry"),
+        (address("localhost", &format!("{tls}/server.pem")), "certificate"),
+        (format!("postgres://aux@localhost:{port}/cache1?sslmode=verify-full"), "certificate"),
+        // It is there, and says that it is another.
+        (format!("{}&hostaddr=127.0.0.1", address("db.example", &right)), "not valid for name"),
+        (address("localhost", &format!("{tls}/server.key")), "holds no certificate in PEM"),
+    ] {
+        let told = world.refused(&["--records", &records]);
+        assert!(told.contains(expected), "{records}: {told}");
+    }
+    for host in ["localhost", "127.0.0.1"] {
+        world.start(&["--records", &address(host, &right)]);
+        let plain = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                     WHERE application_name = 'aux-server' AND NOT ssl";
+        assert_eq!(cluster.sql("postgres", plain).trim(), "0");
+        let all = "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'aux-server'";
+        assert_eq!(cluster.sql("postgres", all).trim(), "t");
+        Made::new("path-1.0", host).push(&world, &world.token("*", &["push"]));
+        world.kill();
+    }
+    // The database away and back again is told from one that is another.
+    world.start(&["--records", &address("localhost", &right)]);
+    let token = world.token("*", &["push"]);
+    cluster.stop();
+    let later = Made::new("later-1.0", "l");
+    assert_eq!(later.put_nar(&world, &token).status, 503);
+    cluster.start();
+    eventually("it takes again", || later.put_nar(&world, &token).status == 201);
 }
 
 #[test]

@@ -88,8 +88,15 @@ impl Bucket {
         let runtime = runtime.map_err(|error| failed(error.to_string()))?;
         let bucket = Self { store, settings, runtime: Some(runtime) };
         // A key that is not there and a bucket that is not there look the same; a list tells them apart.
-        bucket.wait(&bucket.root(), |store, root| async move { store.list_with_delimiter(Some(&root)).await })?;
-        Ok(bucket)
+        let listed =
+            bucket.wait(&bucket.root(), |store, root| async move { store.list_with_delimiter(Some(&root)).await });
+        match listed {
+            Ok(_) => Ok(bucket),
+            Err(error) => Err(match refusal(&error.to_string()) {
+                Some(meaning) => ObjectError::Bucket { key: bucket.address(), cause: meaning.to_owned() },
+                None => error,
+            }),
+        }
     }
 
     /// Makes the bucket that of some records, if it is nobody's; whose it is then. Collection would take the NARs of any others
@@ -324,6 +331,17 @@ impl Remote {
     pub(crate) fn read(&self, position: u64, length: u64) -> io::Result<Bytes> {
         self.bucket.read_range(&self.key, self.tag.clone(), (position, length))
     }
+}
+
+/// What the store said no with, by its own words for it ("Error Responses" of Amazon's reference).
+fn refusal(said: &str) -> Option<&'static str> {
+    let known = [
+        ("NoSuchBucket", "there is no such bucket"),
+        ("AccessDenied", "these credentials may not list it"),
+        ("InvalidAccessKeyId", "the store does not know these credentials"),
+        ("SignatureDoesNotMatch", "the secret of these credentials is another"),
+    ];
+    known.into_iter().find(|(word, _)| said.contains(word)).map(|(_, meaning)| meaning)
 }
 
 /// The next part of a file; none at its end.

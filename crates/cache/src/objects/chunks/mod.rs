@@ -202,10 +202,13 @@ impl Chunks {
 
     /// A chunk of this content. Until [`Self::release`] collection spares it.
     fn find(&self, digest: &[u8; 32]) -> Result<Option<Chunk>, ObjectError> {
+        if self.is_shared {
+            // What is unused goes long after that is written down, and is not found meanwhile.
+            return Ok(self.index.find(digest)?);
+        }
         let mut used = self.used();
         let found = self.index.find(digest)?;
-        // Among several servers what is unused goes long after that is written down, and is not found meanwhile.
-        if let Some(chunk) = found.as_ref().filter(|_| !self.is_shared) {
+        if let Some(chunk) = &found {
             *used.entry(chunk.number).or_default() += 1;
         }
         Ok(found)

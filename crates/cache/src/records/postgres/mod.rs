@@ -4,9 +4,11 @@
 //! lock for its transaction. So an act never fails half-way because of another server, numbers grow in the order of
 //! commits, and whoever follows the changes by their numbers misses none.
 
+mod place;
 mod pool;
 mod schema;
 mod session;
+mod tls;
 
 use std::cell::RefCell;
 use std::sync::Mutex;
@@ -16,7 +18,7 @@ use std::time::Duration;
 use postgres::IsolationLevel;
 use postgres::error::SqlState;
 
-pub use pool::{Place, PlaceError, password};
+pub use place::{Place, PlaceError, password};
 pub(super) use session::{Asked, Session};
 
 use self::pool::Pool;

@@ -159,8 +159,11 @@ fn place(args: &Args, option: &str, address: &str) -> Result<Place, Failure> {
     place.map_err(|error| {
         let hint = match &error {
             PlaceError::Password => "--records-password-file FILE, with mode 600",
-            PlaceError::Plain { .. } => "`ssh -L` or stunnel bring its port to this machine",
-            PlaceError::Malformed(_) | PlaceError::NoHost => "docs/cache-servers.md shows addresses",
+            PlaceError::Plain { .. } | PlaceError::Mode { .. } => "leave sslmode away, which verifies other machines",
+            PlaceError::Authorities { .. } => "it is a file of certificates in PEM",
+            PlaceError::Malformed(_) | PlaceError::NoHost | PlaceError::Socket => {
+                "docs/cache-servers.md shows addresses"
+            }
         };
         Failure::new(format!("{option}: {error}")).hint(hint)
     })

@@ -91,6 +91,9 @@ fn start(wish: &Move) -> String {
         (true, true) => "start every server with --records and this database, and --objects and this bucket".to_owned(),
         (true, false) => "start every server with --records and this database from now on".to_owned(),
         (false, true) => "start the server with --objects and this bucket from now on".to_owned(),
+        (false, false) if wish.nars.is_some() && wish.records.is_some() => {
+            "start the server without --records and --objects from now on".to_owned()
+        }
         (false, false) if wish.nars.is_some() => "start the server without --objects from now on".to_owned(),
         (false, false) => "start the server without --records from now on".to_owned(),
     }
