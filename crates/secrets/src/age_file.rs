@@ -7,13 +7,9 @@ use std::iter;
 use age::armor::ArmoredReader;
 use age::secrecy::ExposeSecret as _;
 use aux_core::limits::{SECRET_AGE_BYTES_MAX, SECRET_RECIPIENTS_MAX};
-
-<<<<<<< HEAD
-use crate::memory::{Kept, KeptBytes};
-=======
 use zeroize::Zeroizing;
 
->>>>>>> main
+use crate::memory::{Kept, KeptBytes};
 use crate::secret::SecretBytes;
 
 /// Whom something is encrypted to, as it is written: `age1…`, `age1tag1…` or `age1tagpq1…`.

@@ -46,6 +46,7 @@ mod secret_ease;
 mod secret_kills;
 mod secret_machine;
 mod secret_memory;
+mod secret_nix;
 mod secret_slot;
 mod store;
 #[path = "../../../../tests/support/swtpm.rs"]

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::guest::{Boot, Guest};
-use crate::secret_machine::{add, evaluated, fleet, good};
+use crate::secret_ease::commands;
+use crate::secret_machine::{add, fleet, good};
+use crate::secret_nix::evaluated;
 use crate::world::World;
 
 /// What a unit that was given a credential says of it: its own user may read it, and nobody else.
@@ -81,8 +83,8 @@ fn value(world: &World, name: &str) -> String {
     good(world, &format!("secret show {name} -m web1 --repo fleet --identity web1.key --output -"))
 }
 
-/// Starts the machine; `trial` is what is done once it is up.
-fn boot(guest: &Guest, world: &World, units: &Value, trial: &str, kernel_arguments: &str) -> Boot {
+/// Starts the machine with these units; `trial` is what is done once it is up.
+fn boot(guest: &Guest, world: &World, units: &Value, trial: &str) -> Boot {
     for (name, unit) in units["services"].as_object().unwrap() {
         let mut unit = unit.clone();
         if name == "thief" {
@@ -92,6 +94,13 @@ fn boot(guest: &Guest, world: &World, units: &Value, trial: &str, kernel_argumen
         guest.unit(&format!("{name}.service"), &unit);
     }
     guest.unit("aux-secrets.socket", &units["sockets"]["aux-secrets"]);
+    guest.file("bin/show", 0o755, SHOW);
+    guest.file("etc/web1.key", 0o600, &std::fs::read_to_string(world.path("web1.key")).unwrap());
+    trial_of(guest, trial, "")
+}
+
+/// What a machine says of itself once it is up.
+fn trial_of(guest: &Guest, trial: &str, kernel_arguments: &str) -> Boot {
     let service = json!({ "after": ["multi-user.target"], "serviceConfig": {
         "Type": "oneshot", "StandardOutput": "file:/dev/ttyS1", "ExecStart": "/trial/bin/trial",
         "ExecStopPost": "systemctl poweroff --force --force",
@@ -99,9 +108,7 @@ fn boot(guest: &Guest, world: &World, units: &Value, trial: &str, kernel_argumen
     guest.unit("trial.service", &service);
     let wants = json!(["multi-user.target", "trial.service"]);
     guest.unit("trial.target", &json!({ "wants": wants, "after": wants }));
-    guest.file("bin/show", 0o755, SHOW);
     guest.file("bin/trial", 0o755, trial);
-    guest.file("etc/web1.key", 0o600, &std::fs::read_to_string(world.path("web1.key")).unwrap());
     guest.boot(kernel_arguments)
 }
 
@@ -128,7 +135,7 @@ fn a_machine_that_boots_gives_each_unit_its_own_secrets_and_restarts_those_that_
     let values: Vec<String> = first.iter().chain(&second).map(line).collect();
     guest.file("values", 0o600, &(values.join("\n") + "\n"));
     let install = units["services"]["aux-secrets-install"]["serviceConfig"]["ExecStart"].as_str().unwrap();
-    let boot = boot(&guest, &world, &units, &TRIAL.replace("INSTALL", install), "");
+    let boot = boot(&guest, &world, &units, &TRIAL.replace("INSTALL", install));
 
     // Each unit has its own, for its own user alone: before the rotation, after it, and after an old state was put back.
     let given = |unit: &str, value: &String| {
@@ -158,15 +165,26 @@ fn is_shown(line: &str) -> bool {
     is_log || starts.iter().chain(&["holds ", "journal "]).any(|start| line.starts_with(start))
 }
 
+/// `README` is the three commands of the README, as root types them.
+const EASE: &str = r"#!/bin/sh
+exec 2>&1
+export HOME=/root PATH=/trial/bin:$PATH
+cd /root
+set -e
+README
+set +e
+journalctl -b -o cat -u aux-secrets | sed 's/^/log /'
+";
+
 #[test]
-fn a_kernel_without_landlock_is_told_of_and_secrets_are_served_all_the_same() {
+fn the_commands_of_the_readme_are_all_that_a_machine_needs_even_one_without_landlock() {
     let Some(guest) = Guest::new() else { return };
-    let world = fleet();
-    add(&world, "db-password", "--type password --unit postgresql.service");
-    let Some(units) = units(&world) else { return };
-    guest.copy(&world.path("fleet"), "etc/secrets");
-    let trial = "#!/bin/sh\njournalctl -b -o cat -u aux-secrets | sed 's/^/log /'\n";
-    let boot = boot(&guest, &world, &units, trial, "secretmem.enable=1 lsm=lockdown,yama,integrity");
-    assert!(boot.said.contains(&format!("value={}\n", value(&world, "db-password"))), "{}", boot.said);
+    guest.file("bin/show", 0o755, SHOW);
+    guest.unit("postgresql.service", &shows("postgresql", "%d/db-password", &json!({ "DynamicUser": true })));
+    let trial = EASE.replace("README", &commands().join("\n"));
+    let boot = trial_of(&guest, &trial, "secretmem.enable=1 lsm=lockdown,yama,integrity");
+    let given = boot.lines("postgresql");
+    let last = given.last().unwrap_or_else(|| panic!("{}", boot.said));
+    assert!(last.contains(" bytes=32 value=") && !last.starts_with("user=0 "), "{}", boot.said);
     insta::assert_snapshot!(boot.said.lines().filter(|line| is_shown(line)).collect::<Vec<_>>().join("\n"));
 }
