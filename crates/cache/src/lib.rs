@@ -30,7 +30,7 @@ mod withdraw;
 
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};
-pub use migrate::{Move, MoveError, MoveStep, Moved, Way, migrate};
+pub use migrate::{Carried, Move, MoveError, MoveStep, Moved, Way, migrate};
 pub use objects::{BucketError, BucketSettings, Keep, REGION};
 pub use records::{Place, PlaceError, password};
 pub use upstream::UpstreamError;

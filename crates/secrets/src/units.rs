@@ -24,8 +24,8 @@ pub struct UnitsRequest<'a> {
     pub options: &'a [String],
     /// Where the server listens.
     pub socket: &'a str,
-    /// Whether the keys come out of a TPM, whose device belongs to a user of its own.
-    pub has_slots: bool,
+    /// Whether a TPM may be asked, whose device belongs to a user of its own.
+    pub has_tpm: bool,
 }
 
 /// Files by their path below the folder of units.
@@ -90,7 +90,7 @@ const HARDENED: &str = "LimitCORE=0\nLockPersonality=yes\nMemoryDenyWriteExecute
     SystemCallArchitectures=native\n";
 
 fn server(request: &UnitsRequest<'_>) -> String {
-    let capabilities = if request.has_slots { "CAP_DAC_OVERRIDE" } else { "CAP_DAC_READ_SEARCH" };
+    let capabilities = if request.has_tpm { "CAP_DAC_OVERRIDE" } else { "CAP_DAC_READ_SEARCH" };
     let started = command(request, "serve");
     format!(
         "{MARK}[Unit]\nDescription=Secrets for services\nRequires={SOCKET}\n\n[Service]\nExecStart={started}\n\

@@ -132,6 +132,17 @@ impl Objects {
         Self { bucket: bucket.map(Arc::new), ..self }
     }
 
+    /// The same with a bucket that others hold too.
+    pub(crate) fn with_shared_bucket(self, bucket: Option<Arc<Bucket>>) -> Self {
+        Self { bucket, ..self }
+    }
+
+    /// A bucket and nothing else; what goes there arrives in a folder of its own.
+    pub(crate) fn only_bucket(arriving: &Path, bucket: Arc<Bucket>) -> Result<Self, ObjectError> {
+        let folder = Folder::open_at(&arriving.join("objects"), &arriving.join("incoming"))?;
+        Ok(Self { folder, chunks: None, keep: Keep::Whole, bucket: Some(bucket) })
+    }
+
     /// The same for one of several servers that share `data`: what arrives at it lies in `incoming`, which no other uses. Only
     /// one server can write packs; several read what is in them.
     pub(crate) fn open_shared(data: &Path, incoming: &Path, store_directory: &str) -> Result<Self, ObjectError> {
@@ -151,8 +162,21 @@ impl Objects {
             (Keep::Chunks, Packing::Zstd, Some(chunks)) if self.bucket.is_none() => {
                 Arriving::Chunks(Box::new(chunks.shelve()))
             }
-            _ => Arriving::Whole(self.folder.arrive()?),
+            _ => self.arrive_whole()?,
         })
+    }
+
+    /// A place for a NAR that is kept as it comes.
+    pub(crate) fn arrive_whole(&self) -> Result<Arriving<'_>, ObjectError> {
+        self.folder.arrive().map(Arriving::Whole)
+    }
+
+    /// [`Self::keep`] where a NAR of this content may be there that is damaged or packed otherwise, which then goes.
+    pub(crate) fn replace(&self, arriving: Arriving<'_>, received: &Received) -> Result<(), ObjectError> {
+        if let Arriving::Chunks(_) = &arriving {
+            self.remove(&Found::Object(received.nar_hash))?;
+        }
+        self.keep(arriving, received)
     }
 
     /// Makes an arrived NAR one of the store. It is on the disk, name and bytes, when this returns.

@@ -36,6 +36,9 @@ mod image_build;
 mod image_bump;
 mod image_publish;
 mod labels;
+#[expect(dead_code, reason = "what lies in a bucket is for the server's tests")]
+#[path = "../../../../tests/support/moto.rs"]
+mod moto;
 #[expect(dead_code, reason = "databases that come and go are for the server's tests")]
 #[path = "../../../../tests/support/postgres.rs"]
 mod postgres;
@@ -43,11 +46,14 @@ mod publisher;
 mod secret;
 mod secret_boot;
 mod secret_ease;
+mod secret_import;
 mod secret_kills;
 mod secret_machine;
 mod secret_memory;
 mod secret_nix;
 mod secret_slot;
+mod secret_slot_change;
+mod secret_slot_machine;
 mod store;
 #[path = "../../../../tests/support/swtpm.rs"]
 mod swtpm;

@@ -20,15 +20,15 @@ use crate::world::World;
 const KILLS: u32 = 6;
 
 /// A database and a bucket.
-struct Site {
-    records: String,
-    store: Moto,
-    cluster: Postgres,
-    folder: tempfile::TempDir,
+pub(crate) struct Site {
+    pub(crate) records: String,
+    pub(crate) store: Moto,
+    pub(crate) cluster: Postgres,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Site {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let (store, cluster) = (Moto::new()?, Postgres::new()?);
         let folder = tempfile::tempdir().unwrap();
         aux_io::file::create_private(folder.path().join("credentials"), CREDENTIALS).unwrap();
@@ -36,14 +36,14 @@ impl Site {
     }
 
     /// What a server is started with.
-    fn arguments(&self) -> Vec<String> {
+    pub(crate) fn arguments(&self) -> Vec<String> {
         let credentials = self.folder.path().join("credentials").display().to_string();
         let words = ["--records", &self.records, "--objects", "s3://bucket/team", "--objects-credentials-file"];
         let words = words.into_iter().map(str::to_owned);
         words.chain([credentials, "--objects-endpoint".to_owned(), self.store.endpoint()]).collect()
     }
 
-    fn two(&self) -> (World, World) {
+    pub(crate) fn two(&self) -> (World, World) {
         let arguments = self.arguments();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let one = World::with(&arguments);
@@ -54,7 +54,7 @@ impl Site {
 }
 
 /// So many bytes that do not compress and differ by a seed.
-fn noise(mut state: u64, length: usize) -> String {
+pub(crate) fn noise(mut state: u64, length: usize) -> String {
     let next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         char::from(b' ' + u8::try_from((state >> 57) % 95).unwrap())
@@ -62,14 +62,14 @@ fn noise(mut state: u64, length: usize) -> String {
     std::iter::repeat_with(next).take(length).collect()
 }
 
-fn reads(world: &World, space: &str, made: &Made, token: &str) -> bool {
+pub(crate) fn reads(world: &World, space: &str, made: &Made, token: &str) -> bool {
     let info = world.ask(&format!("GET /{space}/{}.narinfo", made.hash), token, b"");
     let info = aux_nix::NarInfo::parse(&info.body).unwrap();
     let nar = world.ask(&format!("GET /{space}/{}", info.url), token, b"");
     nar.status == 200 && made.unpacked(&nar.body) == made.nar
 }
 
-fn is_clean(world: &World) -> bool {
+pub(crate) fn is_clean(world: &World) -> bool {
     let checked = world.api("POST", "fsck", &json!({}));
     assert_eq!((&checked["clean"], &checked["leftovers"]), (&json!(true), &json!(0)), "{checked}");
     checked["objects"].as_u64().unwrap() > 0

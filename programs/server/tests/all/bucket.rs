@@ -16,13 +16,13 @@ use crate::pushing::Made;
 use crate::world::{Nix, World};
 
 /// How a [`Way`] behaves.
-const WELL: usize = 0;
+pub(crate) const WELL: usize = 0;
 /// Every request is answered with 503.
 const BUSY: usize = 1;
 /// Answers end after some bytes of them.
-const CUT: usize = 2;
+pub(crate) const CUT: usize = 2;
 /// Connections are closed before a word.
-const AWAY: usize = 3;
+pub(crate) const AWAY: usize = 3;
 
 /// The way to the store, which can be made bad.
 pub(crate) struct Way {
@@ -45,7 +45,7 @@ impl Way {
         Self { address, mode }
     }
 
-    fn behave(&self, mode: usize) {
+    pub(crate) fn behave(&self, mode: usize) {
         self.mode.store(mode, Ordering::SeqCst);
     }
 }

@@ -4,6 +4,7 @@
 mod apart;
 mod browser;
 mod bucket;
+mod carrying;
 mod chunks;
 #[expect(dead_code, reason = "real inventories are for other packages' tests")]
 #[path = "../../../../tests/support/corpora.rs"]

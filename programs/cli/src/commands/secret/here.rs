@@ -8,11 +8,12 @@ use aux_io::{file, input};
 use aux_secrets::acts::{InitRequest, Session, init};
 use aux_secrets::declaration::Edit;
 use aux_secrets::{FleetId, Identities, Label, Recipient, Repository, SecretBytes, age_file};
-use aux_unlock::slot;
+use aux_unlock::{slot, tag_recipient};
 use jiff::civil::Date;
 use serde_json::json;
 
 use super::common::{random, read_identities};
+use super::reach::refuse_single;
 use crate::commands::environment;
 use crate::failure::Failure;
 use crate::ui::Ui;
@@ -55,9 +56,16 @@ fn kept(path: &Path, comment: &str, ui: &mut Ui) -> Result<(Identities, Recipien
     Ok((identities, recipient))
 }
 
-/// Whom this machine's keys are encrypted to, and the file that opens them: its slots where it has some, an identity otherwise.
+/// Whom this machine's keys are encrypted to, and the file that opens them: its slots where it has some, a key in its TPM where it
+/// has one, an identity otherwise.
 fn of_machine(machine: &Label, ui: &mut Ui) -> Result<(Recipient, PathBuf), Failure> {
-    let slots = environment::state_folder().join("slots.json");
+    let [slots, tpm_key] = ["slots.json", "tpm-key.json"].map(|name| environment::state_folder().join(name));
+    if !slots.exists() && tpm_key.exists() {
+        let failed = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", tpm_key.display()));
+        let key = slot::parse_tpm_key(&input::read(&tpm_key, SLOT_FILE_BYTES_MAX)?).map_err(|error| failed(&error))?;
+        let text = tag_recipient(&key).map_err(|error| failed(&error))?;
+        return Ok((text.parse().map_err(|error| failed(&error))?, tpm_key));
+    }
     if !slots.exists() {
         let path = environment::machine_identity();
         let (_, recipient) = kept(&path, &format!("the identity of the machine {machine}"), ui)?;
@@ -69,6 +77,7 @@ fn of_machine(machine: &Label, ui: &mut Ui) -> Result<(Recipient, PathBuf), Fail
         let hint = format!("say --machine {}, or make slots for this machine", read.machine);
         return Err(failed(&format!("the slots were made for machine `{}`", read.machine)).hint(hint));
     }
+    refuse_single(&read, "its secrets would hang on it")?;
     Ok((read.recipient.parse().map_err(|error| failed(&error))?, slots))
 }
 

@@ -22,6 +22,10 @@ mod set;
 mod show;
 mod slot;
 mod slot_add;
+mod slot_plan;
+mod slot_recipient;
+mod slot_remove;
+mod slot_sign;
 mod units;
 mod unlock;
 

@@ -54,7 +54,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         None => (handed()?, "the socket of systemd".to_owned()),
     };
     let serial = server.view().manifest.serial;
-    let (kept, sandbox) = (server.kept(), sandbox::enter(&[&args.repo]));
+    let tpm = args.reach.asked_later(&args.keys)?;
+    let (kept, sandbox) = (server.kept(), sandbox::enter(&[&args.repo], tpm.as_ref()));
     if args.reach.json {
         ui.answer(&format!("{}\n", ready(serial, kept, &sandbox)))?;
     } else {

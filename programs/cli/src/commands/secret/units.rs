@@ -15,7 +15,7 @@ use aux_secrets::units::{DROP_IN, INSTALLER, MARK, SERVER, SOCKET, UnitsRequest,
 use serde_json::json;
 
 use super::common::{Keys, Signers};
-use super::reach::Reach;
+use super::reach::{Opener, Reach, refuse_single};
 use crate::commands::environment;
 use crate::failure::Failure;
 use crate::ui::Ui;
@@ -73,6 +73,9 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let machine = args.reach.label()?;
     let options = options(args, machine.as_str())?;
     let (folder, signers) = (args.repo.clone(), args.signers.read()?);
+    if let Opener::Slots(_) = args.reach.opener(&args.keys) {
+        refuse_single(&args.reach.read()?, "the services of this machine would hang on it")?;
+    }
     // What the server will do at its start is done once here, so that it is known now whether it can.
     let identities = KeptIdentities::new(&args.reach.identities(&args.keys, ui)?);
     let source = Source { folder, machine, identities, signers };
@@ -84,7 +87,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         program: text(&program)?,
         options: &options,
         socket: LISTENS,
-        has_slots: args.reach.opens_slots(&args.keys),
+        has_tpm: matches!(args.reach.opener(&args.keys), Opener::Slots(_) | Opener::TpmKey(_)),
     };
     let wanted = units(&request);
     let output = args.output.clone().unwrap_or_else(environment::unit_folder);
@@ -129,20 +132,7 @@ fn options(args: &Args, machine: &str) -> Result<Vec<String>, Failure> {
     let absolute = |path: &Path| text(&environment::absolute(path)).map(str::to_owned);
     let repo = args.repo.canonicalize().unwrap_or_else(|_| args.repo.clone());
     let mut options = vec!["--repo".to_owned(), absolute(&repo)?, "--machine".to_owned(), machine.to_owned()];
-    if args.reach.opens_slots(&args.keys) {
-        options.extend(args.reach.options()?);
-    } else {
-        let own = environment::machine_identity();
-        let kept = || environment::secrets_identity().into_iter().collect();
-        let named = match args.keys.identities.as_slice() {
-            [] if own.is_file() => vec![own],
-            [] => kept(),
-            named => named.to_vec(),
-        };
-        for path in &named {
-            options.extend(["--identity".to_owned(), absolute(path)?]);
-        }
-    }
+    options.extend(args.reach.options(&args.keys)?);
     if let Some(path) = args.signers.path() {
         options.extend(["--signers".to_owned(), absolute(path)?]);
     }
