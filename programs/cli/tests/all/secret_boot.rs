@@ -20,7 +20,7 @@ const TRIAL: &str = r#"#!/bin/sh
 exec 2>&1
 of() { systemctl show -p "$1" --value "$2"; }
 echo "failed $(systemctl --failed --no-legend --plain | cut -d' ' -f1 | paste -sd' ')"
-for unit in thief stranger; do echo "refused $unit: $(of ActiveState $unit) $(of Result $unit) $(of ExecMainStatus $unit)"; done
+for unit in thief stranger orphan; do echo "refused $unit: $(of ActiveState $unit) $(of Result $unit) $(of ExecMainStatus $unit)"; done
 echo "folder $(stat -f -c %T /run/aux/secrets) $(stat -L -c %a:%u /run/aux/secrets /run/aux/secrets/current | paste -sd' ')"
 echo "socket $(stat -c '%a %u' /run/aux/cred.sock)"
 echo "nobody $(setpriv --reuid 34 --regid 34 --clear-groups cat /run/aux/secrets/current/tls-key 2>&1)"
@@ -60,12 +60,14 @@ fn units(world: &World) -> Option<Value> {
     let credential = "%d/db-password";
     let foreign = json!({ "DynamicUser": true, "LoadCredential": "db-password:/run/aux/cred.sock" });
     let unknown = json!({ "LoadCredential": "db-password:/run/aux/cred.sock" });
+    let unheard = json!({ "LoadCredential": "db-password:/run/aux/nobody.sock" });
     let services = [
         ("postgresql", shown("postgresql", credential, json!({ "DynamicUser": true }))),
         ("web", shown("web", "/run/aux/secrets/current/tls-key", json!({ "User": "www-data" }))),
         ("steady", shown("steady", "/run/aux/secrets/current/token", json!({}))),
         ("thief", shown("thief", credential, foreign)),
         ("stranger", shown("stranger", credential, unknown)),
+        ("orphan", shown("orphan", credential, unheard)),
     ];
     let services = services.map(|(name, unit)| format!("{name} = {};", from_json(unit))).concat();
     let configuration = format!(
@@ -152,8 +154,10 @@ fn a_machine_that_boots_gives_each_unit_its_own_secrets_and_restarts_those_that_
     }
     assert!(boot.lines("web").iter().all(|line| line.starts_with("user=33 mode=440 owner=33:")), "{}", boot.said);
 
-    // What is refused is not even started.
-    assert!(boot.lines("thief").is_empty() && boot.lines("stranger").is_empty(), "{}", boot.said);
+    // What is refused is not even started, and neither is what nobody answers.
+    for unit in ["thief", "stranger", "orphan"] {
+        assert!(boot.lines(unit).is_empty(), "{unit}: {}", boot.said);
+    }
     insta::assert_snapshot!(boot.said.lines().filter(|line| is_shown(line)).collect::<Vec<_>>().join("\n"));
 }
 
