@@ -50,6 +50,7 @@ mod secret_import;
 mod secret_kills;
 mod secret_machine;
 mod secret_memory;
+mod secret_nix;
 mod secret_slot;
 mod secret_slot_change;
 mod secret_slot_machine;
