@@ -88,7 +88,6 @@ fn three_commands_of_the_readme_lead_to_a_service_that_reads_its_secret() {
     assert!(value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{value}");
     assert_eq!(asked(&path, "nginx.service/db-password"), "");
     // The key that was put away opens everything alone, and the machine's own opens what the machine has.
-    fs::set_permissions(world.path("safe.key"), fs::Permissions::from_mode(0o600)).unwrap();
     let checked = good(&world, "aux secret check secrets --identity safe.key");
     assert!(checked.contains("check values and public halves: as derived"), "{checked}");
     let own = world.outside("state/aux/identity");
@@ -99,7 +98,7 @@ fn three_commands_of_the_readme_lead_to_a_service_that_reads_its_secret() {
         world.finish(&mut shell(&world, &format!("aux secret check secrets -i {}", own.display()))).code,
         Some(0)
     );
-    for secret in [own, world.outside("config/aux/secrets-identity")] {
+    for secret in [own, world.outside("config/aux/secrets-identity"), world.path("safe.key")] {
         assert_eq!(fs::metadata(secret).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
