@@ -34,6 +34,7 @@ mod image;
 mod image_build;
 mod image_bump;
 mod image_publish;
+mod image_watch;
 mod labels;
 #[expect(dead_code, reason = "databases that come and go are for the server's tests")]
 #[path = "../../../../tests/support/postgres.rs"]
