@@ -189,6 +189,11 @@ pub const CACHE_BUCKET_SECONDS_MAX: u64 = 10;
 /// Attempts at one request to a bucket, and how long after the first another may begin, seconds.
 pub const CACHE_BUCKET_ATTEMPTS_MAX: usize = 4;
 pub const CACHE_BUCKET_RETRY_SECONDS_MAX: u64 = 20;
+/// Memory for what is known of NARs in chunks that were sent lately.
+pub const CACHE_OPENED_BYTES_MAX: usize = 16 << 20;
+/// How long what nobody needs any more stays in a bucket, seconds: an answer that some server began may take so long. What a
+/// folder holds can be read by whoever has it open, however long that takes.
+pub const CACHE_BUCKET_LEAVING_SECONDS: i64 = 3_600;
 /// Pieces whose memory is kept for the next ones.
 pub const CACHE_PIECES_KEPT_MAX: usize = 48;
 /// Threads that wait for disks, clients and upstreams: every upload, question and fetch has one while it lasts, the rest read.
@@ -312,6 +317,22 @@ pub const IMAGE_PACKAGES_MAX: usize = 20_000;
 pub const IMAGE_PACKAGE_BYTES_MAX: u64 = 2 << 30;
 /// The layer of an image, or one package of it, unpacked, bytes; it is held in memory.
 pub const IMAGE_LAYER_BYTES_MAX: u64 = 4 << 30;
+/// Images above one another, from an image to the origin of its last origin.
+pub const IMAGE_ORIGINS_MAX: usize = 32;
+/// Bytes sent at once of a file that is published; what was taken is not sent again.
+pub const IMAGE_CHUNK_BYTES: u64 = 16 << 20;
+/// The smallest part that is sent at once, bytes.
+pub const IMAGE_CHUNK_BYTES_MIN: u64 = 64 << 10;
+/// An answer of a registry or of imgapi, bytes.
+pub const IMAGE_ANSWER_BYTES_MAX: u64 = 4 << 20;
+/// Attempts at one request of a publication that made no progress.
+pub const IMAGE_PUBLISH_ATTEMPTS_MAX: u32 = 4;
+/// From the beginning to the end of one request of a publication, seconds.
+pub const IMAGE_PUBLISH_SECONDS_MAX: u64 = 6 * 3_600;
+/// Days that are kept of one image's history.
+pub const IMAGE_OBSERVATIONS_MAX: u32 = 4_000;
+/// Begun uploads that are remembered.
+pub const IMAGE_UPLOADS_MAX: usize = 100;
 /// A slot file, bytes; one with a dozen slots stays below thirty thousand.
 pub const SLOT_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Slots of one file, those inside thresholds included.

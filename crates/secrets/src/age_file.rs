@@ -5,10 +5,15 @@ use std::io::{Read as _, Write as _};
 use std::iter;
 
 use age::armor::ArmoredReader;
+use age::secrecy::ExposeSecret as _;
 use aux_core::limits::{SECRET_AGE_BYTES_MAX, SECRET_RECIPIENTS_MAX};
 
+<<<<<<< HEAD
+use crate::memory::{Kept, KeptBytes};
+=======
 use zeroize::Zeroizing;
 
+>>>>>>> main
 use crate::secret::SecretBytes;
 
 /// Whom something is encrypted to, as it is written: `age1…`, `age1tag1…` or `age1tagpq1…`.
@@ -89,6 +94,34 @@ struct One {
 
 /// What a key that lies in a device last said.
 pub type Refusal = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
+/// Keys that are kept for long: on a page of their own, and parsed only while something is opened.
+pub struct KeptIdentities(KeptBytes);
+
+impl KeptIdentities {
+    pub fn new(identities: &Identities) -> Self {
+        let mut text = SecretBytes::with_capacity(IDENTITY_BYTES * identities.0.len());
+        for identity in &identities.0 {
+            text.push(identity.to_string().expose_secret().as_bytes());
+            text.push(b"\n");
+        }
+        Self(KeptBytes::copy(text.reveal()))
+    }
+
+    /// To open something with, and to be dropped then.
+    pub fn open(&self) -> Identities {
+        // What was written above reads as such.
+        Identities::read(&SecretBytes::from(self.0.reveal())).unwrap_or_default()
+    }
+
+    /// How they are kept from others.
+    pub fn kept(&self) -> Kept {
+        self.0.kept()
+    }
+}
+
+/// An identity as text, with the end of its line.
+const IDENTITY_BYTES: usize = 75;
 
 /// An identity file that cannot be used. What it holds never stands in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -241,7 +274,6 @@ mod tests {
     use super::*;
 
     fn pair() -> (Identities, Recipient) {
-        use age::secrecy::ExposeSecret as _;
         let identity = age::x25519::Identity::generate();
         let text = SecretBytes::from(format!("# a comment\n{}\n", identity.to_string().expose_secret()));
         let identities = Identities::read(&text).unwrap();
@@ -263,6 +295,16 @@ mod tests {
             assert!(decrypt(&flipped, &one).is_err(), "{at}");
             assert!(decrypt(&file[..at], &one).is_err(), "{at}");
         }
+    }
+
+    #[test]
+    fn identities_that_were_kept_open_the_same() {
+        let ((one, to_one), (two, _)) = (pair(), pair());
+        let file = encrypt(&SecretBytes::from(&b"value"[..]), &[to_one]).unwrap();
+        let kept = KeptIdentities::new(&two.with(one));
+        assert_ne!(kept.kept(), Kept::Plain);
+        assert_eq!(decrypt(&file, &kept.open()).ok().unwrap().reveal(), b"value");
+        assert!(KeptIdentities::new(&Identities::default()).open().is_empty());
     }
 
     #[test]

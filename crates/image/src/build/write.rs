@@ -79,9 +79,13 @@ impl Image<'_> {
             "files": [{ "sha1": sha1, "size": self.layer.packed.len(), "compression": "gzip" }],
             "tags": { "pkgsrc_branch": self.spec.branch },
         });
-        let object = manifest.as_object_mut();
-        if let (Some(object), Some(origin)) = (object, &self.spec.origin) {
-            object.insert("origin".to_owned(), json!(origin));
+        if let Some(object) = manifest.as_object_mut() {
+            if let Some(origin) = &self.spec.origin {
+                object.insert("origin".to_owned(), json!(origin));
+            }
+            if let Some(channel) = &self.spec.channel {
+                object.insert("channels".to_owned(), json!([channel]));
+            }
         }
         manifest
     }

@@ -75,6 +75,11 @@ impl Url {
         self.0.scheme() == "file"
     }
 
+    /// Whether a name or a password stands in it.
+    pub fn has_credentials(&self) -> bool {
+        !self.0.username().is_empty() || self.0.password().is_some()
+    }
+
     /// The path of a `file` URL.
     pub fn file_path(&self) -> Option<PathBuf> {
         if self.is_file() { self.0.to_file_path().ok() } else { None }

@@ -13,18 +13,24 @@ use crate::corpora::in_ci;
 use crate::world::{World, skipped, text_of};
 
 /// A package as `pkg_create` makes one: its list first, then its files.
-struct Made {
+pub(crate) struct Made {
     name: &'static str,
     depends: &'static [&'static str],
     files: Vec<(&'static str, Entry)>,
 }
 
-enum Entry {
+impl Made {
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.name == name
+    }
+}
+
+pub(crate) enum Entry {
     File(u32, &'static str),
     Link(&'static str),
 }
 
-fn made(name: &'static str, depends: &'static [&'static str], files: Vec<(&'static str, Entry)>) -> Made {
+pub(crate) fn made(name: &'static str, depends: &'static [&'static str], files: Vec<(&'static str, Entry)>) -> Made {
     Made { name, depends, files }
 }
 
@@ -69,7 +75,7 @@ fn tar_of(package: &Made) -> Vec<u8> {
 }
 
 /// Writes packages and their summary into `packages/`.
-fn repository(world: &World, packages: &[Made]) {
+pub(crate) fn repository(world: &World, packages: &[Made]) {
     let mut summary = String::new();
     for package in packages {
         let bytes = tar_of(package);
@@ -89,7 +95,7 @@ fn repository(world: &World, packages: &[Made]) {
     world.bytes("packages/pkg_summary.gz", &packed.finish().unwrap());
 }
 
-fn packages() -> Vec<Made> {
+pub(crate) fn packages() -> Vec<Made> {
     vec![
         made(
             "openssl-1.0.2p",
@@ -101,12 +107,12 @@ fn packages() -> Vec<Made> {
     ]
 }
 
-const LIST: &str = "# $NetBSD: pkg-vulnerabilities,v 1.100 2018/12/20 10:00:00 tez Exp $\n#FORMAT 1.1.0\n\
+pub(crate) const LIST: &str = "# $NetBSD: pkg-vulnerabilities,v 1.100 2018/12/20 10:00:00 tez Exp $\n#FORMAT 1.1.0\n\
     openssl<1.0.2p\tdenial-of-service\thttps://nvd.example/CVE-2018-0732\n\
     curl<7.62\theap-overflow\thttps://nvd.example/CVE-2018-16839\n";
 
 /// A world with a branch, a specification and the image of last month.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let world = World::empty();
     repository(&world, &packages());
     world.file("list", LIST);
@@ -125,11 +131,11 @@ fn world() -> World {
     world
 }
 
-const BUILD: &str = "image build spec.toml --output out --at 2018-12-24T10:20:30Z --as-of 2018-12-24";
-const IMAGE: &str = "origin-18.4.20181224102030";
+pub(crate) const BUILD: &str = "image build spec.toml --output out --at 2018-12-24T10:20:30Z --as-of 2018-12-24";
+pub(crate) const IMAGE: &str = "origin-18.4.20181224102030";
 
 /// Every file below a folder.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut queue = vec![folder.to_owned()];
     while let Some(next) = queue.pop() {
