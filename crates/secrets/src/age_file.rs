@@ -3,17 +3,14 @@
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::iter;
+use std::sync::Arc;
 
 use age::armor::ArmoredReader;
 use age::secrecy::ExposeSecret as _;
 use aux_core::limits::{SECRET_AGE_BYTES_MAX, SECRET_RECIPIENTS_MAX};
-
-<<<<<<< HEAD
-use crate::memory::{Kept, KeptBytes};
-=======
 use zeroize::Zeroizing;
 
->>>>>>> main
+use crate::memory::{Kept, KeptBytes};
 use crate::secret::SecretBytes;
 
 /// Whom something is encrypted to, as it is written: `age1…`, `age1tag1…` or `age1tagpq1…`.
@@ -85,38 +82,57 @@ impl fmt::Display for Recipient {
 #[derive(Default)]
 pub struct Identities(Vec<One>);
 
-struct One {
-    recipient: Recipient,
-    identity: Box<dyn age::Identity + Send + Sync>,
-    /// Why it did not open what is for it, where it can say so.
-    refusal: Option<Refusal>,
+enum One {
+    Key(age::x25519::Identity),
+    Device(Arc<Device>),
 }
 
-/// What a key that lies in a device last said.
-pub type Refusal = Box<dyn Fn() -> Option<String> + Send + Sync>;
+/// A key that never leaves its device, such as a TPM's.
+pub struct Device {
+    pub recipient: Recipient,
+    pub identity: Box<dyn age::Identity + Send + Sync>,
+    /// Why it last did not open what is for it.
+    pub refusal: Box<dyn Fn() -> Option<String> + Send + Sync>,
+}
 
 /// Keys that are kept for long: on a page of their own, and parsed only while something is opened.
-pub struct KeptIdentities(KeptBytes);
+pub struct KeptIdentities {
+    text: KeptBytes,
+    devices: Vec<Arc<Device>>,
+}
 
 impl KeptIdentities {
     pub fn new(identities: &Identities) -> Self {
         let mut text = SecretBytes::with_capacity(IDENTITY_BYTES * identities.0.len());
-        for identity in &identities.0 {
-            text.push(identity.to_string().expose_secret().as_bytes());
-            text.push(b"\n");
+        let mut devices = Vec::new();
+        for one in &identities.0 {
+            match one {
+                One::Key(identity) => {
+                    text.push(identity.to_string().expose_secret().as_bytes());
+                    text.push(b"\n");
+                }
+                One::Device(device) => devices.push(Arc::clone(device)),
+            }
         }
-        Self(KeptBytes::copy(text.reveal()))
+        Self { text: KeptBytes::copy(text.reveal()), devices }
     }
 
     /// To open something with, and to be dropped then.
     pub fn open(&self) -> Identities {
         // What was written above reads as such.
-        Identities::read(&SecretBytes::from(self.0.reveal())).unwrap_or_default()
+        let mut identities = Identities::read(&SecretBytes::from(self.text.reveal())).unwrap_or_default();
+        identities.0.extend(self.devices.iter().map(|device| One::Device(Arc::clone(device))));
+        identities
     }
 
     /// How they are kept from others.
     pub fn kept(&self) -> Kept {
-        self.0.kept()
+        self.text.kept()
+    }
+
+    /// Whether a device is asked each time something is opened.
+    pub fn has_device(&self) -> bool {
+        !self.devices.is_empty()
     }
 }
 
@@ -157,17 +173,14 @@ impl Identities {
             if line.starts_with("AGE-PLUGIN-") {
                 return Err(IdentityError::Plugin { line: line_number });
             }
-            let identity: age::x25519::Identity =
-                line.parse().map_err(|_| IdentityError::Syntax { line: line_number })?;
-            let recipient = Recipient(identity.to_public().to_string());
-            identities.push(One { recipient, identity: Box::new(identity), refusal: None });
+            identities.push(One::Key(line.parse().map_err(|_| IdentityError::Syntax { line: line_number })?));
         }
         if identities.is_empty() { Err(IdentityError::Empty) } else { Ok(Self(identities)) }
     }
 
-    /// A key that never leaves its device, such as a TPM's.
-    pub fn of_device(recipient: Recipient, identity: Box<dyn age::Identity + Send + Sync>, refusal: Refusal) -> Self {
-        Self(vec![One { recipient, identity, refusal: Some(refusal) }])
+    /// The one of a device.
+    pub fn of_device(device: Device) -> Self {
+        Self(vec![One::Device(Arc::new(device))])
     }
 
     pub fn is_empty(&self) -> bool {
@@ -176,7 +189,11 @@ impl Identities {
 
     /// The recipients they belong to.
     pub fn recipients(&self) -> Vec<Recipient> {
-        self.0.iter().map(|one| one.recipient.clone()).collect()
+        let recipient = |one: &One| match one {
+            One::Key(identity) => Recipient(identity.to_public().to_string()),
+            One::Device(device) => device.recipient.clone(),
+        };
+        self.0.iter().map(recipient).collect()
     }
 
     /// All of both.
@@ -238,9 +255,15 @@ pub fn decrypt(file: &[u8], identities: &Identities) -> Result<SecretBytes, AgeE
         return Err(AgeError::Large { bytes: file.len() });
     }
     let decryptor = age::Decryptor::new_buffered(ArmoredReader::new(file)).map_err(|error| of_age(&error))?;
-    let keys = identities.0.iter().map(|one| &*one.identity as &dyn age::Identity);
+    let keys = identities.0.iter().map(|one| match one {
+        One::Key(identity) => identity as &dyn age::Identity,
+        One::Device(device) => &*device.identity as &dyn age::Identity,
+    });
     let mut reader = decryptor.decrypt(keys).map_err(|error| {
-        let refusal = identities.0.iter().find_map(|one| one.refusal.as_ref()?());
+        let refusal = identities.0.iter().find_map(|one| match one {
+            One::Key(_) => None,
+            One::Device(device) => (device.refusal)(),
+        });
         refusal.map_or_else(|| of_age(&error), |cause| AgeError::Refused { cause })
     })?;
     // A file is at least as long as what is in it, so this holds it all and nothing is copied.

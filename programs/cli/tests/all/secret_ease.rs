@@ -86,7 +86,8 @@ fn three_commands_of_the_readme_lead_to_a_service_that_reads_its_secret() {
     // And the service as systemd asks for it.
     let value = asked(&path, &format!("postgresql.service/{name}"));
     assert!(value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{value}");
-    assert_eq!(asked(&path, "nginx.service/db-password"), "");
+    // Another unit gets zeros, more than a credential may hold, so that systemd does not start it.
+    assert!(asked(&path, "nginx.service/db-password").bytes().all(|byte| byte == 0));
     // The key that was put away opens everything alone, and the machine's own opens what the machine has.
     let checked = good(&world, "aux secret check secrets --identity safe.key");
     assert!(checked.contains("check values and public halves: as derived"), "{checked}");

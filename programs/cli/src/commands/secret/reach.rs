@@ -7,6 +7,7 @@ use std::sync::Arc;
 use aux_core::limits::{PASSPHRASE_BYTES_MAX, SLOT_FILE_BYTES_MAX, TPM_POLICIES_BYTES_MAX};
 use aux_io::input;
 use aux_io::tpm::TpmAddress;
+use aux_secrets::age_file::Device;
 use aux_secrets::{Identities, Label};
 use aux_unlock::memory::{SecretBytes, harden_process};
 use aux_unlock::random::Randomness;
@@ -155,7 +156,7 @@ impl Reach {
         let recipient = key.recipient().map_err(|error| failed(&error))?.parse().map_err(|error| failed(&error))?;
         let refusals = key.refusals();
         let refusal = Box::new(move || refusals().map(|error| error.to_string()));
-        Ok(Identities::of_device(recipient, Box::new(key), refusal))
+        Ok(Identities::of_device(Device { recipient, identity: Box::new(key), refusal }))
     }
 
     /// The same for a command line that nobody types: what opens without a person, from the root.
