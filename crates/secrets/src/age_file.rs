@@ -82,23 +82,28 @@ impl fmt::Display for Recipient {
 #[derive(Default)]
 pub struct Identities(Vec<One>);
 
-enum One {
-    Key(age::x25519::Identity),
-    Device(Arc<Device>),
+struct One {
+    recipient: Recipient,
+    key: Key,
+}
+
+enum Key {
+    Own(age::x25519::Identity),
+    Device(Device),
 }
 
 /// A key that never leaves its device, such as a TPM's.
+#[derive(Clone)]
 pub struct Device {
-    pub recipient: Recipient,
-    pub identity: Box<dyn age::Identity + Send + Sync>,
-    /// Why it last did not open what is for it.
-    pub refusal: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    pub identity: Arc<dyn age::Identity + Send + Sync>,
+    /// Why it did not open what is for it the last time.
+    pub refusal: Arc<dyn Fn() -> Option<String> + Send + Sync>,
 }
 
-/// Keys that are kept for long: on a page of their own, and parsed only while something is opened.
+/// Keys that are kept for long: on a page of their own, and parsed only while something is opened. Those of devices lie there.
 pub struct KeptIdentities {
-    text: KeptBytes,
-    devices: Vec<Arc<Device>>,
+    own: KeptBytes,
+    devices: Vec<(Recipient, Device)>,
 }
 
 impl KeptIdentities {
@@ -106,33 +111,29 @@ impl KeptIdentities {
         let mut text = SecretBytes::with_capacity(IDENTITY_BYTES * identities.0.len());
         let mut devices = Vec::new();
         for one in &identities.0 {
-            match one {
-                One::Key(identity) => {
+            match &one.key {
+                Key::Own(identity) => {
                     text.push(identity.to_string().expose_secret().as_bytes());
                     text.push(b"\n");
                 }
-                One::Device(device) => devices.push(Arc::clone(device)),
+                Key::Device(device) => devices.push((one.recipient.clone(), device.clone())),
             }
         }
-        Self { text: KeptBytes::copy(text.reveal()), devices }
+        Self { own: KeptBytes::copy(text.reveal()), devices }
     }
 
     /// To open something with, and to be dropped then.
     pub fn open(&self) -> Identities {
         // What was written above reads as such.
-        let mut identities = Identities::read(&SecretBytes::from(self.text.reveal())).unwrap_or_default();
-        identities.0.extend(self.devices.iter().map(|device| One::Device(Arc::clone(device))));
-        identities
+        let own = Identities::read(&SecretBytes::from(self.own.reveal())).unwrap_or_default();
+        let device =
+            |(recipient, device): &(Recipient, Device)| Identities::of_device(recipient.clone(), device.clone());
+        self.devices.iter().map(device).fold(own, Identities::with)
     }
 
     /// How they are kept from others.
     pub fn kept(&self) -> Kept {
-        self.text.kept()
-    }
-
-    /// Whether a device is asked each time something is opened.
-    pub fn has_device(&self) -> bool {
-        !self.devices.is_empty()
+        self.own.kept()
     }
 }
 
@@ -173,14 +174,16 @@ impl Identities {
             if line.starts_with("AGE-PLUGIN-") {
                 return Err(IdentityError::Plugin { line: line_number });
             }
-            identities.push(One::Key(line.parse().map_err(|_| IdentityError::Syntax { line: line_number })?));
+            let identity: age::x25519::Identity =
+                line.parse().map_err(|_| IdentityError::Syntax { line: line_number })?;
+            let recipient = Recipient(identity.to_public().to_string());
+            identities.push(One { recipient, key: Key::Own(identity) });
         }
         if identities.is_empty() { Err(IdentityError::Empty) } else { Ok(Self(identities)) }
     }
 
-    /// The one of a device.
-    pub fn of_device(device: Device) -> Self {
-        Self(vec![One::Device(Arc::new(device))])
+    pub fn of_device(recipient: Recipient, device: Device) -> Self {
+        Self(vec![One { recipient, key: Key::Device(device) }])
     }
 
     pub fn is_empty(&self) -> bool {
@@ -189,11 +192,7 @@ impl Identities {
 
     /// The recipients they belong to.
     pub fn recipients(&self) -> Vec<Recipient> {
-        let recipient = |one: &One| match one {
-            One::Key(identity) => Recipient(identity.to_public().to_string()),
-            One::Device(device) => device.recipient.clone(),
-        };
-        self.0.iter().map(recipient).collect()
+        self.0.iter().map(|one| one.recipient.clone()).collect()
     }
 
     /// All of both.
@@ -255,14 +254,14 @@ pub fn decrypt(file: &[u8], identities: &Identities) -> Result<SecretBytes, AgeE
         return Err(AgeError::Large { bytes: file.len() });
     }
     let decryptor = age::Decryptor::new_buffered(ArmoredReader::new(file)).map_err(|error| of_age(&error))?;
-    let keys = identities.0.iter().map(|one| match one {
-        One::Key(identity) => identity as &dyn age::Identity,
-        One::Device(device) => &*device.identity as &dyn age::Identity,
+    let keys = identities.0.iter().map(|one| match &one.key {
+        Key::Own(identity) => identity as &dyn age::Identity,
+        Key::Device(device) => &*device.identity,
     });
     let mut reader = decryptor.decrypt(keys).map_err(|error| {
-        let refusal = identities.0.iter().find_map(|one| match one {
-            One::Key(_) => None,
-            One::Device(device) => (device.refusal)(),
+        let refusal = identities.0.iter().find_map(|one| match &one.key {
+            Key::Own(_) => None,
+            Key::Device(device) => (device.refusal)(),
         });
         refusal.map_or_else(|| of_age(&error), |cause| AgeError::Refused { cause })
     })?;

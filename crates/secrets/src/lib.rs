@@ -27,7 +27,7 @@ pub mod sops;
 pub mod sshsig;
 pub mod units;
 
-pub use age_file::{Identities, KeptIdentities, Recipient};
+pub use age_file::{Device, Identities, KeptIdentities, Recipient};
 pub use declaration::{Declaration, Holder};
 pub use derive::{Check, FleetId, Label, Leaf, NodeKind, ScopeKey, Seed};
 pub use keyring::Keyring;

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use aux_io::tpm::TpmAddress;
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
-    RulesetError, RulesetStatus,
+    ABI, Access as _, AccessFs, AccessNet, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
+    RulesetCreatedAttr as _, RulesetError, RulesetStatus,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -33,22 +34,22 @@ pub struct Sandbox {
     pub calls: Closed,
 }
 
-/// Gives it up, for good. Below `folders` files can still be read. Threads that run already keep their files.
-pub fn enter(folders: &[&Path]) -> Sandbox {
-    let files = match close_files(folders) {
+/// Gives it up, for good. Below `folders` files can still be read, and `tpm` can be asked. Threads that run already keep their files.
+pub fn enter(folders: &[&Path], tpm: Option<&TpmAddress>) -> Sandbox {
+    let files = match close_files(folders, tpm) {
         Ok(RulesetStatus::FullyEnforced) => Closed::Yes,
         Ok(RulesetStatus::PartiallyEnforced) => Closed::Partly,
         Ok(RulesetStatus::NotEnforced) => Closed::No { why: "this kernel has no landlock, or it is off".to_owned() },
         Err(error) => Closed::No { why: error.to_string() },
     };
-    let calls = match close_calls() {
+    let calls = match close_calls(tpm) {
         Ok(()) => Closed::Yes,
         Err(error) => Closed::No { why: error.to_string() },
     };
     Sandbox { files, calls }
 }
 
-fn close_files(folders: &[&Path]) -> Result<RulesetStatus, RulesetError> {
+fn close_files(folders: &[&Path], tpm: Option<&TpmAddress>) -> Result<RulesetStatus, RulesetError> {
     // All that is known of is asked for; what an older kernel does not know, it leaves open.
     let known = ABI::V6;
     let ruleset =
@@ -60,14 +61,25 @@ fn close_files(folders: &[&Path]) -> Result<RulesetStatus, RulesetError> {
             ruleset = ruleset.add_rule(PathBeneath::new(folder, AccessFs::ReadFile | AccessFs::ReadDir))?;
         }
     }
+    match tpm {
+        Some(TpmAddress::Device(device)) => {
+            if let Ok(device) = PathFd::new(device) {
+                ruleset = ruleset.add_rule(PathBeneath::new(device, AccessFs::ReadFile | AccessFs::WriteFile))?;
+            }
+        }
+        Some(TpmAddress::Swtpm(address)) => {
+            ruleset = ruleset.add_rule(NetPort::new(address.port(), AccessNet::ConnectTcp))?;
+        }
+        None => {}
+    }
     Ok(ruleset.restrict_self()?.ruleset)
 }
 
-fn close_calls() -> Result<(), seccompiler::Error> {
+fn close_calls(tpm: Option<&TpmAddress>) -> Result<(), seccompiler::Error> {
     let architecture = std::env::consts::ARCH.try_into()?;
     // A refused call fails and ends nothing: what a library tries for its own comfort must not stop a machine's services.
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    let filter = SeccompFilter::new(rules()?, refused, SeccompAction::Allow, architecture)?;
+    let filter = SeccompFilter::new(rules(tpm)?, refused, SeccompAction::Allow, architecture)?;
     seccompiler::apply_filter_all_threads(&BpfProgram::try_from(filter)?)
 }
 
@@ -119,10 +131,20 @@ const FREE: &[i64] = &[
     libc::SYS_tgkill,
 ];
 
-/// Files are opened to be read, and no page becomes a program.
-fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = FREE.iter().map(|call| (*call, Vec::new())).collect();
-    let writing = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND;
+/// Calls that a TPM behind a socket needs besides.
+const CONNECTING: &[i64] = &[libc::SYS_socket, libc::SYS_connect, libc::SYS_poll, libc::SYS_recvfrom];
+
+/// Files are opened to be read, but for a TPM's device, and no page becomes a program.
+fn rules(tpm: Option<&TpmAddress>) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
+    let (writes, connects) = match tpm {
+        // landlock says which file it is.
+        Some(TpmAddress::Device(_)) => (0, &[][..]),
+        Some(TpmAddress::Swtpm(_)) => (libc::O_ACCMODE, CONNECTING),
+        None => (libc::O_ACCMODE, &[][..]),
+    };
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        FREE.iter().chain(connects).map(|call| (*call, Vec::new())).collect();
+    let writing = writes | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND;
     for (call, argument, bits) in
         [(libc::SYS_openat, 2, writing), (libc::SYS_mmap, 2, libc::PROT_EXEC), (libc::SYS_mprotect, 2, libc::PROT_EXEC)]
     {

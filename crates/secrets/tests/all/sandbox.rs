@@ -77,7 +77,7 @@ fn try_everything(folder: &Path) {
     }
     drop(fs::remove_dir(inside.join("folder")));
     aux_io::file::replace(inside.join("one"), b"one").unwrap();
-    let sandbox = sandbox::enter(&[&inside]);
+    let sandbox = sandbox::enter(&[&inside], None);
     if let Closed::No { why } = &sandbox.files {
         assert!(!in_ci(), "{why}");
         return skipped(why);

@@ -26,7 +26,9 @@ impl Pushed {
         let twin = Made::new("library-1.1", &format!("{}more", noise(1, 3 << 20))).in_zstd();
         let program = Made::new("program-1.0", "p").needs(&library);
         let made = vec![library, twin, program];
-        made.iter().for_each(|made| made.push(world, &token));
+        for made in &made {
+            made.push(world, &token);
+        }
         let promoted = world.api("POST", "views/vetted/promote", &json!({ "paths": [made[2].base] }));
         assert_eq!(promoted["outcome"], "promoted");
         Self { made, token }

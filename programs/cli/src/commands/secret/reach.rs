@@ -7,8 +7,7 @@ use std::sync::Arc;
 use aux_core::limits::{PASSPHRASE_BYTES_MAX, SLOT_FILE_BYTES_MAX, TPM_POLICIES_BYTES_MAX};
 use aux_io::input;
 use aux_io::tpm::TpmAddress;
-use aux_secrets::age_file::Device;
-use aux_secrets::{Identities, Label};
+use aux_secrets::{Device, Identities, Label};
 use aux_unlock::memory::{SecretBytes, harden_process};
 use aux_unlock::random::Randomness;
 use aux_unlock::slot::{self, SlotFile};
@@ -155,8 +154,16 @@ impl Reach {
         let key = TagIdentity::new(address, object, policies, random).map_err(|error| failed(&error))?;
         let recipient = key.recipient().map_err(|error| failed(&error))?.parse().map_err(|error| failed(&error))?;
         let refusals = key.refusals();
-        let refusal = Box::new(move || refusals().map(|error| error.to_string()));
-        Ok(Identities::of_device(Device { recipient, identity: Box::new(key), refusal }))
+        let refusal = Arc::new(move || refusals().map(|error| error.to_string()));
+        Ok(Identities::of_device(recipient, Device { identity: Arc::new(key), refusal }))
+    }
+
+    /// The TPM that is asked each time something is opened, if there is one.
+    pub(super) fn asked_later(&self, keys: &Keys) -> Result<Option<TpmAddress>, Failure> {
+        match self.opener(keys) {
+            Opener::TpmKey(_) => Ok(self.surroundings()?.tpm),
+            Opener::Kept | Opener::Named(_) | Opener::Slots(_) => Ok(None),
+        }
     }
 
     /// The same for a command line that nobody types: what opens without a person, from the root.

@@ -48,15 +48,14 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let machine = args.reach.label()?;
     let signers = args.signers.read()?;
     let identities = KeptIdentities::new(&args.reach.identities(&args.keys, ui)?);
-    let asks_device = identities.has_device();
     let mut server = Server::new(Source { folder: args.repo.clone(), machine, identities, signers })?;
     let (listener, name) = match &args.listen {
         Some(path) => (listen(path)?, path.display().to_string()),
         None => (handed()?, "the socket of systemd".to_owned()),
     };
     let serial = server.view().manifest.serial;
-    let sandbox = if asks_device { open_for_device() } else { sandbox::enter(&[&args.repo]) };
-    let kept = server.kept();
+    let tpm = args.reach.asked_later(&args.keys)?;
+    let (kept, sandbox) = (server.kept(), sandbox::enter(&[&args.repo], tpm.as_ref()));
     if args.reach.json {
         ui.answer(&format!("{}\n", ready(serial, kept, &sandbox)))?;
     } else {
@@ -75,12 +74,6 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     };
     let error = server.run(&listener, &mut told);
     Err(Failure::new(format!("{name}: {error}")))
-}
-
-/// A key in the TPM is used again when the repository has changed, and the way to it stays open for that.
-fn open_for_device() -> Sandbox {
-    let why = || Closed::No { why: "the TPM is asked again when the repository changes".to_owned() };
-    Sandbox { files: why(), calls: why() }
 }
 
 /// What is said once: how keys are kept and what this process gave up, or could not.
