@@ -223,7 +223,11 @@ fn the_examples_of_the_format_pages_have_the_keys_of_the_documents() {
         ("image-plan", format!("image plan {} --current {} {common}", example("origin.toml"), example("origin.pkgs"))),
         (
             "image-pins",
-            format!("image pins {} --catalog {} --system SunOS --json", example("component"), example("catalog.toml")),
+            format!(
+                "image pins {} --catalog {} --system SunOS --json --vulnerabilities {list} --as-of 2019-01-12",
+                example("component"),
+                example("catalog.toml")
+            ),
         ),
     ] {
         let text = std::fs::read_to_string(format!("{root}/docs/formats/{page}.md")).unwrap();

@@ -107,7 +107,7 @@ pub(crate) fn packages() -> Vec<Made> {
     ]
 }
 
-const LIST: &str = "# $NetBSD: pkg-vulnerabilities,v 1.100 2018/12/20 10:00:00 tez Exp $\n#FORMAT 1.1.0\n\
+pub(crate) const LIST: &str = "# $NetBSD: pkg-vulnerabilities,v 1.100 2018/12/20 10:00:00 tez Exp $\n#FORMAT 1.1.0\n\
     openssl<1.0.2p\tdenial-of-service\thttps://nvd.example/CVE-2018-0732\n\
     curl<7.62\theap-overflow\thttps://nvd.example/CVE-2018-16839\n";
 

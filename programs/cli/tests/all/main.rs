@@ -35,6 +35,7 @@ mod image;
 mod image_build;
 mod image_bump;
 mod image_publish;
+mod image_watch;
 mod labels;
 #[expect(dead_code, reason = "what lies in a bucket is for the server's tests")]
 #[path = "../../../../tests/support/moto.rs"]

@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// What the image's branch has, its `pkg_summary`: for the exact packages of makefiles.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    /// The channel that the image and every image it is made from must be in.
+    #[arg(long, value_name = "NAME")]
+    channel: Option<String>,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     dry_run: bool,
@@ -71,7 +74,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
             Some(read)
         }
     };
-    let goal = Goal { image, catalog: &catalog, summary: summary.as_ref() };
+    let goal = Goal { image, catalog: &catalog, summary: summary.as_ref(), channel: args.channel.as_deref() };
     let mode = mode(args, &image.name)?;
     let bumped = bump(&args.repositories, &goal, &mode, &environment::git(), &environment::scratch_folder());
     if args.json {
