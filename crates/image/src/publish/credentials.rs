@@ -33,10 +33,7 @@ impl Credentials {
     /// The value of `Authorization` (RFC 7617, RFC 6750), for the wire alone.
     pub(super) fn header(&self) -> String {
         let text = self.0.reveal();
-        match text.contains(':') {
-            true => format!("Basic {}", STANDARD.encode(text)),
-            false => format!("Bearer {text}"),
-        }
+        if text.contains(':') { format!("Basic {}", STANDARD.encode(text)) } else { format!("Bearer {text}") }
     }
 }
 

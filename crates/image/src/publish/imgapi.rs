@@ -20,8 +20,8 @@ use crate::catalog::is_uuid;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImgapiTarget {
     pub base: Url,
-    /// On whose behalf an image is created (CreateImage); the server then gives it a UUID of its own. An operator imports it
-    /// (AdminImportImage), and it keeps the UUID that it was built with.
+    /// On whose behalf an image is created (`CreateImage`); the server then gives it a UUID of its own. An operator imports it
+    /// (`AdminImportImage`), and it keeps the UUID that it was built with.
     pub account: Option<String>,
     /// The channels it is published to.
     pub channels: Vec<String>,
@@ -92,7 +92,7 @@ impl Server<'_> {
         })
     }
 
-    /// Whether the server uses channels, and has those that are meant (ListChannels).
+    /// Whether the server uses channels, and has those that are meant (`ListChannels`).
     fn check_channels(&self) -> Result<bool, PublishError> {
         let response = self.connection.send(&request(self.target.base.below("channels")?, Method::Get))?;
         let place = self.target.base.to_string();
@@ -122,14 +122,14 @@ impl Server<'_> {
         check(self.built, &self.target.channels, &place, &mut |uuid| {
             Ok(self.image(uuid, has_channels)?.map(|there| Origin {
                 name: aux_core::visible::visible(&format!("{}@{}", there.name, there.version)).into_owned(),
-                origin: there.origin.filter(|origin| is_uuid(origin)),
+                below: there.origin.filter(|origin| is_uuid(origin)),
                 channels: has_channels.then_some(there.channels),
                 is_active: there.is_active,
             }))
         })
     }
 
-    /// An image by its UUID (GetImage), in whichever channel it is.
+    /// An image by its UUID (`GetImage`), in whichever channel it is.
     fn image(&self, uuid: &str, has_channels: bool) -> Result<Option<There>, PublishError> {
         let url = self.url(&format!("images/{uuid}"))?;
         let url = if has_channels { url.with_parameter("channel", "*") } else { url };
@@ -140,7 +140,7 @@ impl Server<'_> {
         there(success(response)?).map(Some)
     }
 
-    /// An image that an account began to create, by name and version (ListImages).
+    /// An image that an account began to create, by name and version (`ListImages`).
     fn begun(&self, has_channels: bool) -> Result<Option<There>, PublishError> {
         let mut url = self.url("images")?.with_parameter("state", "all").with_parameter("name", &self.built.name);
         url = url.with_parameter("version", &self.built.version);
@@ -226,7 +226,7 @@ impl Server<'_> {
         Err(PublishError::Exists { place: format!("{}images/{}", self.target.base, there.uuid) })
     }
 
-    /// Creates the image, not activated (AdminImportImage, or CreateImage on behalf of an account).
+    /// Creates the image, not activated (`AdminImportImage`, or `CreateImage` on behalf of an account).
     fn create(&self) -> Result<There, PublishError> {
         let mut manifest = self.built.manifest.clone();
         if let Some(object) = manifest.as_object_mut() {
@@ -240,16 +240,14 @@ impl Server<'_> {
             }
         }
         let channel = self.target.channels.first().map(String::as_str);
-        match self.target.account {
-            None => self.act(&self.built.uuid, "import", channel, &manifest),
-            Some(_) => {
-                let url = with_channel(self.url("images")?, channel);
-                there(success(self.connection.once(&post(url, &manifest))?)?)
-            }
+        if self.target.account.is_none() {
+            return self.act(&self.built.uuid, "import", channel, &manifest);
         }
+        let url = with_channel(self.url("images")?, channel);
+        there(success(self.connection.once(&post(url, &manifest))?)?)
     }
 
-    /// AddImageFile: the file as it is, with what it must be.
+    /// `AddImageFile`: the file as it is, with what it must be.
     fn add_file(&self, there_before: &There, channel: Option<&str>) -> Result<There, PublishError> {
         let built = self.built;
         let url = self.url(&format!("images/{}/file", there_before.uuid))?;

@@ -58,7 +58,8 @@ impl RuleError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) name: String,
-    pub(super) origin: Option<String>,
+    /// What it is made from in turn.
+    pub(super) below: Option<String>,
     /// `None` where the server has no channels.
     pub(super) channels: Option<Vec<String>>,
     pub(super) is_active: bool,
@@ -105,7 +106,7 @@ pub(super) fn check(
             let (channel, channels) = (channel.clone(), known.clone());
             return Err(RuleError::Outside { name: origin.name, uuid, channel, channels }.into());
         }
-        next = origin.origin;
+        next = origin.below;
     }
     Ok(())
 }
@@ -120,7 +121,7 @@ pub fn check_catalog(built: &Built, channels: &[String], catalog: Option<&Catalo
     check(built, channels, "the catalog", &mut |uuid| {
         Ok(catalog.by_uuid(uuid).map(|image| Origin {
             name: image.whole_name(),
-            origin: image.origin.clone(),
+            below: image.origin.clone(),
             channels: Some(image.channels.clone()),
             is_active: true,
         }))

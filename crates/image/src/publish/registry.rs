@@ -216,7 +216,7 @@ impl Push<'_> {
             Some(begun) => begun,
             None => (self.begin()?, 0),
         };
-        self.uploads.note(key, Some(&place.to_url().to_string()))?;
+        self.uploads.note(key, Some(place.to_url().as_str()))?;
         while blob.bytes - offset > self.target.chunk_bytes {
             let length = self.target.chunk_bytes;
             let response = self.part(&place, blob, (offset, length), Method::Patch { body: Vec::new() })?;
@@ -226,7 +226,7 @@ impl Push<'_> {
                 return Err(refused(response));
             }
             place = location(&response)?;
-            self.uploads.note(key, Some(&place.to_url().to_string()))?;
+            self.uploads.note(key, Some(place.to_url().as_str()))?;
             (offset, *sent) = (offset + length, *sent + length);
             if offset > *reached {
                 (self.connection.world.progress)(length);

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use crate::http_server::Answer;
 use crate::image_build::{self, BUILD, Entry, IMAGE, files, made, packages, repository};
 use crate::world::World;
 
@@ -49,10 +50,17 @@ fn credentials(world: &World, text: &str, mode: u32) {
     fs::set_permissions(world.path("credentials"), fs::Permissions::from_mode(mode)).unwrap();
 }
 
+/// An answer that never comes: whoever asked is killed in the meantime.
+fn never() -> Answer {
+    loop {
+        std::thread::park();
+    }
+}
+
 /// Runs a command until something held it up, and kills it there as a power failure would.
 fn killed_when(world: &World, arguments: &str, held: &Receiver<()>) {
     let mut child = world.command(arguments).spawn().unwrap();
-    held.recv_timeout(Duration::from_secs(60)).expect("it comes to the place where it is held");
+    held.recv_timeout(Duration::from_secs(90)).expect("it comes to the place where it is held");
     child.kill().unwrap();
     child.wait().unwrap();
 }
