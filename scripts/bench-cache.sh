@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compares the cache server with nginx over static files, and with harmonia where HARMONIA names its program: one store,
-# one load, in turn in one run. scripts/bench-cache.sh [COUNT] (default 300 paths of installed Debian packages)
+# Compares the cache server with nginx over static files, with harmonia where HARMONIA names its program, and with atticd
+# where ATTIC names the folder of its programs: one store, one load, in turn in one run. scripts/bench-cache.sh [COUNT] (default 300 paths of installed Debian packages)
 #
 # Shown: narinfo answers a second (hits and misses, 64 connections), NAR megabytes a second (1, 4, 16 connections), a whole
 # closure by a real nix client, pushes, bytes kept, and the server's largest resident set. BENCH_SECONDS (default 10) is how
@@ -130,6 +130,16 @@ EOF
     started+=("$harmonia_pid")
     until_answers 8473
     measure harmonia 8473 "" "$harmonia_pid"
+fi
+
+if [[ -n ${ATTIC:-} ]]; then
+    # shellcheck source=scripts/bench/attic.sh
+    source "$root/scripts/bench/attic.sh"
+    attic_start "$work/attic" 8474
+    started+=("$attic_pid")
+    until_answers 8474
+    "$root/scripts/bench/attic-push.py" http://127.0.0.1:8474 "$attic_token" bench "$store" >/dev/null
+    measure atticd 8474 /bench "$attic_pid"
 fi
 
 # A closure as a new machine takes it, in turn, into memory: a disk that still writes the copy before decides otherwise.

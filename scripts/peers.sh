@@ -44,6 +44,9 @@ age-keygen|age
 wg|wireguard-tools
 mkpasswd|whois
 htpasswd|apache2-utils
+qemu-system-x86_64|qemu-system-x86
+mmdebstrap|mmdebstrap
+/usr/sbin/mke2fs|e2fsprogs
 '
 
 missing=()
@@ -94,4 +97,8 @@ fi
 if ! "$here/object-peers.sh"; then
     [[ -z ${CI:-} ]] || exit 1
     echo "peers: no S3 server, so its tests will be skipped" >&2
+fi
+if ! "$here/machine-peer.sh"; then
+    [[ -z ${CI:-} ]] || exit 1
+    echo "peers: no machine to boot, so secrets will not be handed out by a systemd that has booted" >&2
 fi

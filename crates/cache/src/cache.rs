@@ -38,7 +38,10 @@ const VETTED: &str = "vetted";
 const TOKEN_FILE: &str = "admin-token";
 /// Says that the records are in a database, and which: its setting of that name.
 pub(crate) const ELSEWHERE: &str = "records";
-const IDENTITY: &str = "identity";
+pub(crate) const IDENTITY: &str = "identity";
+/// The setting that says where the NARs are: the address of a bucket, or that it is the data folder.
+pub(crate) const NARS: &str = "nars";
+pub(crate) const IN_FOLDER: &str = "the folder";
 const KEY_FILE: &str = "signing-key";
 /// The setting that says which keys made the signatures that are kept.
 const SIGNED_WITH: &str = "signed with";
@@ -130,6 +133,23 @@ pub enum OpenError {
         path.display()
     )]
     OtherRecords { path: PathBuf, place: Place },
+    #[error("the NARs of these records are in {known}; name it with --objects")]
+    InBucket { known: String },
+    #[error(
+        "{bucket}: holds the NARs of another cache, for which nothing here would be needed; name another bucket, or another prefix \
+         in it"
+    )]
+    BucketOfOthers { bucket: String },
+    #[error(
+        "{}: there are NARs in this folder, which other servers of the bucket do not see; `aux cache migrate` with \
+         --to-objects moves them there", path.display()
+    )]
+    LocalNars { path: PathBuf },
+    #[error(
+        "{}: the NARs that {place} speaks of are in the folder of another server; mount that one here, or keep NARs in a \
+         bucket with --objects", path.display()
+    )]
+    OtherFolder { path: PathBuf, place: Place },
     #[error("records are being moved here from {from}, and that was broken off; run the same aux cache migrate again")]
     Unfinished { from: String },
     #[error("the records were moved to {to}; name that with --records, or leave --records away if it is a folder")]
@@ -162,8 +182,10 @@ impl Cache {
             return Err(OpenError::Elsewhere { path: data.to_path_buf() });
         }
         let objects = Objects::open(data, surroundings.keep, &surroundings.store_directory)?;
-        let objects = objects.with_bucket(bucket(&surroundings)?);
-        Self::assemble(data, (Records::open(data)?, objects), surroundings, vec![lock])
+        let records = Records::open(data)?;
+        let bucket = bucket(&surroundings)?;
+        check_place(&records, bucket.as_ref(), &surroundings)?;
+        Self::assemble(data, (records, objects.with_bucket(bucket)), surroundings, vec![lock])
     }
 
     /// Opens a data folder whose records are in a database that other servers may use too, and with them the folder.
@@ -185,10 +207,17 @@ impl Cache {
         }
         // One server at a time begins, so that two make neither two keys nor two tokens of the first start.
         let beginning = records.hold(Shared::Views, true)?;
-        check_records(data, place, &records, &surroundings)?;
+        let is_new = check_records(data, place, &records, &surroundings)?;
         check_key(data, place, &records)?;
         let objects = Objects::open_shared(data, &incoming, &surroundings.store_directory)?;
-        let objects = objects.with_bucket(bucket(&surroundings)?);
+        let bucket = bucket(&surroundings)?;
+        check_folder(data, (&records, place), &objects, (bucket.is_some(), is_new))?;
+        check_place(&records, bucket.as_ref(), &surroundings)?;
+        if is_new {
+            let identity = identity(&records, &surroundings)?;
+            file::create_private(data.join(ELSEWHERE), format!("{identity}\n").as_bytes())?;
+        }
+        let objects = objects.with_bucket(bucket);
         drop(beginning);
         Self::assemble(data, (records, objects), surroundings, vec![lock, own])
     }
@@ -394,8 +423,13 @@ impl Cache {
     }
 }
 
-/// The folder's NARs belong to one set of records, and would be collected by any other.
-fn check_records(data: &Path, place: &Place, records: &Records, surroundings: &Surroundings) -> Result<(), OpenError> {
+/// The folder's NARs belong to one set of records, and would be collected by any other. Whether it had none so far.
+fn check_records(
+    data: &Path,
+    place: &Place,
+    records: &Records,
+    surroundings: &Surroundings,
+) -> Result<bool, OpenError> {
     let path = data.to_path_buf();
     if data.join("cache.sqlite").is_file() {
         let own = Records::open(data)?;
@@ -403,24 +437,62 @@ fn check_records(data: &Path, place: &Place, records: &Records, surroundings: &S
             return Err(OpenError::OwnRecords { path });
         }
     }
-    let identity = if let Some(identity) = records.setting(IDENTITY)? {
-        identity
-    } else {
-        let random = (surroundings.random)().ok_or(OpenError::Random)?;
-        let identity = aux_core::hexadecimal(random.get(..16).unwrap_or_default());
-        records.set_setting(IDENTITY, &identity)?;
-        identity
-    };
+    let identity = identity(records, surroundings)?;
     let marker = data.join(ELSEWHERE);
     if !marker.exists() {
-        return Ok(file::create_private(&marker, format!("{identity}\n").as_bytes())?);
+        return Ok(true);
     }
     let unread = |cause: String| OpenError::Secret { path: marker.clone(), cause };
     let known = aux_io::input::read(&marker, 1 << 10).map_err(|error| unread(error.message()))?;
     if String::from_utf8_lossy(&known).trim() == identity {
-        return Ok(());
+        return Ok(false);
     }
     Err(OpenError::OtherRecords { path, place: place.clone() })
+}
+
+/// What the records are known by to a folder or a bucket.
+fn identity(records: &Records, surroundings: &Surroundings) -> Result<String, OpenError> {
+    if let Some(identity) = records.setting(IDENTITY)? {
+        return Ok(identity);
+    }
+    let random = (surroundings.random)().ok_or(OpenError::Random)?;
+    let identity = aux_core::hexadecimal(random.get(..16).unwrap_or_default());
+    records.set_setting(IDENTITY, &identity)?;
+    Ok(identity)
+}
+
+/// Several servers see each other's NARs: all have one folder, or one bucket and nothing in their folders.
+fn check_folder(
+    data: &Path,
+    (records, place): (&Records, &Place),
+    objects: &Objects,
+    (has_bucket, is_new): (bool, bool),
+) -> Result<(), OpenError> {
+    let path = data.to_path_buf();
+    if has_bucket && objects.has_local()? {
+        return Err(OpenError::LocalNars { path });
+    }
+    if !has_bucket && is_new && records.setting(NARS)?.as_deref() == Some(IN_FOLDER) && !records.objects()?.is_empty() {
+        return Err(OpenError::OtherFolder { path, place: place.clone() });
+    }
+    Ok(())
+}
+
+/// Records have their NARs in one place, and a bucket has those of one set of records.
+fn check_place(records: &Records, bucket: Option<&Bucket>, surroundings: &Surroundings) -> Result<(), OpenError> {
+    let known = records.setting(NARS)?;
+    let place = bucket.map_or_else(|| IN_FOLDER.to_owned(), Bucket::address);
+    match known.filter(|known| *known != place) {
+        Some(known) if known != IN_FOLDER => return Err(OpenError::InBucket { known }),
+        _ => {}
+    }
+    if let Some(bucket) = bucket {
+        let own = identity(records, surroundings)?;
+        if bucket.claim(&own)? != own {
+            return Err(OpenError::BucketOfOthers { bucket: place });
+        }
+    }
+    Ok(records.set_setting(NARS, &place)?)
 }
 
 /// Servers of one store sign with the same keys. To change them all are stopped, and the first to start signs anew.

@@ -44,13 +44,13 @@ pub enum OrderError {
 }
 
 /// The NARs that records speak of.
-struct Known {
+pub(crate) struct Known {
     nars: BTreeSet<Sha256>,
     names: BTreeSet<ObjectName>,
 }
 
 impl Known {
-    fn of(objects: &[ObjectRow]) -> Self {
+    pub(crate) fn of(objects: &[ObjectRow]) -> Self {
         Self {
             nars: objects.iter().map(|object| object.nar_hash).collect(),
             names: objects.iter().map(ObjectName::from).collect(),
@@ -58,7 +58,7 @@ impl Known {
     }
 
     /// `None` where it is no NAR.
-    fn has(&self, found: &Found) -> Option<bool> {
+    pub(crate) fn has(&self, found: &Found) -> Option<bool> {
         match found {
             Found::Object(hash) => Some(self.nars.contains(hash)),
             Found::Remote(name) => Some(self.names.contains(name)),
@@ -77,25 +77,12 @@ impl Cache {
         let _views = self.changing_views()?;
         // Nothing is kept meanwhile, so that no file appears between its record's end and its own.
         let keeping = self.keeping_alone()?;
+        self.forget_returned(&keeping)?;
         let collected = keeping.collect(terms, &actor)?;
         for row in keeping.spaces()?.into_iter().filter(|_| collected.paths > 0) {
             self.refill(&row)?;
         }
-        let known = Known::of(&keeping.objects()?);
-        let mut unknown = Vec::new();
-        self.objects.list(&mut |found| {
-            if known.has(&found) == Some(false) {
-                unknown.push(found);
-            }
-        })?;
-        for found in unknown {
-            // Once the lock is lost, another server may be keeping this very NAR.
-            if !keeping.is_held() {
-                tracing::warn!("the database ended during the collection; the next one removes what is left");
-                break;
-            }
-            self.objects.remove(&found)?;
-        }
+        self.remove_unknown(&keeping)?;
         drop(keeping);
         self.objects.sweep()?;
         Ok(collected)
@@ -131,13 +118,15 @@ impl Cache {
             self.check_object(object, &mut checked);
         }
         checked.stored_bytes = self.objects.taken_bytes(checked.stored_bytes)?;
-        let known = Known::of(&objects);
+        let (known, leaving) = (Known::of(&objects), self.records.leaving()?);
+        let is_leaving =
+            |found: &Found| matches!(found, Found::Remote(name) if leaving.contains_key(&name.to_string()));
         self.objects.list(&mut |found| match (known.has(&found), found) {
             (None, Found::Foreign(path)) => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 checked.wrong("file", &name, "is no NAR, and nobody put it there".to_owned());
             }
-            (is_known, _) => checked.leftovers += u64::from(is_known == Some(false)),
+            (is_known, found) => checked.leftovers += u64::from(is_known == Some(false) && !is_leaving(&found)),
         })?;
         for space in self.records.spaces()? {
             self.check_space(&space, &mut checked)?;

@@ -12,6 +12,7 @@ mod follow;
 mod frames;
 pub mod http;
 mod keys;
+mod leaving;
 mod migrate;
 pub mod names;
 mod objects;
@@ -29,7 +30,7 @@ mod withdraw;
 
 pub use cache::{Cache, OpenError, Surroundings};
 pub use http::{Server, serve};
-pub use migrate::{Move, MoveError, MoveStep, Moved, Way, migrate};
+pub use migrate::{Carried, Move, MoveError, MoveStep, Moved, Way, migrate};
 pub use objects::{BucketError, BucketSettings, Keep, REGION};
 pub use records::{Place, PlaceError, password};
 pub use upstream::UpstreamError;
@@ -38,6 +39,9 @@ pub use upstream::UpstreamError;
 #[expect(dead_code, reason = "the corpora are for other packages' tests")]
 #[path = "../../../tests/support/corpora.rs"]
 mod corpora;
+#[cfg(test)]
+#[path = "../../../tests/support/moto.rs"]
+mod moto;
 #[cfg(test)]
 #[expect(dead_code, reason = "passwords are the server's tests' matter")]
 #[path = "../../../tests/support/postgres.rs"]

@@ -110,7 +110,27 @@ pub(crate) fn receive<'o>(
 ) -> Result<(Received, Arriving<'o>), ReceiveError> {
     let start = start(from)?;
     let packing = Packing::of(&start);
-    let mut arriving = objects.arrive(packing)?;
+    let arriving = objects.arrive(packing)?;
+    receive_into((start, from), packing, arriving, announced)
+}
+
+/// The same, to be kept as it came whatever it is.
+pub(crate) fn receive_whole<'o>(
+    from: &mut dyn Read,
+    objects: &'o Objects,
+) -> Result<(Received, Arriving<'o>), ReceiveError> {
+    let start = start(from)?;
+    let packing = Packing::of(&start);
+    receive_into((start, from), packing, objects.arrive_whole()?, None)
+}
+
+fn receive_into<'o>(
+    (start, from): (Vec<u8>, &mut dyn Read),
+    packing: Packing,
+    mut arriving: Arriving<'o>,
+    announced: Option<u64>,
+) -> Result<(Received, Arriving<'o>), ReceiveError> {
+    let start = &*start;
     let mut received = if let Some(incoming) = arriving.file() {
         let path = incoming.path().to_path_buf();
         let mut kept = BufWriter::with_capacity(BUFFER_BYTES, &incoming.file);

@@ -189,6 +189,11 @@ pub const CACHE_BUCKET_SECONDS_MAX: u64 = 10;
 /// Attempts at one request to a bucket, and how long after the first another may begin, seconds.
 pub const CACHE_BUCKET_ATTEMPTS_MAX: usize = 4;
 pub const CACHE_BUCKET_RETRY_SECONDS_MAX: u64 = 20;
+/// Memory for what is known of NARs in chunks that were sent lately.
+pub const CACHE_OPENED_BYTES_MAX: usize = 16 << 20;
+/// How long what nobody needs any more stays in a bucket, seconds: an answer that some server began may take so long. What a
+/// folder holds can be read by whoever has it open, however long that takes.
+pub const CACHE_BUCKET_LEAVING_SECONDS: i64 = 3_600;
 /// Pieces whose memory is kept for the next ones.
 pub const CACHE_PIECES_KEPT_MAX: usize = 48;
 /// Threads that wait for disks, clients and upstreams: every upload, question and fetch has one while it lasts, the rest read.
@@ -390,5 +395,14 @@ pub const ACCOUNTS_BYTES_MAX: u64 = 16 << 20;
 pub const SECRET_CREDENTIAL_SECONDS_MAX: u64 = 5;
 /// Restarting or reloading units takes no longer, seconds.
 pub const SECRET_RESTART_SECONDS_MAX: u64 = 300;
+/// Threads that compute the values of a fleet.
+pub const SECRET_THREADS_MAX: usize = 16;
+/// Bytes of a file of sops that is taken over.
+pub const SOPS_FILE_BYTES_MAX: u64 = 16 << 20;
+/// Values in a file of sops, and its keys below one another.
+pub const SOPS_VALUES_MAX: usize = 10_000;
+pub const SOPS_DEPTH_MAX: usize = 32;
+/// Bytes of a unit of systemd that is compared with what it should be.
+pub const SECRET_UNIT_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of one file that are searched for secrets that should not be there.
 pub const SECRET_SCANNED_BYTES_MAX: u64 = 64 << 20;

@@ -3,10 +3,14 @@
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::iter;
+use std::sync::Arc;
 
 use age::armor::ArmoredReader;
+use age::secrecy::ExposeSecret as _;
 use aux_core::limits::{SECRET_AGE_BYTES_MAX, SECRET_RECIPIENTS_MAX};
+use zeroize::Zeroizing;
 
+use crate::memory::{Kept, KeptBytes};
 use crate::secret::SecretBytes;
 
 /// Whom something is encrypted to, as it is written: `age1…`, `age1tag1…` or `age1tagpq1…`.
@@ -76,7 +80,65 @@ impl fmt::Display for Recipient {
 
 /// Keys that open files of age.
 #[derive(Default)]
-pub struct Identities(Vec<age::x25519::Identity>);
+pub struct Identities(Vec<One>);
+
+struct One {
+    recipient: Recipient,
+    key: Key,
+}
+
+enum Key {
+    Own(age::x25519::Identity),
+    Device(Device),
+}
+
+/// A key that never leaves its device, such as a TPM's.
+#[derive(Clone)]
+pub struct Device {
+    pub identity: Arc<dyn age::Identity + Send + Sync>,
+    /// Why it did not open what is for it the last time.
+    pub refusal: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+}
+
+/// Keys that are kept for long: on a page of their own, and parsed only while something is opened. Those of devices lie there.
+pub struct KeptIdentities {
+    own: KeptBytes,
+    devices: Vec<(Recipient, Device)>,
+}
+
+impl KeptIdentities {
+    pub fn new(identities: &Identities) -> Self {
+        let mut text = SecretBytes::with_capacity(IDENTITY_BYTES * identities.0.len());
+        let mut devices = Vec::new();
+        for one in &identities.0 {
+            match &one.key {
+                Key::Own(identity) => {
+                    text.push(identity.to_string().expose_secret().as_bytes());
+                    text.push(b"\n");
+                }
+                Key::Device(device) => devices.push((one.recipient.clone(), device.clone())),
+            }
+        }
+        Self { own: KeptBytes::copy(text.reveal()), devices }
+    }
+
+    /// To open something with, and to be dropped then.
+    pub fn open(&self) -> Identities {
+        // What was written above reads as such.
+        let own = Identities::read(&SecretBytes::from(self.own.reveal())).unwrap_or_default();
+        let device =
+            |(recipient, device): &(Recipient, Device)| Identities::of_device(recipient.clone(), device.clone());
+        self.devices.iter().map(device).fold(own, Identities::with)
+    }
+
+    /// How they are kept from others.
+    pub fn kept(&self) -> Kept {
+        self.own.kept()
+    }
+}
+
+/// An identity as text, with the end of its line.
+const IDENTITY_BYTES: usize = 75;
 
 /// An identity file that cannot be used. What it holds never stands in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,9 +174,16 @@ impl Identities {
             if line.starts_with("AGE-PLUGIN-") {
                 return Err(IdentityError::Plugin { line: line_number });
             }
-            identities.push(line.parse().map_err(|_| IdentityError::Syntax { line: line_number })?);
+            let identity: age::x25519::Identity =
+                line.parse().map_err(|_| IdentityError::Syntax { line: line_number })?;
+            let recipient = Recipient(identity.to_public().to_string());
+            identities.push(One { recipient, key: Key::Own(identity) });
         }
         if identities.is_empty() { Err(IdentityError::Empty) } else { Ok(Self(identities)) }
+    }
+
+    pub fn of_device(recipient: Recipient, device: Device) -> Self {
+        Self(vec![One { recipient, key: Key::Device(device) }])
     }
 
     pub fn is_empty(&self) -> bool {
@@ -123,7 +192,7 @@ impl Identities {
 
     /// The recipients they belong to.
     pub fn recipients(&self) -> Vec<Recipient> {
-        self.0.iter().map(|identity| Recipient(identity.to_public().to_string())).collect()
+        self.0.iter().map(|one| one.recipient.clone()).collect()
     }
 
     /// All of both.
@@ -132,6 +201,11 @@ impl Identities {
         self.0.extend(more.0);
         self
     }
+}
+
+/// An identity of these bytes, as `age-keygen` writes it; the bytes are drawn by the caller.
+pub fn identity_of(bytes: &Zeroizing<[u8; 32]>) -> SecretBytes {
+    crate::kinds::age_identity_of(bytes)
 }
 
 /// Something that could not be encrypted or opened.
@@ -147,6 +221,8 @@ pub enum AgeError {
     Large { bytes: usize },
     #[error("none of the given identities opens it")]
     NoIdentity,
+    #[error("the key it is for refuses: {cause}")]
+    Refused { cause: String },
     #[error("is no file of age, or a damaged one: {cause}")]
     Damaged { cause: String },
 }
@@ -178,8 +254,17 @@ pub fn decrypt(file: &[u8], identities: &Identities) -> Result<SecretBytes, AgeE
         return Err(AgeError::Large { bytes: file.len() });
     }
     let decryptor = age::Decryptor::new_buffered(ArmoredReader::new(file)).map_err(|error| of_age(&error))?;
-    let identities = identities.0.iter().map(|identity| identity as &dyn age::Identity);
-    let mut reader = decryptor.decrypt(identities).map_err(|error| of_age(&error))?;
+    let keys = identities.0.iter().map(|one| match &one.key {
+        Key::Own(identity) => identity as &dyn age::Identity,
+        Key::Device(device) => &*device.identity,
+    });
+    let mut reader = decryptor.decrypt(keys).map_err(|error| {
+        let refusal = identities.0.iter().find_map(|one| match &one.key {
+            Key::Own(_) => None,
+            Key::Device(device) => (device.refusal)(),
+        });
+        refusal.map_or_else(|| of_age(&error), |cause| AgeError::Refused { cause })
+    })?;
     // A file is at least as long as what is in it, so this holds it all and nothing is copied.
     let mut opened = Vec::with_capacity(file.len());
     let read = reader.read_to_end(&mut opened);
@@ -211,7 +296,6 @@ mod tests {
     use super::*;
 
     fn pair() -> (Identities, Recipient) {
-        use age::secrecy::ExposeSecret as _;
         let identity = age::x25519::Identity::generate();
         let text = SecretBytes::from(format!("# a comment\n{}\n", identity.to_string().expose_secret()));
         let identities = Identities::read(&text).unwrap();
@@ -233,6 +317,16 @@ mod tests {
             assert!(decrypt(&flipped, &one).is_err(), "{at}");
             assert!(decrypt(&file[..at], &one).is_err(), "{at}");
         }
+    }
+
+    #[test]
+    fn identities_that_were_kept_open_the_same() {
+        let ((one, to_one), (two, _)) = (pair(), pair());
+        let file = encrypt(&SecretBytes::from(&b"value"[..]), &[to_one]).unwrap();
+        let kept = KeptIdentities::new(&two.with(one));
+        assert_ne!(kept.kept(), Kept::Plain);
+        assert_eq!(decrypt(&file, &kept.open()).ok().unwrap().reveal(), b"value");
+        assert!(KeptIdentities::new(&Identities::default()).open().is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Secrets for `LoadCredential=`: systemd connects to a socket from an address that names unit and credential, and reads to the end.
 //!
-//! systemd.exec(5): the address is abstract, `\0` and then `RANDOM/unit/UNIT/CREDENTIAL`.
+//! systemd.exec(5): the address is abstract, `\0` and then `RANDOM/unit/UNIT/CREDENTIAL`. A credential has at most a mebibyte.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -10,11 +10,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aux_core::limits::SECRET_CREDENTIAL_SECONDS_MAX;
+use aux_core::limits::{SECRET_CREDENTIAL_SECONDS_MAX, SECRET_VALUE_BYTES_MAX};
 
 use crate::acts::{View, ViewError};
-use crate::age_file::Identities;
+use crate::age_file::KeptIdentities;
 use crate::derive::Label;
+use crate::memory::{self, Kept};
 use crate::repository::{MANIFEST, Repository, SIGNATURE, delivery_path};
 use crate::secret::SecretBytes;
 use crate::sshsig::Signer;
@@ -80,7 +81,7 @@ pub enum Event {
 pub struct Source {
     pub folder: PathBuf,
     pub machine: Label,
-    pub identities: Identities,
+    pub identities: KeptIdentities,
     pub signers: Option<Vec<Signer>>,
 }
 
@@ -88,8 +89,14 @@ impl Source {
     /// The secrets as they are committed now.
     pub fn open(&self) -> Result<View, ViewError> {
         let mut view = View::open(Repository::open(&self.folder, None)?, self.signers.clone())?;
-        view.unlock_machine(&self.machine, &self.identities)?;
+        view.unlock_machine(&self.machine, &self.identities.open())?;
         Ok(view)
+    }
+
+    /// Which folder it is, whatever its path.
+    fn folder(&self) -> Option<(u64, u64)> {
+        let metadata = fs::metadata(&self.folder).ok()?;
+        Some((metadata.dev(), metadata.ino()))
     }
 
     /// Something that is another when one of the files is.
@@ -108,6 +115,8 @@ pub struct Server {
     source: Source,
     view: View,
     stamp: Vec<Option<(u64, i64, i64, u64)>>,
+    /// The folder at the start: another one under the same path is closed to whoever is in the sandbox.
+    folder: Option<(u64, u64)>,
     /// Users who are systemd: root, and whoever runs the server, for a user's own systemd.
     believed: [u32; 2],
 }
@@ -118,20 +127,30 @@ impl Server {
         // The stamp first: a change in between is then seen as one.
         let stamp = source.stamp();
         let view = source.open()?;
-        Ok(Self { source, view, stamp, believed: [0, rustix::process::geteuid().as_raw()] })
+        Ok(Self { folder: source.folder(), source, view, stamp, believed: [0, rustix::process::geteuid().as_raw()] })
     }
 
     pub fn view(&self) -> &View {
         &self.view
     }
 
-    /// Serves until the socket fails.
+    /// How what opens secrets is kept from others, between two requests.
+    pub fn kept(&self) -> Kept {
+        memory::weaker(self.view.kept(), self.source.identities.kept())
+    }
+
+    /// Serves until the socket fails. Between two requests nothing of a value, and no key beside its page, is in memory.
     pub fn run(&mut self, listener: &UnixListener, told: &mut dyn FnMut(Event)) -> io::Error {
+        memory::scrub_stack();
         loop {
             match listener.accept() {
                 Ok((stream, _)) => {
                     self.refresh(told);
-                    told(self.answer(&stream));
+                    let event = self.answer(&stream);
+                    // The unit goes on, whatever becomes of the telling.
+                    drop(stream);
+                    memory::scrub_stack();
+                    told(event);
                 }
                 Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {
                 }
@@ -157,7 +176,13 @@ impl Server {
                 self.view = view;
                 told(Event::Reloaded { serial: self.view.manifest.serial });
             }
-            Err(error) => told(Event::Unbelieved { why: error.to_string() }),
+            Err(error) => {
+                let mut why = error.to_string();
+                if self.source.folder() != self.folder {
+                    why += "; the folder is another one than at the start, which only a restart can read";
+                }
+                told(Event::Unbelieved { why });
+            }
         }
     }
 
@@ -171,10 +196,15 @@ impl Server {
         }
         let address = stream.peer_addr().ok();
         let Some(request) = address.as_ref().and_then(|address| Request::read(address.as_abstract_name()?)) else {
+            refuse(stream).ok();
             return Event::Refused { request: None, why: Refusal::Nameless };
         };
-        let given = value(&self.view, &self.source.machine, &request).and_then(|value| send(stream, &value));
-        match given {
+        let given = value(&self.view, &self.source.machine, &request);
+        let sent = match &given {
+            Ok(value) => send(stream, value.reveal()),
+            Err(_) => refuse(stream),
+        };
+        match given.and(sent.map_err(|cause| Refusal::Write { cause })) {
             Ok(()) => Event::Served(request),
             Err(why) => Event::Refused { request: Some(request), why },
         }
@@ -211,10 +241,14 @@ fn is_of(unit: &str, declared: &str) -> bool {
     unit == declared || is_instance().unwrap_or(false)
 }
 
-fn send(mut stream: &UnixStream, value: &SecretBytes) -> Result<(), Refusal> {
+/// systemd starts a unit whose credential is empty, and none whose credential is larger than one may be.
+fn refuse(stream: &UnixStream) -> io::Result<()> {
+    send(stream, &vec![0; SECRET_VALUE_BYTES_MAX + 1])
+}
+
+fn send(mut stream: &UnixStream, bytes: &[u8]) -> io::Result<()> {
     let limit = Some(Duration::from_secs(SECRET_CREDENTIAL_SECONDS_MAX));
-    let sent = stream.set_write_timeout(limit).and_then(|()| stream.write_all(value.reveal()));
-    sent.map_err(|cause| Refusal::Write { cause })
+    stream.set_write_timeout(limit).and_then(|()| stream.write_all(bytes))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::age_file::{Identities, Recipient, decrypt};
 use crate::declaration::Declaration;
 use crate::delivery::Delivery;
 use crate::secret::SecretBytes;
-use crate::{Manifest, Signer, envelope, sshsig};
+use crate::{Manifest, Signer, envelope, sops, sshsig};
 
 const DECLARATION: &str = "[fleet]\nid = \"00112233445566778899aabbccddeeff\"\nrecovery = []\n[groups.web]\n[machines.a]\n\
                            groups = [\"web\"]\n[secrets.x]\ntype = \"password\"\nlength = 20\nmin_digit = 1\nscope = \"group:web\"\n";
@@ -53,5 +53,19 @@ fn signatures_envelopes_and_keys() {
         drop(envelope::parse(&bytes));
         drop(Delivery::read(&SecretBytes::from(bytes.clone())).err());
         drop(decrypt(&bytes, &Identities::default()).err());
+    }
+}
+
+#[test]
+fn files_of_sops() {
+    let json = include_str!("../../../fuzz/seeds/sops/file.json");
+    let yaml = include_str!("../../../fuzz/seeds/sops/file.yaml");
+    let nobody = Identities::default();
+    for (text, format) in [(json, sops::Format::Json), (yaml, sops::Format::Yaml)] {
+        let error = sops::open(text, format, &nobody).err().unwrap();
+        assert!(matches!(error, sops::SopsError::NoIdentity { .. }), "{error}");
+        for bytes in damaged(text.as_bytes()) {
+            drop(sops::open(&String::from_utf8_lossy(&bytes), format, &nobody).err());
+        }
     }
 }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use zeroize::Zeroizing;
+
 use crate::age_file::Recipient;
 use crate::declaration::{Declaration, Holder};
 use crate::derive::{Label, Leaf, NodeKind, ScopeKey};
+use crate::memory::{self, Kept, KeptBytes};
 use crate::secret::SecretBytes;
 
 /// Where a holder stands in the tree.
@@ -14,12 +17,23 @@ pub struct Place {
     pub generation: u32,
 }
 
-/// Keys, and those that follow from them.
+/// Keys, and those that follow from them. Between two derivations they are on pages of their own.
 #[derive(Default, Clone)]
 pub struct Keyring {
-    root: Option<ScopeKey>,
-    environments: BTreeMap<Label, ScopeKey>,
-    holders: BTreeMap<Holder, ScopeKey>,
+    root: Option<KeptBytes>,
+    environments: BTreeMap<Label, KeptBytes>,
+    holders: BTreeMap<Holder, KeptBytes>,
+}
+
+fn at_rest(key: &ScopeKey) -> KeptBytes {
+    KeptBytes::copy(key.reveal())
+}
+
+/// A copy to derive from, which overwrites itself.
+fn in_use(key: &KeptBytes) -> Option<ScopeKey> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    bytes.copy_from_slice(key.reveal().first_chunk::<32>()?);
+    Some(ScopeKey::new(bytes))
 }
 
 /// The name of what the tree itself needs under a scope; versions of declared secrets begin with 1, so nothing collides.
@@ -27,26 +41,33 @@ const OWN_VERSION: u32 = 0;
 
 impl Keyring {
     /// Everything.
-    pub fn of_root(root: ScopeKey) -> Self {
-        Self { root: Some(root), ..Self::default() }
+    pub fn of_root(root: &ScopeKey) -> Self {
+        Self { root: Some(at_rest(root)), ..Self::default() }
     }
 
     /// What a machine was delivered.
     pub fn of_holders(holders: impl IntoIterator<Item = (Holder, ScopeKey)>) -> Self {
-        Self { holders: holders.into_iter().collect(), ..Self::default() }
+        let holders = holders.into_iter().map(|(holder, key)| (holder, at_rest(&key)));
+        Self { holders: holders.collect(), ..Self::default() }
     }
 
     /// With the key of an environment too.
     #[must_use]
-    pub fn with_environment(mut self, name: Label, key: ScopeKey) -> Self {
-        self.environments.insert(name, key);
+    pub fn with_environment(mut self, name: Label, key: &ScopeKey) -> Self {
+        self.environments.insert(name, at_rest(key));
         self
+    }
+
+    /// How the keys are kept from others: as the worst of them is.
+    pub fn kept(&self) -> Kept {
+        let keys = self.root.iter().chain(self.environments.values()).chain(self.holders.values());
+        keys.map(KeptBytes::kept).fold(Kept::Secret, memory::weaker)
     }
 
     /// The key of a holder at its place, if it follows from what is here.
     pub fn holder(&self, holder: &Holder, place: &Place) -> Option<ScopeKey> {
         if let Some(key) = self.holders.get(holder) {
-            return Some(key.clone());
+            return in_use(key);
         }
         let (kind, label) = match holder {
             Holder::Admin => (NodeKind::Admin, "admin"),
@@ -54,10 +75,11 @@ impl Keyring {
             Holder::Machine(label) => (NodeKind::Machine, label.as_str()),
         };
         let above = match &place.environment {
-            None => self.root.clone()?,
+            None => in_use(self.root.as_ref()?)?,
             Some((name, generation)) => {
-                let derived = || Some(self.root.as_ref()?.node(NodeKind::Environment, name.as_str(), *generation));
-                self.environments.get(name).cloned().or_else(derived)?
+                let derived =
+                    || Some(in_use(self.root.as_ref()?)?.node(NodeKind::Environment, name.as_str(), *generation));
+                self.environments.get(name).and_then(in_use).or_else(derived)?
             }
         };
         Some(above.node(kind, label, place.generation))

@@ -20,11 +20,14 @@ pub mod kinds;
 pub mod manifest;
 pub mod memory;
 pub mod repository;
+pub mod sandbox;
 pub mod secret;
 pub mod secret_file;
+pub mod sops;
 pub mod sshsig;
+pub mod units;
 
-pub use age_file::{Identities, Recipient};
+pub use age_file::{Device, Identities, KeptIdentities, Recipient};
 pub use declaration::{Declaration, Holder};
 pub use derive::{Check, FleetId, Label, Leaf, NodeKind, ScopeKey, Seed};
 pub use keyring::Keyring;

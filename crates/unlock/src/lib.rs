@@ -30,4 +30,4 @@ pub use passphrase::{CostError, PassphraseCost};
 pub use recovery::{RecoveryError, RecoveryKey};
 pub use shamir::ShareError;
 pub use surroundings::{Surroundings, tang_client};
-pub use tag::{TagError, TagIdentity};
+pub use tag::{TagError, TagIdentity, recipient as tag_recipient};

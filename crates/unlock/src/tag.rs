@@ -4,7 +4,7 @@
 //! message (RFC 9180, base mode) with DHKEM(P-256, HKDF-SHA256), HKDF-SHA256 and `ChaCha20-Poly1305`. Of it only the
 //! multiplication needs the key: `TPM2_ECDH_ZGen`, under the key's policy.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use age::DecryptError;
 use age_core::format::{FileKey, Stanza};
@@ -35,7 +35,7 @@ pub struct TagIdentity {
     policies: Vec<SignedPolicy>,
     random: Randomness,
     compressed: [u8; 33],
-    refusal: Mutex<Option<SealError>>,
+    refusal: Arc<Mutex<Option<SealError>>>,
 }
 
 /// An object that is no key for delivery.
@@ -47,6 +47,16 @@ pub enum TagError {
     Recipient,
 }
 
+/// Whom to encrypt to so that this key opens it, `age1tag1…`.
+pub fn recipient(object: &TpmObject) -> Result<String, TagError> {
+    text(&tpm::public_key(object)?)
+}
+
+fn text(compressed: &[u8; 33]) -> Result<String, TagError> {
+    let prefix = Hrp::parse(PREFIX).map_err(|_| TagError::Recipient)?;
+    bech32::encode::<Bech32>(prefix, compressed).map_err(|_| TagError::Recipient)
+}
+
 impl TagIdentity {
     /// Takes a key that [`tpm::make_key`] made. The TPM is asked when something is opened, not now.
     pub fn new(
@@ -56,18 +66,23 @@ impl TagIdentity {
         random: Randomness,
     ) -> Result<Self, TagError> {
         let compressed = tpm::public_key(&object)?;
-        Ok(Self { address, object, policies, random, compressed, refusal: Mutex::new(None) })
+        Ok(Self { address, object, policies, random, compressed, refusal: Arc::default() })
     }
 
     /// Whom to encrypt to, `age1tag1…`.
     pub fn recipient(&self) -> Result<String, TagError> {
-        let prefix = Hrp::parse(PREFIX).map_err(|_| TagError::Recipient)?;
-        bech32::encode::<Bech32>(prefix, &self.compressed).map_err(|_| TagError::Recipient)
+        text(&self.compressed)
     }
 
     /// Why the TPM refused when something was last opened; age itself has no word for it.
     pub fn refusal(&self) -> Option<SealError> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.refusals()()
+    }
+
+    /// The same for whoever has given the identity away.
+    pub fn refusals(&self) -> impl Fn() -> Option<SealError> + Send + Sync + 'static {
+        let refusal = Arc::clone(&self.refusal);
+        move || refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The file key of a stanza that is for this key.

@@ -21,7 +21,7 @@ use super::{Server, blocking, pulled};
 use crate::access::{Caller, Right};
 use crate::catalogue::{Nar, SharedSpace};
 use crate::names::{PathHash, SpaceName, UploadName, parse_pulled_name};
-use crate::objects::ObjectName;
+use crate::objects::{ObjectName, Stored};
 use crate::push::NarTerms;
 use crate::receive::Packing;
 use crate::upstream::Via;
@@ -149,16 +149,11 @@ pub(super) async fn send_nar(
         Part::Some { start, length } => (StatusCode::PARTIAL_CONTENT, start, length),
         Part::Beyond => return Err(Failure::Range { size }),
     };
-    let reader = Arc::clone(server);
-    let stored = blocking(move || {
-        let stored = reader.cache.objects.open_object(&ObjectName { nar_hash: hash, file_hash: nar.file_hash })?;
-        let found = stored.size();
-        if found == size {
-            return Ok(stored);
-        }
-        Err(Failure::Internal { detail: format!("the NAR {} has {found} bytes on disk, and not {size}", hash.nix32()) })
-    });
-    let stored = stored.await?;
+    let name = ObjectName { nar_hash: hash, file_hash: nar.file_hash };
+    let stored = match server.cache.objects.opened(hash).filter(|stored| stored.size() == size) {
+        Some(stored) => stored,
+        None => open(server, name, size).await?,
+    };
     let body = if request.method() == Method::HEAD { Body::empty() } else { Body::nar(stored, start, length) };
     if request.method() == Method::GET {
         server.counters.nar_bytes.add(length);
@@ -172,6 +167,19 @@ pub(super) async fn send_nar(
         }
     }
     Ok(answer)
+}
+
+async fn open(server: &Arc<Server>, name: ObjectName, size: u64) -> Result<Stored, Failure> {
+    let server = Arc::clone(server);
+    let open = move || {
+        let stored = server.cache.objects.open_to_send(&name)?;
+        let (found, hash) = (stored.size(), name.nar_hash.nix32());
+        if found == size {
+            return Ok(stored);
+        }
+        Err(Failure::Internal { detail: format!("the NAR {hash} has {found} bytes on disk, and not {size}") })
+    };
+    blocking(open).await
 }
 
 fn tagged(mut answer: Answer, tag: &str) -> Answer {

@@ -6,6 +6,7 @@ mod folder;
 mod piece;
 mod stored;
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use crate::receive::{Packing, Received};
 use crate::records::ObjectRow;
 pub(crate) use bucket::Bucket;
 pub use bucket::{BucketError, BucketSettings, REGION};
-use chunks::{Chunks, Shelved, Shelving};
+use chunks::{Chunks, Reading, Shelved, Shelving};
 pub(crate) use chunks::{cut, frame};
 use folder::{Folder, Incoming};
 pub(crate) use stored::Stored;
@@ -51,6 +52,20 @@ pub(crate) struct Objects {
 pub(crate) struct ObjectName {
     pub nar_hash: Sha256,
     pub file_hash: Sha256,
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", self.nar_hash.nix32(), self.file_hash.nix32())
+    }
+}
+
+impl ObjectName {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (nar, file) = text.split_once('-')?;
+        let hash = |text: &str| aux_nix::nix32::decode::<32>(text).map(Sha256);
+        Some(Self { nar_hash: hash(nar)?, file_hash: hash(file)? })
+    }
 }
 
 impl From<&ObjectRow> for ObjectName {
@@ -117,6 +132,17 @@ impl Objects {
         Self { bucket: bucket.map(Arc::new), ..self }
     }
 
+    /// The same with a bucket that others hold too.
+    pub(crate) fn with_shared_bucket(self, bucket: Option<Arc<Bucket>>) -> Self {
+        Self { bucket, ..self }
+    }
+
+    /// A bucket and nothing else; what goes there arrives in a folder of its own.
+    pub(crate) fn only_bucket(arriving: &Path, bucket: Arc<Bucket>) -> Result<Self, ObjectError> {
+        let folder = Folder::open_at(&arriving.join("objects"), &arriving.join("incoming"))?;
+        Ok(Self { folder, chunks: None, keep: Keep::Whole, bucket: Some(bucket) })
+    }
+
     /// The same for one of several servers that share `data`: what arrives at it lies in `incoming`, which no other uses. Only
     /// one server can write packs; several read what is in them.
     pub(crate) fn open_shared(data: &Path, incoming: &Path, store_directory: &str) -> Result<Self, ObjectError> {
@@ -136,8 +162,21 @@ impl Objects {
             (Keep::Chunks, Packing::Zstd, Some(chunks)) if self.bucket.is_none() => {
                 Arriving::Chunks(Box::new(chunks.shelve()))
             }
-            _ => Arriving::Whole(self.folder.arrive()?),
+            _ => self.arrive_whole()?,
         })
+    }
+
+    /// A place for a NAR that is kept as it comes.
+    pub(crate) fn arrive_whole(&self) -> Result<Arriving<'_>, ObjectError> {
+        self.folder.arrive().map(Arriving::Whole)
+    }
+
+    /// [`Self::keep`] where a NAR of this content may be there that is damaged or packed otherwise, which then goes.
+    pub(crate) fn replace(&self, arriving: Arriving<'_>, received: &Received) -> Result<(), ObjectError> {
+        if let Arriving::Chunks(_) = &arriving {
+            self.remove(&Found::Object(received.nar_hash))?;
+        }
+        self.keep(arriving, received)
     }
 
     /// Makes an arrived NAR one of the store. It is on the disk, name and bytes, when this returns.
@@ -162,12 +201,30 @@ impl Objects {
         }
     }
 
-    /// A NAR as it is sent.
+    /// A NAR that was sent not long ago, which no disk has to be asked for.
+    pub(crate) fn opened(&self, nar_hash: Sha256) -> Option<Stored> {
+        self.chunks.as_ref()?.opened(nar_hash).map(Stored::Chunked)
+    }
+
+    /// A NAR to be sent: where it was sent before, its chunks need not be checked in full again.
+    pub(crate) fn open_to_send(&self, name: &ObjectName) -> Result<Stored, ObjectError> {
+        self.open_with(name, Chunks::open_to_send)
+    }
+
+    /// A NAR to be read and checked.
     pub(crate) fn open_object(&self, name: &ObjectName) -> Result<Stored, ObjectError> {
+        self.open_with(name, |chunks, nar_hash| Ok(chunks.reading(nar_hash)?.map(Arc::new)))
+    }
+
+    fn open_with(
+        &self,
+        name: &ObjectName,
+        open: impl FnOnce(&Chunks, Sha256) -> Result<Option<Arc<Reading>>, ObjectError>,
+    ) -> Result<Stored, ObjectError> {
         match self.folder.open_object(name.nar_hash) {
             Err(ObjectError::File { path, cause }) if cause.kind() == io::ErrorKind::NotFound => {
                 let chunks = self.chunks.as_ref();
-                if let Some(reading) = chunks.map(|chunks| chunks.reading(name.nar_hash)).transpose()?.flatten() {
+                if let Some(reading) = chunks.map(|chunks| open(chunks, name.nar_hash)).transpose()?.flatten() {
                     return Ok(Stored::Chunked(reading));
                 }
                 let remote = self.bucket.as_ref().map(|bucket| bucket.find(name)).transpose()?.flatten();
@@ -202,6 +259,16 @@ impl Objects {
             }
             Found::Remote(name) => self.bucket.as_ref().map_or(Ok(()), |bucket| bucket.remove(name)),
             Found::Foreign(_) => Ok(()),
+        }
+    }
+
+    /// Whether any are in the folder.
+    pub(crate) fn has_local(&self) -> Result<bool, ObjectError> {
+        let mut is_any = false;
+        self.folder.list(&mut |found| is_any |= matches!(found, Found::Object(_)))?;
+        match &self.chunks {
+            Some(chunks) if !is_any => Ok(!chunks.list()?.0.is_empty()),
+            _ => Ok(is_any),
         }
     }
 

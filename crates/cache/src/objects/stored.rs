@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use aux_core::limits::{CACHE_BUCKET_PIECE_BYTES, CACHE_PIECE_BYTES};
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use super::piece::Piece;
 #[derive(Debug)]
 pub(crate) enum Stored {
     Whole { file: File, size: u64 },
-    Chunked(Reading),
+    Chunked(Arc<Reading>),
     Remote(Remote),
 }
 

@@ -11,6 +11,7 @@ mod driver;
 mod editions;
 mod error;
 mod holding;
+mod leaving;
 mod notes;
 mod paths;
 mod pins;

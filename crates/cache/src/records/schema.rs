@@ -6,7 +6,7 @@ use aux_io::database::{Durability, Schema};
 pub(crate) const SCHEMA: Schema = Schema {
     name: "cache's records",
     application_id: 0x6175_7863, // "auxc"
-    migrations: &[FIRST, UPSTREAMS],
+    migrations: &[FIRST, UPSTREAMS, LEAVING],
     durability: Durability::EveryCommit,
 };
 
@@ -180,4 +180,12 @@ CREATE TABLE upstream (
     created INTEGER NOT NULL,
     UNIQUE (space, name)
 ) STRICT;
+";
+
+/// What goes out of the bucket, under which name there, once nobody can be reading it any more.
+const LEAVING: &str = "
+CREATE TABLE leaving (
+    name TEXT PRIMARY KEY,
+    since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";

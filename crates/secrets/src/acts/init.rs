@@ -39,7 +39,7 @@ pub fn init(
     reached: &mut dyn FnMut(Step),
 ) -> Result<Initiated, SessionError> {
     let seed = Seed::new(request.seed);
-    let keyring = Keyring::of_root(seed.root(request.fleet, 1));
+    let keyring = Keyring::of_root(&seed.root(request.fleet, 1));
     let place = Place { environment: None, generation: 1 };
     let key = keyring.holder(&Holder::Admin, &place).and_then(|admin| signing_key(&admin));
     let key = key.ok_or_else(|| SessionError::Key { what: "signing".to_owned() })?;

@@ -83,7 +83,7 @@ impl Session {
         let committed = committed.map_err(|cause| manifest_error(&repository, cause))?;
         let epoch = committed.as_ref().map_or(declaration.fleet.epoch, |manifest| manifest.epoch);
         let seed = open_seed(&repository, &identities, &declaration, epoch)?;
-        let keyring = Keyring::of_root(seed.root(declaration.fleet.id, epoch));
+        let keyring = Keyring::of_root(&seed.root(declaration.fleet.id, epoch));
         let place = committed
             .as_ref()
             .map_or_else(|| declaration.place(&Holder::Admin), |manifest| manifest.place(&Holder::Admin));
@@ -164,7 +164,7 @@ impl Session {
     pub fn begin_epoch(&mut self, seed: Zeroizing<[u8; 32]>) -> Result<(), SessionError> {
         let epoch = self.declaration.fleet.epoch + 1;
         self.seed = Seed::new(seed);
-        self.keyring = Keyring::of_root(self.seed.root(self.declaration.fleet.id, epoch));
+        self.keyring = Keyring::of_root(&self.seed.root(self.declaration.fleet.id, epoch));
         self.edit(&[Edit::Epoch { epoch }])?;
         self.sign_anew()
     }

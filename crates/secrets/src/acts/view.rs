@@ -13,6 +13,7 @@ use crate::envelope::{self, EnvelopeError};
 use crate::keyring::{Keyring, scope_identity};
 use crate::kinds::{self, Rule, RuleError, Source, ValueError};
 use crate::manifest::{Manifest, ManifestError};
+use crate::memory::Kept;
 use crate::repository::{self, Repository, RepositoryError, delivery_path, envelope_path};
 use crate::secret::SecretBytes;
 use crate::sshsig::Signer;
@@ -121,7 +122,7 @@ impl View {
         let fleet = self.fleet();
         let seed = delivery::read_seed(&plaintext, fleet, self.manifest.epoch);
         let seed = seed.map_err(|cause| ViewError::Delivery { path, cause })?;
-        self.keyring = Keyring::of_root(seed.root(fleet, self.manifest.epoch));
+        self.keyring = Keyring::of_root(&seed.root(fleet, self.manifest.epoch));
         Ok(())
     }
 
@@ -209,6 +210,11 @@ impl View {
     /// The committed public half.
     pub fn public(&self, holder: &Holder, name: &Label) -> Option<&str> {
         self.manifest.values(holder)?.get(name)?.public.as_deref()
+    }
+
+    /// How the keys that were opened are kept from others.
+    pub fn kept(&self) -> Kept {
+        self.keyring.kept()
     }
 
     pub(super) fn keyring(&self) -> &Keyring {

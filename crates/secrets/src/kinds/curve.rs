@@ -41,7 +41,11 @@ fn x25519_public(stream: &mut Stream) -> [u8; 32] {
 
 /// `AGE-SECRET-KEY-1…`: the stream's bytes in Bech32 (BIP 173), upper case.
 pub(crate) fn age_identity(stream: &mut Stream) -> SecretBytes {
-    let text = Zeroizing::new(bech32_text("age-secret-key-", stream.array::<32>().as_slice()));
+    age_identity_of(&stream.array::<32>())
+}
+
+pub(crate) fn age_identity_of(bytes: &Zeroizing<[u8; 32]>) -> SecretBytes {
+    let text = Zeroizing::new(bech32_text("age-secret-key-", bytes.as_slice()));
     SecretBytes::from(text.to_ascii_uppercase())
 }
 

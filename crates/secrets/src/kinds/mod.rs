@@ -13,7 +13,7 @@ mod words;
 use std::collections::BTreeMap;
 
 pub use certificate::{Algorithm, CertificateRule};
-pub(crate) use curve::{age_identity, age_recipient};
+pub(crate) use curve::{age_identity, age_identity_of, age_recipient};
 pub use hash::HashMethod;
 pub use parameters::Parameters;
 pub use password::PasswordRule;

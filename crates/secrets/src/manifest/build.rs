@@ -1,8 +1,13 @@
 //! A declaration becomes a manifest: first its shape, for which no key is needed, then check values and public halves.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::thread;
+
+use aux_core::limits::SECRET_THREADS_MAX;
 
 use super::{AdminEntry, EnvironmentEntry, GroupEntry, Instance, MachineEntry, Manifest, SCHEMA, SecretEntry};
+use crate::age_file::Recipient;
 use crate::declaration::{Declaration, Holder, Scope, Secret};
 use crate::derive::{Check, Label, Leaf, ScopeKey};
 use crate::keyring::{Keyring, scope_recipient};
@@ -11,6 +16,9 @@ use crate::secret::SecretBytes;
 
 /// Values of envelopes that were just set; all others keep the check they have.
 pub type Envelopes = BTreeMap<(Holder, Label), SecretBytes>;
+
+/// Fewer are not worth a thread.
+const HOLDERS_A_THREAD_MIN: usize = 32;
 
 /// Why there is no manifest.
 #[derive(Debug, thiserror::Error)]
@@ -94,10 +102,10 @@ impl Manifest {
             .iter()
             .map(|(name, secret)| (name, (&secret.rule, secret.version, secret.rule.id())))
             .collect();
-        for holder in manifest.holders().collect::<Vec<_>>() {
-            let key = declaration.place(&holder).and_then(|place| keyring.holder(&holder, &place));
-            let key = key.ok_or_else(|| BuildError::Key { holder: holder.clone() })?;
-            let recipient = scope_recipient(&key);
+        let work = Work { declaration, keyring, rules: &rules, authorities: &authorities, envelopes, previous };
+        let holders: Vec<Holder> = manifest.holders().collect();
+        for (holder, filled) in holders.iter().zip(work.of_all(&holders, &manifest)) {
+            let Filled { recipient, values } = filled?;
             match &holder {
                 Holder::Admin => manifest.admin.recipient = recipient,
                 Holder::Group(label) => {
@@ -107,10 +115,9 @@ impl Manifest {
                     manifest.machines.entry(label.clone()).and_modify(|one| one.recipient = recipient);
                 }
             }
-            let work =
-                Work { holder: &holder, key: &key, rules: &rules, authorities: &authorities, envelopes, previous };
-            let Some(values) = manifest.values_mut(&holder) else { continue };
-            work.fill(values).map_err(|cause| BuildError::Value { holder: holder.clone(), cause })?;
+            if let Some(place) = manifest.values_mut(holder) {
+                *place = values;
+            }
         }
         Ok(manifest)
     }
@@ -190,23 +197,66 @@ impl<'d> Authorities<'d> {
     }
 }
 
-/// All values of one holder.
+/// What every holder's values are made of.
 struct Work<'w> {
-    holder: &'w Holder,
-    key: &'w ScopeKey,
+    declaration: &'w Declaration,
+    keyring: &'w Keyring,
     rules: &'w BTreeMap<&'w Label, (&'w Rule, u32, String)>,
     authorities: &'w Authorities<'w>,
     envelopes: &'w Envelopes,
     previous: Option<&'w Manifest>,
 }
 
+/// What a key gives for one holder.
+struct Filled {
+    recipient: Option<Recipient>,
+    values: BTreeMap<Label, Instance>,
+}
+
 impl Work<'_> {
+    /// Of every holder, in order. Public halves of a thousand machines are a second's work, so all processors share it.
+    fn of_all(&self, holders: &[Holder], shape: &Manifest) -> Vec<Result<Filled, BuildError>> {
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(SECRET_THREADS_MAX);
+        let one = |holder: &Holder| self.of_one(holder, shape);
+        if threads == 1 || holders.len() < HOLDERS_A_THREAD_MIN {
+            return holders.iter().map(one).collect();
+        }
+        let parts: Vec<&[Holder]> = holders.chunks(holders.len().div_ceil(threads)).collect();
+        thread::scope(|scope| {
+            let started = parts.iter().map(|part| scope.spawn(move || part.iter().map(one).collect::<Vec<_>>()));
+            let started: Vec<_> = started.collect();
+            // A part that panicked is worked again here, where the panic is seen for what it is.
+            let ended = started.into_iter().zip(&parts);
+            ended
+                .flat_map(|(part, holders)| part.join().unwrap_or_else(|_| holders.iter().map(one).collect()))
+                .collect()
+        })
+    }
+
+    fn of_one(&self, holder: &Holder, shape: &Manifest) -> Result<Filled, BuildError> {
+        let key = self.declaration.place(holder).and_then(|place| self.keyring.holder(holder, &place));
+        let key = key.ok_or_else(|| BuildError::Key { holder: holder.clone() })?;
+        let mut values = shape.values(holder).cloned().unwrap_or_default();
+        let own = Own { work: self, holder, key: &key };
+        own.fill(&mut values).map_err(|cause| BuildError::Value { holder: holder.clone(), cause })?;
+        Ok(Filled { recipient: scope_recipient(&key), values })
+    }
+}
+
+/// All values of one holder.
+struct Own<'w> {
+    work: &'w Work<'w>,
+    holder: &'w Holder,
+    key: &'w ScopeKey,
+}
+
+impl Own<'_> {
     fn fill(&self, values: &mut BTreeMap<Label, Instance>) -> Result<(), ValueError> {
         let plain = values.keys().filter_map(|name| Some((name.clone(), self.plain_check(name)?)));
         let checks: BTreeMap<Label, Check> = plain.collect();
         for (name, instance) in values {
-            let Some((rule, version, type_id)) = self.rules.get(name) else { continue };
-            let before = self.previous.and_then(|previous| previous.values(self.holder)?.get(name));
+            let Some((rule, version, type_id)) = self.work.rules.get(name) else { continue };
+            let before = self.work.previous.and_then(|previous| previous.values(self.holder)?.get(name));
             if **rule == Rule::Envelope {
                 instance.check = checks.get(name).copied();
                 continue;
@@ -230,26 +280,26 @@ impl Work<'_> {
 
     /// The check of a secret that is made of no other.
     fn plain_check(&self, name: &Label) -> Option<Check> {
-        let (rule, version, type_id) = self.rules.get(name)?;
+        let (rule, version, type_id) = self.work.rules.get(name)?;
         if **rule != Rule::Envelope {
             return rule.others().is_empty().then(|| self.key.leaf(name, type_id, *version).check());
         }
-        match self.envelopes.get(&(self.holder.clone(), name.clone())) {
+        match self.work.envelopes.get(&(self.holder.clone(), name.clone())) {
             Some(value) => Some(self.key.check_of_value(name, *version, &crate::envelope::digest(value))),
-            None => self.previous?.values(self.holder)?.get(name)?.check,
+            None => self.work.previous?.values(self.holder)?.get(name)?.check,
         }
     }
 
     fn public(&self, name: &Label, rule: &Rule, leaf: &Leaf) -> Result<Option<String>, ValueError> {
         let issuer = match rule {
             Rule::TlsLeaf { ca, .. } => {
-                self.authorities.0.get_key_value(ca).map(|(name, (leaf, rule))| Issuer { leaf, rule, name })
+                self.work.authorities.0.get_key_value(ca).map(|(name, (leaf, rule))| Issuer { leaf, rule, name })
             }
             _ => None,
         };
         let mut others = BTreeMap::new();
         if let Rule::Hash { of, is_public: true, .. } = rule
-            && let Some((rule, version, type_id)) = self.rules.get(of)
+            && let Some((rule, version, type_id)) = self.work.rules.get(of)
         {
             let leaf = self.key.leaf(of, type_id, *version);
             let source = Source { name: of, leaf: &leaf, owner: None, others: &BTreeMap::new(), issuer: None };

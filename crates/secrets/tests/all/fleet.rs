@@ -106,6 +106,7 @@ pub(crate) fn with_files(folder: &Path) {
 /// What opens the secrets of `web1`.
 pub(crate) fn source(folder: &Path) -> aux_secrets::credential::Source {
     let identities = identities(MACHINE.0);
+    let identities = aux_secrets::KeptIdentities::new(&identities);
     aux_secrets::credential::Source { folder: folder.to_path_buf(), machine: label("web1"), identities, signers: None }
 }
 

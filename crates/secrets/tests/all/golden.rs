@@ -21,7 +21,7 @@ fn a_declaration_and_a_seed_give_this_manifest() {
     let as_json = Declaration::read(&fs::read(path("declaration.json")).unwrap()).unwrap();
     assert_eq!(declaration, as_json, "TOML by people and JSON by Nix mean the same");
     let seed = Seed::new(Zeroizing::new([6; 32]));
-    let keyring = Keyring::of_root(seed.root(declaration.fleet.id, declaration.fleet.epoch));
+    let keyring = Keyring::of_root(&seed.root(declaration.fleet.id, declaration.fleet.epoch));
     let envelopes =
         Envelopes::from([((Holder::Group(label("web")), label("api-key")), SecretBytes::from(&b"the api key"[..]))]);
     let manifest = Manifest::build(&declaration, &keyring, None, &envelopes).unwrap();

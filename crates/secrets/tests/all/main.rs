@@ -8,6 +8,7 @@ mod golden;
 mod install;
 mod kill;
 mod repository;
+mod sandbox;
 mod tools;
 mod vectors;
 

@@ -4,6 +4,7 @@ use aux_core::hexadecimal;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256};
+use zeroize::Zeroizing;
 
 use super::constant::{ALG_ECDSA, ALG_RSASSA, ALG_SHA256, LOAD_EXTERNAL, RH_OWNER, VERIFY_SIGNATURE};
 use super::device::{Authorization, Command, Handle, Tpm};
@@ -48,6 +49,12 @@ impl PolicySigner {
         let p256 = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map(Signer::P256);
         let rsa = || RsaKeyPair::from_pkcs8(der).map(Signer::Rsa);
         p256.or_else(|_| rsa()).map(Self).map_err(|_| AuthorityError::Key)
+    }
+
+    /// Reads a private key in PEM, as `openssl genpkey` writes it.
+    pub fn of_pem(text: &[u8]) -> Result<Self, AuthorityError> {
+        let block = pem::parse(text).ok().filter(|block| block.tag() == "PRIVATE KEY").ok_or(AuthorityError::Key)?;
+        Self::of_pkcs8(&Zeroizing::new(block.into_contents()))
     }
 
     pub fn public(&self) -> Result<PolicyKey, AuthorityError> {

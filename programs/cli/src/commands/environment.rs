@@ -31,6 +31,23 @@ pub(crate) fn secrets_identity() -> Option<PathBuf> {
     Some(config_places().user?.with_file_name("secrets-identity"))
 }
 
+/// This machine's own identity, where it has a key in a file and no slots.
+pub(crate) fn machine_identity() -> PathBuf {
+    state_folder().join("identity")
+}
+
+/// Where an administrator's units of systemd lie, as its own variable says (systemd.unit(5)).
+pub(crate) fn unit_folder() -> PathBuf {
+    let named = env::var_os("SYSTEMD_UNIT_PATH").filter(|path| !path.is_empty());
+    let first = named.and_then(|path| env::split_paths(&path).next()).filter(|path| path.is_absolute());
+    first.unwrap_or_else(|| PathBuf::from("/etc/systemd/system"))
+}
+
+/// This very program, from the root.
+pub(crate) fn own_program() -> Option<PathBuf> {
+    env::current_exe().ok()
+}
+
 /// The editor somebody chose.
 pub(crate) fn editor() -> Option<String> {
     let named = |name| env::var_os(name).and_then(|editor| editor.into_string().ok());

@@ -108,7 +108,7 @@ fn what_cannot_be_answered_says_so_and_what_to_do() {
     for command in [
         format!("push {path} --to nowhere --root system --server {at} --token-file token"),
         format!("push {path} --to ../../etc --root system --server {at} --token-file token"),
-        format!("push {path} --to vetted --root system --server {at} --token-file token"),
+        format!("push {path} --to vetted --workers 1 --root system --server {at} --token-file token"),
         format!("push {path}x --to staging --root system --server {at} --token-file token"),
         format!("push token --to staging --server {at} --token-file token"),
         format!("push {path} --to staging --root elsewhere --server {at} --token-file token"),

@@ -27,6 +27,7 @@ mod feed_sync;
 mod feed_triage;
 mod fixtures;
 mod flakes;
+mod guest;
 mod help;
 #[path = "../../../../tests/support/http_server.rs"]
 mod http_server;
@@ -36,13 +37,23 @@ mod image_bump;
 mod image_publish;
 mod image_watch;
 mod labels;
+#[expect(dead_code, reason = "what lies in a bucket is for the server's tests")]
+#[path = "../../../../tests/support/moto.rs"]
+mod moto;
 #[expect(dead_code, reason = "databases that come and go are for the server's tests")]
 #[path = "../../../../tests/support/postgres.rs"]
 mod postgres;
 mod publisher;
 mod secret;
+mod secret_boot;
+mod secret_ease;
+mod secret_import;
+mod secret_kills;
 mod secret_machine;
+mod secret_memory;
 mod secret_slot;
+mod secret_slot_change;
+mod secret_slot_machine;
 mod store;
 #[path = "../../../../tests/support/swtpm.rs"]
 mod swtpm;

@@ -13,23 +13,23 @@ use crate::corpora::in_ci;
 use crate::world::{World, skipped};
 
 /// Identities of age that belong to nobody, and their recipients.
-const ADMIN: (&str, &str) = (
+pub(crate) const ADMIN: (&str, &str) = (
     "AGE-SECRET-KEY-14QHMRAG5GRPANQ7K65S9JEY4DAZRCDLYHE8QLWUHNUJD623482DS3NTJL8",
     "age1ef6puedulhmdv229aewsxk9t9k8ch7fxmwuz60p3vlrhyhylm95qnsgxg6",
 );
-const MACHINE: (&str, &str) = (
+pub(crate) const MACHINE: (&str, &str) = (
     "AGE-SECRET-KEY-135ATYNU4T2XS5UKZJJC5GQ3VGWHMD3WFP2GM3SG55AW90K4NL44ST2Z7KJ",
     "age1qck925gz4ppaaz0q682l47yf24nxzjq8mzhj6gd722qfsluzrq3qyynx7w",
 );
 
-fn good(world: &World, arguments: &str) -> String {
+pub(crate) fn good(world: &World, arguments: &str) -> String {
     let said = world.run(arguments);
     assert_eq!(said.code, Some(0), "{arguments}: {}", said.shown());
     said.stdout
 }
 
 /// A fleet of one machine, whose secrets belong to whoever runs the test.
-fn fleet() -> World {
+pub(crate) fn fleet() -> World {
     let world = World::empty();
     for (name, identity) in [("admin.key", ADMIN.0), ("web1.key", MACHINE.0)] {
         world.file(name, &format!("{identity}\n"));
@@ -40,7 +40,7 @@ fn fleet() -> World {
     world
 }
 
-fn add(world: &World, name: &str, more: &str) {
+pub(crate) fn add(world: &World, name: &str, more: &str) {
     let owner = rustix::process::geteuid().as_raw();
     good(world, &format!("secret add {name} --repo fleet --identity admin.key --owner {owner} {more}"));
     if owner != 0 {
@@ -104,7 +104,7 @@ fn units_that_were_not_restarted_are_named_again_until_they_are() {
 }
 
 /// A server that is ended with the test.
-struct Server(Child);
+pub(crate) struct Server(pub(crate) Child);
 
 impl Server {
     fn start(world: &World, arguments: &str) -> (Self, Box<dyn Iterator<Item = String>>) {
@@ -123,7 +123,7 @@ impl Drop for Server {
 }
 
 /// As systemd asks: from an abstract address that names the unit and the credential.
-fn asked(path: &Path, rest: &str) -> String {
+pub(crate) fn asked(path: &Path, rest: &str) -> String {
     let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
     let name = format!("{:x}/unit/{rest}", std::process::id());
     bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
@@ -149,7 +149,8 @@ fn a_service_reads_its_credential_and_another_gets_none() {
     assert_eq!(asked(&path, "postgresql.service/db-password"), value);
     let served = next();
     assert_eq!((&served["event"], &served["unit"]), (&"served".into(), &"postgresql.service".into()));
-    assert_eq!(asked(&path, "nginx.service/db-password"), "");
+    // Larger than a credential may be, so that systemd does not start the unit.
+    assert_eq!(asked(&path, "nginx.service/db-password"), "\0".repeat((1 << 20) + 1));
     let refused = next();
     assert_eq!(
         (&refused["event"], &refused["why"]),
@@ -168,6 +169,46 @@ fn a_service_reads_its_credential_and_another_gets_none() {
     assert_eq!(asked(&path, "postgresql.service/db-password"), value);
     world.file("run/other", "");
     assert!(world.run(&format!("{serve} --listen run/other")).stderr.contains("is there and no socket"));
+}
+
+#[test]
+fn a_server_reads_nothing_outside_the_folder_that_it_began_with() {
+    let world = fleet();
+    add(&world, "token", "--type hex --unit app.service");
+    let value = good(&world, "secret show token -m web1 --repo fleet --identity web1.key --output -");
+    let serve = "secret serve --repo fleet --machine web1 --identity web1.key --json --listen run/cred.sock";
+    let (_server, mut lines) = Server::start(&world, serve);
+    let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap()).unwrap();
+    let ready = next();
+    assert_eq!(ready["calls"], "closed", "{ready}");
+    if ready["files"] == "open" {
+        assert!(!in_ci(), "{ready}");
+        return skipped("this kernel has no landlock, or it is off");
+    }
+    let asked = || asked(&world.path("run/cred.sock"), "app.service/token");
+    // The very same bytes, elsewhere.
+    let scope = world.path("fleet/machines/web1/scope.age");
+    fs::copy(&scope, world.path("elsewhere")).unwrap();
+    fs::remove_file(&scope).unwrap();
+    std::os::unix::fs::symlink(world.path("elsewhere"), &scope).unwrap();
+    assert_eq!(asked(), value);
+    let told = next();
+    let why = "fleet/machines/web1/scope.age: cannot be read: Permission denied (os error 13)";
+    assert_eq!((&told["event"], &told["why"]), (&"unbelieved".into(), &why.into()));
+    assert_eq!(next()["event"], "served");
+    // The very same folder, and then another under its path.
+    fs::remove_file(&scope).unwrap();
+    fs::copy(world.path("elsewhere"), &scope).unwrap();
+    assert_eq!((asked(), &next()["event"]), (value.clone(), &"reloaded".into()));
+    assert_eq!(next()["event"], "served");
+    fs::rename(world.path("fleet"), world.path("before")).unwrap();
+    good(
+        &world,
+        "secret init fleet --recipient RECIPIENT --accept-single-recipient".replace("RECIPIENT", ADMIN.1).as_str(),
+    );
+    assert_eq!(asked(), value);
+    let told = next();
+    assert!(told["why"].as_str().unwrap().ends_with("which only a restart can read"), "{told}");
 }
 
 #[test]
@@ -199,7 +240,7 @@ fn a_socket_that_systemd_hands_over_is_served() {
 
 /// What the NixOS module makes of a configuration, by a real nix; nothing where there is none.
 #[expect(clippy::disallowed_methods, reason = "nix itself evaluates the module")]
-fn evaluated(world: &World, configuration: &str) -> Option<serde_json::Value> {
+pub(crate) fn evaluated(world: &World, configuration: &str) -> Option<serde_json::Value> {
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nix/tests/secrets.nix").canonicalize().unwrap();
     let expression = format!("import {} {{ configuration = {configuration}; }}", module.display());
     let output = std::process::Command::new("nix-instantiate")

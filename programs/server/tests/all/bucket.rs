@@ -1,10 +1,8 @@
 //! NARs in a bucket of a real S3 server, and what clients are told when it fails.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -12,75 +10,28 @@ use std::thread;
 use aux_nix::{NarInfo, Sha256};
 use serde_json::json;
 
-use crate::corpora::in_ci;
 use crate::http::request;
+use crate::moto::{CREDENTIALS, Moto};
 use crate::pushing::Made;
 use crate::world::{Nix, World};
 
 /// How a [`Way`] behaves.
-const WELL: usize = 0;
+pub(crate) const WELL: usize = 0;
 /// Every request is answered with 503.
 const BUSY: usize = 1;
 /// Answers end after some bytes of them.
-const CUT: usize = 2;
+pub(crate) const CUT: usize = 2;
 /// Connections are closed before a word.
-const AWAY: usize = 3;
-
-/// moto in server mode. It ends with the test.
-struct Store {
-    child: Child,
-    address: String,
-}
-
-impl Store {
-    /// `None` where there is none; the test has said so.
-    #[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a real peer; a test that skips must say so")]
-    fn new() -> Option<Self> {
-        let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/peers/objects/bin/python");
-        if !python.exists() {
-            assert!(!in_ci(), "there is no S3 server");
-            eprintln!("skipped: no S3 server; `scripts/object-peers.sh` would bring it");
-            return None;
-        }
-        let mut command = Command::new(python);
-        command.args(["-u", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]).env_clear().stdin(Stdio::null());
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "moto ended");
-            if let Some((_, address)) = line.trim().split_once("Running on http://") {
-                break address.to_owned();
-            }
-        };
-        // It goes on saying what it was asked.
-        thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let made = request(
-            &address,
-            "PUT /bucket",
-            &[("Authorization", "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request")],
-            b"",
-        );
-        assert_eq!(made.status, 200, "{}", made.text());
-        Some(Self { child, address })
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
+pub(crate) const AWAY: usize = 3;
 
 /// The way to the store, which can be made bad.
-struct Way {
-    address: String,
+pub(crate) struct Way {
+    pub(crate) address: String,
     mode: Arc<AtomicUsize>,
 }
 
 impl Way {
-    fn to(store: &Store) -> Self {
+    pub(crate) fn to(store: &Moto) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let mode = Arc::new(AtomicUsize::new(WELL));
@@ -94,7 +45,7 @@ impl Way {
         Self { address, mode }
     }
 
-    fn behave(&self, mode: usize) {
+    pub(crate) fn behave(&self, mode: usize) {
         self.mode.store(mode, Ordering::SeqCst);
     }
 }
@@ -133,8 +84,7 @@ fn pass(mut client: TcpStream, target: &str, mode: &Arc<AtomicUsize>) -> std::io
 fn world(way: &Way, more: &[&str]) -> World {
     let mut world = World::prepared();
     let credentials = world.path("credentials");
-    aux_io::file::create_private(&credentials, b"[default]\naws_access_key_id = A\naws_secret_access_key = hidden\n")
-        .unwrap();
+    aux_io::file::create_private(&credentials, CREDENTIALS).unwrap();
     let endpoint = format!("http://{}", way.address);
     let credentials = credentials.to_str().unwrap().to_owned();
     let arguments = [
@@ -151,7 +101,7 @@ fn world(way: &Way, more: &[&str]) -> World {
 
 #[test]
 fn nars_go_to_the_bucket_and_come_back_whole_and_in_part() {
-    let Some(store) = Store::new() else { return };
+    let Some(store) = Moto::new() else { return };
     let world = world(&Way::to(&store), &[]);
     let token = world.token("*", &["push", "read", "promote"]);
     let small = Made::new("small-1.0", "small");
@@ -176,8 +126,8 @@ fn nars_go_to_the_bucket_and_come_back_whole_and_in_part() {
     }
     assert_eq!(fs::read_dir(world.path("data/objects")).unwrap().count(), 0);
     assert_eq!(fs::read_dir(world.path("data/incoming")).unwrap().count(), 0);
-    let listed = request(&store.address, "GET /bucket?list-type=2", &[], b"");
-    assert!(listed.text().contains("<Key>team/nars/"), "{}", listed.text());
+    let keys = store.keys();
+    assert!(keys.len() == 3 && keys.contains(&"team/nars/records".to_owned()), "{keys:?}");
     assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
     if let Some(nix) = Nix::new(&world, &token) {
         let path = nix.build();
@@ -186,14 +136,14 @@ fn nars_go_to_the_bucket_and_come_back_whole_and_in_part() {
         nix.run("nix", &["copy", "--no-check-sigs", "--from", &world.url("staging"), "--to", &second, &path]);
     }
     world.api("POST", "gc", &json!({ "older_than_seconds": 0 }));
-    let listed = request(&store.address, "GET /bucket?list-type=2", &[], b"");
-    assert!(!listed.text().contains("<Key>"), "{}", listed.text());
+    let checked = world.api("POST", "fsck", &json!({}));
+    assert_eq!((&checked["clean"], &checked["objects"], &checked["leftovers"]), (&json!(true), &json!(0), &json!(0)));
     assert!(!world.log().contains("hidden"));
 }
 
 #[test]
 fn a_store_that_fails_is_a_503_and_never_a_short_200() {
-    let Some(store) = Store::new() else { return };
+    let Some(store) = Moto::new() else { return };
     let way = Way::to(&store);
     let world = world(&way, &[]);
     let token = world.token("*", &["push", "read"]);
@@ -225,11 +175,11 @@ fn a_store_that_fails_is_a_503_and_never_a_short_200() {
 
 #[test]
 fn what_cannot_be_used_is_said_before_it_serves() {
-    let Some(store) = Store::new() else { return };
+    let Some(store) = Moto::new() else { return };
     let world = World::prepared();
     fs::create_dir_all(world.path("")).unwrap();
     let file = world.path("credentials");
-    aux_io::file::create_private(&file, b"aws_access_key_id = A\naws_secret_access_key = hidden\n").unwrap();
+    aux_io::file::create_private(&file, CREDENTIALS).unwrap();
     let file = file.to_str().unwrap().to_owned();
     let endpoint = format!("http://{}", store.address);
     let credentials = ["--objects-credentials-file", &*file, "--objects-endpoint", &*endpoint];

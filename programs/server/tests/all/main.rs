@@ -1,8 +1,10 @@
 //! The server as a process, with a real Nix as its client.
 #![cfg(test)]
 
+mod apart;
 mod browser;
 mod bucket;
+mod carrying;
 mod chunks;
 #[expect(dead_code, reason = "real inventories are for other packages' tests")]
 #[path = "../../../../tests/support/corpora.rs"]
@@ -18,6 +20,8 @@ mod keeping;
 mod kills;
 mod limits;
 mod module;
+#[path = "../../../../tests/support/moto.rs"]
+mod moto;
 mod nix;
 mod openapi;
 mod page;

@@ -66,7 +66,7 @@ impl Made {
     }
 
     pub(crate) fn narinfo(&self, world: &World) -> String {
-        let (store, nar_hash) = (world.path("store"), Sha256::of(&self.nar));
+        let (store, nar_hash) = (world.store(), Sha256::of(&self.nar));
         format!(
             "StorePath: {}/{}\nURL: {}\nCompression: {}\nFileHash: {}\nFileSize: {}\nNarHash: {nar_hash}\n\
              NarSize: {}\nReferences: {}\n",

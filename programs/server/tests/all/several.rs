@@ -1,10 +1,12 @@
 //! Several servers on one store: a real `PostgreSQL`, one data folder, and whatever happens to either.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aux_cache::{Move, MoveError, Place, Way, migrate};
+use aux_cache::{Keep, Move, MoveError, Place, Way, migrate};
+use aux_io::http::HttpOptions;
 use aux_nix::Sha256;
 use serde_json::json;
 
@@ -16,7 +18,7 @@ use crate::world::World;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until something holds.
-fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < until, "it did not come true: {what}");
@@ -33,7 +35,23 @@ fn two(cluster: &Postgres) -> (World, World) {
     (one, other)
 }
 
-fn narinfo(world: &World, space: &str, made: &Made, token: &str) -> u16 {
+/// The wish that records are moved and NARs stay.
+pub(crate) fn records_wish(data: &Path, place: &Place, way: Way) -> Move {
+    Move {
+        data: data.to_path_buf(),
+        place: Some(place.clone()),
+        records: Some(way),
+        bucket: None,
+        nars: None,
+        keep: Keep::Whole,
+        store_directory: "/nix/store".to_owned(),
+        http: HttpOptions::new("aux/test"),
+        random: Box::new(|| Some([7; 32])),
+        is_dry: false,
+    }
+}
+
+pub(crate) fn narinfo(world: &World, space: &str, made: &Made, token: &str) -> u16 {
     world.ask(&format!("GET /{space}/{}.narinfo", made.hash), token, b"").status
 }
 
@@ -189,7 +207,9 @@ fn a_server_that_fits_not_to_its_store_does_not_start() {
     assert!(told.contains("holds other keys than"), "{told}");
     // Once no other server runs, its keys are the new ones.
     world.kill();
-    std::fs::copy(world.path("data/admin-token"), other.path("data/admin-token")).unwrap();
+    for name in ["admin-token", "records"] {
+        std::fs::copy(world.path("data").join(name), other.path("data").join(name)).unwrap();
+    }
     other.start(&["--records", &address]);
     assert_ne!(world.public_key, other.public_key);
     let file = own.path("password");
@@ -260,11 +280,12 @@ fn records_are_moved_to_a_database_and_back_however_often_the_move_is_broken_off
     world.api("PUT", "caches/staging/pins/release", &json!({ "path": program.base }));
     let address = cluster.database();
     let place = Place::parse(&address, None).unwrap();
-    let wish = |way| Move { data: world.path("data"), place: place.clone(), way, is_dry: false };
-    let (out, back) = (wish(Way::ToShared), wish(Way::ToEmbedded));
+    let data = world.path("data");
+    let wish = |way| records_wish(&data, &place, way);
+    let (out, back) = (wish(Way::Out), wish(Way::Back));
     assert!(matches!(migrate(&out, &mut |_| {}), Err(MoveError::FolderInUse { .. })));
     world.kill();
-    let dry = migrate(&Move { is_dry: true, ..out.clone() }, &mut |_| {}).unwrap();
+    let dry = migrate(&Move { is_dry: true, ..wish(Way::Out) }, &mut |_| {}).unwrap();
     for until in (0..).step_by(3) {
         let mut steps = 0;
         std::panic::set_hook(Box::new(|_| {}));
@@ -330,7 +351,7 @@ fn a_nar_that_is_damaged_is_noticed_before_any_record_is_moved() {
     let file = world.path("data/objects").join(&name[..2]).join(name);
     aux_io::file::replace(&file, b"no NAR").unwrap();
     let place = Place::parse(&cluster.database(), None).unwrap();
-    let wish = Move { data: world.path("data"), place, way: Way::ToShared, is_dry: false };
+    let wish = records_wish(&world.path("data"), &place, Way::Out);
     let damaged = migrate(&wish, &mut |_| {});
     assert!(matches!(damaged, Err(MoveError::Nars { wrong: 1, .. })), "{damaged:?}");
     world.start(&[]);

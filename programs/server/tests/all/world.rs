@@ -58,6 +58,22 @@ impl World {
         world
     }
 
+    /// A server of the same cache with a data folder of its own, as on another machine.
+    pub(crate) fn elsewhere(other: &Self, arguments: &[&str]) -> Self {
+        let mut world = Self::below(Arc::new(tempfile::tempdir().unwrap()));
+        world.store = other.store.clone();
+        fs::create_dir(world.path("data")).unwrap();
+        for name in ["signing-key", "admin-token"] {
+            fs::copy(other.path("data").join(name), world.path("data").join(name)).unwrap();
+        }
+        world.start(arguments);
+        world
+    }
+
+    pub(crate) fn store(&self) -> &Path {
+        &self.store
+    }
+
     /// A folder for a server that was not started yet.
     pub(crate) fn prepared() -> Self {
         Self::below(Arc::new(tempfile::tempdir().unwrap()))

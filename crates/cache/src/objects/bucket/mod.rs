@@ -15,12 +15,11 @@ use aux_core::limits::{
     CACHE_BUCKET_ATTEMPTS_MAX, CACHE_BUCKET_PART_BYTES, CACHE_BUCKET_RETRY_SECONDS_MAX, CACHE_BUCKET_SECONDS_MAX,
 };
 use aux_io::http::{HttpClient, HttpOptions};
-use aux_nix::{Sha256, nix32};
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path as Key;
 use object_store::{
-    BackoffConfig, GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _, PutPayload, RetryConfig,
+    BackoffConfig, GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _, PutMode, PutPayload, RetryConfig,
 };
 use tokio::runtime::Runtime;
 
@@ -30,6 +29,10 @@ pub use settings::{BucketError, BucketSettings, REGION};
 /// Folders below the prefix, by the first two characters of the NAR's hash.
 const SHARD_CHARACTERS: usize = 2;
 const SUFFIX: &str = ".nar";
+/// Says which records the NARs belong to.
+const MARKER: &str = "records";
+/// No marker has more bytes.
+const MARKER_BYTES_MAX: u64 = 1 << 10;
 
 /// An open bucket. Its methods wait, and are for threads that may.
 #[derive(Debug)]
@@ -82,6 +85,40 @@ impl Bucket {
         // A key that is not there and a bucket that is not there look the same; a list tells them apart.
         bucket.wait(&bucket.root(), |store, root| async move { store.list_with_delimiter(Some(&root)).await })?;
         Ok(bucket)
+    }
+
+    /// Makes the bucket that of some records, if it is nobody's; whose it is then. Collection would take the NARs of any others
+    /// for ones that nobody needs.
+    pub(crate) fn claim(&self, identity: &str) -> Result<String, ObjectError> {
+        let marker = self.marker();
+        let read = || {
+            self.wait(&marker, |store, key| async move {
+                let options =
+                    GetOptions { range: Some(GetRange::Bounded(0..MARKER_BYTES_MAX)), ..GetOptions::default() };
+                match store.get_opts(&key, options).await {
+                    Err(object_store::Error::NotFound { .. }) => Ok(None),
+                    other => Ok(Some(other?.bytes().await?)),
+                }
+            })
+        };
+        let text = |bytes: Bytes| String::from_utf8_lossy(&bytes).trim().to_owned();
+        if let Some(bytes) = read()? {
+            return Ok(text(bytes));
+        }
+        self.wait(&marker, |store, key| async move {
+            let payload = PutPayload::from(format!("{identity}\n").into_bytes());
+            match store.put_opts(&key, payload, PutMode::Create.into()).await {
+                // Somebody else was faster.
+                Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(()),
+                other => other.map(drop),
+            }
+        })?;
+        Ok(read()?.map(text).unwrap_or_default())
+    }
+
+    /// Where it is, as records remember it.
+    pub(crate) fn address(&self) -> String {
+        self.settings.to_string()
     }
 
     /// Puts a file. It is there for everybody when this returns.
@@ -146,7 +183,7 @@ impl Bucket {
     pub(crate) fn list(&self, each: &mut dyn FnMut(Found)) -> Result<(), ObjectError> {
         let shards =
             self.wait(&self.root(), |store, root| async move { store.list_with_delimiter(Some(&root)).await })?;
-        for meta in shards.objects {
+        for meta in shards.objects.into_iter().filter(|meta| meta.location != self.marker()) {
             each(Found::Foreign(self.shown(&meta.location).into()));
         }
         for shard in shards.common_prefixes {
@@ -159,15 +196,17 @@ impl Bucket {
         Ok(())
     }
 
+    fn marker(&self) -> Key {
+        Key::from(format!("{}{MARKER}", self.settings.prefix))
+    }
+
     /// What all keys are below.
     fn root(&self) -> Key {
         Key::from(self.settings.prefix.trim_end_matches('/'))
     }
 
     fn recognised(&self, key: &Key) -> Found {
-        let hashes = key.filename().and_then(|name| name.strip_suffix(SUFFIX)).and_then(|stem| stem.split_once('-'));
-        let hash = |text: &str| nix32::decode::<32>(text).map(Sha256);
-        let name = hashes.and_then(|(nar, file)| Some(ObjectName { nar_hash: hash(nar)?, file_hash: hash(file)? }));
+        let name = key.filename().and_then(|name| name.strip_suffix(SUFFIX)).and_then(ObjectName::parse);
         match name.filter(|name| self.key(name) == *key) {
             Some(name) => Found::Remote(name),
             None => Found::Foreign(self.shown(key).into()),
@@ -175,9 +214,9 @@ impl Bucket {
     }
 
     fn key(&self, name: &ObjectName) -> Key {
-        let (nar, file) = (name.nar_hash.nix32(), name.file_hash.nix32());
-        let shard = nar.get(..SHARD_CHARACTERS).unwrap_or_default();
-        Key::from(format!("{}{shard}/{nar}-{file}{SUFFIX}", self.settings.prefix))
+        let name = name.to_string();
+        let shard = name.get(..SHARD_CHARACTERS).unwrap_or_default();
+        Key::from(format!("{}{shard}/{name}{SUFFIX}", self.settings.prefix))
     }
 
     fn shown(&self, key: &Key) -> String {

@@ -6,6 +6,7 @@
 pub(crate) mod cut;
 pub(crate) mod frame;
 mod index;
+mod opened;
 mod pack;
 mod read;
 mod recipe;
@@ -18,12 +19,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aux_nix::Sha256;
 
 use super::{ObjectError, classified};
 use index::{Chunk, Index};
+use opened::Opened;
 use pack::Packs;
 pub(crate) use read::Reading;
 pub(crate) use shelve::{Shelved, Shelving};
@@ -46,6 +48,7 @@ pub(crate) struct Chunks {
     is_shared: bool,
     /// Held while packs are written anew.
     sweeping: Mutex<()>,
+    opened: Opened,
 }
 
 /// Something of the chunk tier that is not what was written.
@@ -79,8 +82,8 @@ impl Chunks {
     }
 
     fn of(index: Index, packs: Packs, folder: PathBuf, store_directory: &str) -> Self {
-        let (used, sweeping, is_shared) = Default::default();
-        Self { index, packs, folder, store_directory: store_directory.to_owned(), used, sweeping, is_shared }
+        let (used, sweeping, is_shared, opened) = Default::default();
+        Self { index, packs, folder, store_directory: store_directory.to_owned(), used, sweeping, is_shared, opened }
     }
 
     /// A place for a NAR that arrives.
@@ -92,7 +95,22 @@ impl Chunks {
         Ok(self.index.has(nar_hash)?)
     }
 
-    /// A NAR to be read; `None` where it is not here.
+    /// A NAR that was opened by [`Self::open_to_send`] not long ago.
+    pub(crate) fn opened(&self, nar_hash: Sha256) -> Option<Arc<Reading>> {
+        self.opened.find(nar_hash)
+    }
+
+    /// A NAR that may be asked for again soon; `None` where it is not here.
+    pub(crate) fn open_to_send(&self, nar_hash: Sha256) -> Result<Option<Arc<Reading>>, ObjectError> {
+        let reading = self.reading(nar_hash)?.map(Arc::new);
+        // Where another server sweeps, packs that were removed would stay open here.
+        if let Some(reading) = reading.as_ref().filter(|_| !self.is_shared) {
+            self.opened.keep(nar_hash, reading);
+        }
+        Ok(reading)
+    }
+
+    /// A NAR to be read, each chunk of which is checked in full; `None` where it is not here.
     pub(crate) fn reading(&self, nar_hash: Sha256) -> Result<Option<Reading>, ObjectError> {
         let mut looks = 1;
         loop {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aux_core::limits::CACHE_PIECE_BYTES;
 
@@ -21,6 +22,7 @@ pub(crate) struct Reading {
     fillings: Vec<[u8; HOLE_BYTES]>,
     packs: BTreeMap<u32, Arc<File>>,
     size: u64,
+    is_damaged: AtomicBool,
 }
 
 /// A chunk of the NAR.
@@ -31,6 +33,8 @@ struct Part {
     /// Of its fillings.
     first_hole: usize,
     chunk: Chunk,
+    /// Its CRC-64 when it was what was written. Against rot this is as good as BLAKE3, and ten times as fast.
+    checked: OnceLock<u64>,
 }
 
 impl Reading {
@@ -43,16 +47,29 @@ impl Reading {
         let mut parts = Vec::with_capacity(row.chunks.len());
         for chunk in row.chunks {
             let (length, holes) = (u64::from(chunk.length), chunk.holes.len());
-            parts.push(Part { start, first_hole, chunk });
+            parts.push(Part { start, first_hole, chunk, checked: OnceLock::new() });
             start += length;
             first_hole += holes;
         }
-        if start == row.file_size { Ok(Self { parts, fillings, packs, size: start }) } else { Err(DamageError::Recipe) }
+        let is_damaged = AtomicBool::new(false);
+        let reading = Self { parts, fillings, packs, size: start, is_damaged };
+        if start == row.file_size { Ok(reading) } else { Err(DamageError::Recipe) }
     }
 
     /// Of all frames together.
     pub(crate) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Whether a chunk was found not to be what was written. It may have been written anew elsewhere since.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.is_damaged.load(Ordering::Relaxed)
+    }
+
+    /// Of memory, about.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let holes: usize = self.parts.iter().map(|part| size_of_val(part.chunk.holes.as_slice())).sum();
+        size_of::<Self>() + self.parts.len() * size_of::<Part>() + holes + self.fillings.len() * HOLE_BYTES
     }
 
     /// Bytes from a position on: at least one and at most `limit`, as many as whole chunks give without reading much more.
@@ -66,7 +83,10 @@ impl Reading {
         let parts = parts.get(..count).unwrap_or_default();
         let end = parts.last().map_or(start, Part::end);
         let mut piece = Piece::new(usize::try_from(end - start).unwrap_or(usize::MAX));
-        self.fetch(parts, piece.as_mut())?;
+        if let Err(error) = self.fetch(parts, piece.as_mut()) {
+            self.is_damaged.store(true, Ordering::Relaxed);
+            return Err(error);
+        }
         let skipped = usize::try_from(position - start).unwrap_or(usize::MAX);
         piece.narrow(skipped, usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(piece)
@@ -87,7 +107,7 @@ impl Reading {
             pack.read_exact_at(frames, first.chunk.position)?;
             for part in together {
                 let (frame, others) = frames.split_at_mut(part.chunk.length as usize);
-                part.chunk.check(frame)?;
+                part.check(frame)?;
                 fill(frame, &part.chunk.holes, self.fillings.get(part.first_hole..).unwrap_or_default());
                 frames = others;
             }
@@ -98,6 +118,16 @@ impl Reading {
 }
 
 impl Part {
+    /// Holds what was read against what was written: the first time in full, from then on against what was read then.
+    fn check(&self, frame: &[u8]) -> io::Result<()> {
+        let sum = crc_fast::crc64_nvme(frame);
+        if self.checked.get() != Some(&sum) {
+            self.chunk.check(frame)?;
+            self.checked.get_or_init(|| sum);
+        }
+        Ok(())
+    }
+
     fn end(&self) -> u64 {
         self.start + u64::from(self.chunk.length)
     }

@@ -28,6 +28,7 @@ impl Chunks {
         for number in closed {
             self.empty(number)?;
         }
+        self.opened.forget();
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::*;
 use crate::objects::Stored;
-use aux_core::limits::{CACHE_CHUNK_BYTES_MAX, CACHE_PIECE_BYTES};
+use aux_core::limits::{CACHE_CHUNK_BYTES_MAX, CACHE_OPENED_BYTES_MAX, CACHE_PIECE_BYTES};
 
 /// A tier in a folder of its own.
 struct World {
@@ -52,7 +52,7 @@ impl World {
 
     /// What is sent of a NAR.
     fn sent(&self, hash: Sha256) -> io::Result<Vec<u8>> {
-        let stored = Stored::Chunked(self.chunks.reading(hash).unwrap().unwrap());
+        let stored = Stored::Chunked(Arc::new(self.chunks.reading(hash).unwrap().unwrap()));
         let mut sent = Vec::new();
         stored.reader().read_to_end(&mut sent).map(|_| sent)
     }
@@ -188,7 +188,7 @@ fn a_changed_byte_anywhere_in_a_pack_is_never_sent() {
         let mut damaged = whole.clone();
         damaged[position] ^= 1;
         aux_io::file::replace(&pack, &damaged).unwrap();
-        let stored = Stored::Chunked(world.chunks.reading(hash).unwrap().unwrap());
+        let stored = Stored::Chunked(Arc::new(world.chunks.reading(hash).unwrap().unwrap()));
         let (mut read, mut got) = (stored.reader(), Vec::new());
         assert!(read.read_to_end(&mut got).is_err());
         assert!(sent.starts_with(&got), "what came before the damage was right");
@@ -249,7 +249,7 @@ fn room_comes_back_and_who_reads_reads_on() {
     let hashes: Vec<Sha256> = nars.iter().map(|nar| world.keep(nar)).collect();
     let before = world.bytes();
     let sent = world.sent(hashes[0]).unwrap();
-    let reading = Stored::Chunked(world.chunks.reading(hashes[0]).unwrap().unwrap());
+    let reading = Stored::Chunked(Arc::new(world.chunks.reading(hashes[0]).unwrap().unwrap()));
     // Meanwhile something arrives that builds on a chunk nobody else has any more.
     let again = nar(11, 'b', 2 << 20);
     let mut shelving = world.chunks.shelve();
@@ -287,4 +287,45 @@ fn many_may_push_the_same_at_once() {
     });
     assert!(nars.iter().all(|nar| world.holds(nar)));
     assert_eq!(world.chunks.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn what_was_whole_when_it_was_sent_first_is_checked_when_it_is_sent_again() {
+    let world = World::new();
+    let hash = world.keep(&nar(21, 'a', 2 << 20));
+    let sent = world.sent(hash).unwrap();
+    let pack = world.packs().remove(0);
+    let whole = fs::read(&pack).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&pack).unwrap();
+    let read = |stored: Stored| {
+        let mut got = Vec::new();
+        stored.reader().read_to_end(&mut got).map(|_| got)
+    };
+    for position in (0..whole.len()).step_by(whole.len() / 20) {
+        assert!(world.chunks.opened(hash).is_none());
+        let opened = world.chunks.open_to_send(hash).unwrap().unwrap();
+        assert_eq!(read(Stored::Chunked(opened)).unwrap(), sent);
+        // In place, as a disk does it.
+        file.write_all_at(&[whole[position] ^ 0x10], position as u64).unwrap();
+        assert!(read(Stored::Chunked(world.chunks.opened(hash).unwrap())).is_err(), "{position}");
+        file.write_all_at(&whole[position..=position], position as u64).unwrap();
+    }
+}
+
+#[test]
+fn little_memory_goes_to_what_was_sent_and_none_is_left_by_a_sweep() {
+    let world = World::new();
+    let hash = world.keep(&nar(22, 'a', 1 << 20));
+    let reading = world.chunks.open_to_send(hash).unwrap().unwrap();
+    assert!(world.chunks.opened(hash).is_some());
+    world.chunks.sweep().unwrap();
+    assert!(world.chunks.opened(hash).is_none());
+
+    let most = u32::try_from(2 * CACHE_OPENED_BYTES_MAX / reading.memory_bytes()).unwrap();
+    for number in 0..most {
+        world.chunks.opened.keep(Sha256::of(&number.to_le_bytes()), &reading);
+    }
+    assert!(Arc::strong_count(&reading) * reading.memory_bytes() <= CACHE_OPENED_BYTES_MAX + reading.memory_bytes());
+    assert!(world.chunks.opened(Sha256::of(&0_u32.to_le_bytes())).is_none(), "the oldest is gone");
+    assert!(world.chunks.opened(Sha256::of(&(most - 1).to_le_bytes())).is_some());
 }

@@ -197,6 +197,11 @@ pub(super) struct Signers {
 }
 
 impl Signers {
+    /// The file, where one is named.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// The signers that the file names, if one is named.
     pub(super) fn read(&self) -> Result<Option<Vec<Signer>>, Failure> {
         let Some(path) = &self.file else { return Ok(None) };

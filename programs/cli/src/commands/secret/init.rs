@@ -4,26 +4,34 @@ use std::path::PathBuf;
 
 use aux_app::exit;
 use aux_secrets::acts::{InitRequest, init};
-use aux_secrets::{FleetId, Recipient, Repository};
+use aux_secrets::{FleetId, Label, Recipient, Repository};
 use jiff::civil::Date;
 use serde_json::json;
 
 use super::common::{random, read_identities, today};
+use super::here::{self, Beginning};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
 /// Begin a fleet's secrets: make a seed, encrypt it to at least two recipients, sign an empty manifest.
 ///
 /// Whoever has the key of one recipient can open the seed, and with it everything: keep them apart. With --identity each
-/// of them is tried at the end, by really opening the seed.
+/// of them is tried at the end, by really opening the seed. With --here no key is needed: those of recovery are made, one is
+/// kept as ~/.config/aux/secrets-identity and one printed, and this machine is enrolled with a key of its own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The folder to make it in; usually that of your configuration.
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Who can recover everything: a recipient of age (age1…, age1tag1…, age1tagpq1…); at least two.
-    #[arg(long = "recipient", short = 'r', value_name = "AGE", required = true)]
+    #[arg(long = "recipient", short = 'r', value_name = "AGE", required_unless_present = "here")]
     recipients: Vec<String>,
+    /// Make the keys too, and enrol this machine; prints the key to put away.
+    #[arg(long, conflicts_with_all = ["recipients", "identities", "accept_single_recipient"])]
+    here: bool,
+    /// With --here: what this machine is called; its host name otherwise.
+    #[arg(long, value_name = "NAME", requires = "here")]
+    machine: Option<Label>,
     /// Begin with one recipient: where its key is lost, everything is.
     #[arg(long)]
     accept_single_recipient: bool,
@@ -40,6 +48,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     aux_secrets::memory::protect();
+    if args.here {
+        let beginning = Beginning { dir: &args.dir, machine: args.machine.clone(), today: today(args.as_of)? };
+        return here::run(beginning, args.json, ui);
+    }
     let mut recipients = Vec::new();
     for text in &args.recipients {
         let recipient: Recipient = text.parse().map_err(Failure::new)?;

@@ -8,6 +8,7 @@ use aux_app::exit;
 use aux_core::limits::{ACCOUNTS_BYTES_MAX, SECRET_RESTART_SECONDS_MAX};
 use aux_io::input;
 use aux_io::process;
+use aux_secrets::KeptIdentities;
 use aux_secrets::credential::Source;
 use aux_secrets::install::{Accounts, ChangeKind, InstallRequest, Installed, has_restarted, install};
 use serde_json::{Value, json};
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     aux_secrets::memory::protect();
     let machine = args.reach.label()?;
     let signers = args.signers.read()?;
-    let identities = args.reach.identities(&args.keys, ui)?;
+    let identities = KeptIdentities::new(&args.reach.identities(&args.keys, ui)?);
     let source = Source { folder: args.repo.clone(), machine, identities, signers };
     let view = source.open()?;
     let accounts = Accounts::read(&accounts("/etc/passwd")?, &accounts("/etc/group")?);

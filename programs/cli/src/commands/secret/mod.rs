@@ -8,6 +8,7 @@ mod diff;
 mod edit;
 mod enroll;
 mod export;
+mod here;
 mod import;
 mod init;
 mod install;
@@ -21,6 +22,11 @@ mod set;
 mod show;
 mod slot;
 mod slot_add;
+mod slot_plan;
+mod slot_recipient;
+mod slot_remove;
+mod slot_sign;
+mod units;
 mod unlock;
 
 use clap::Subcommand;
@@ -53,6 +59,7 @@ pub(crate) enum Secret {
     Unlock(unlock::Args),
     Install(install::Args),
     Serve(serve::Args),
+    Units(units::Args),
 }
 
 /// Runs one of them.
@@ -78,5 +85,6 @@ pub(super) fn run(command: &Secret, ui: &mut Ui) -> Result<u8, Failure> {
         Secret::Unlock(args) => unlock::run(args, ui),
         Secret::Install(args) => install::run(args, ui),
         Secret::Serve(args) => serve::run(args, ui),
+        Secret::Units(args) => units::run(args, ui),
     }
 }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use aux_core::limits::{PASSPHRASE_BYTES_MAX, SLOT_FILE_BYTES_MAX, TPM_POLICIES_BYTES_MAX};
 use aux_io::input;
 use aux_io::tpm::TpmAddress;
-use aux_secrets::{Identities, Label};
+use aux_secrets::{Device, Identities, Label};
 use aux_unlock::memory::{SecretBytes, harden_process};
 use aux_unlock::random::Randomness;
 use aux_unlock::slot::{self, SlotFile};
-use aux_unlock::{OpenError, Opened, Outcome, RecoveryKey, SlotReport, Surroundings, open, tang_client};
+use aux_unlock::{
+    OpenError, Opened, Outcome, RecoveryKey, SlotReport, Surroundings, TagIdentity, lint, open, tang_client,
+};
 use serde::Serialize;
 
-use super::common::Keys;
+use super::common::{Keys, read_identities};
 use crate::commands::{environment, network};
 use crate::failure::Failure;
 use crate::ui::Ui;
@@ -35,6 +37,10 @@ pub(crate) struct Reach {
     /// Signed policies, for TPM slots that are bound to a key.
     #[arg(long, value_name = "FILE")]
     policies: Option<PathBuf>,
+    /// The key in the TPM that this machine's keys are encrypted to (`aux secret slot recipient`); `tpm-key.json` in the state
+    /// folder where it is there.
+    #[arg(long, value_name = "FILE")]
+    tpm_key: Option<PathBuf>,
     /// A file whose first line is a passphrase; `-` reads it from standard input.
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
@@ -44,6 +50,18 @@ pub(crate) struct Reach {
     /// Print the answer as one document.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// What opens a machine's keys.
+pub(super) enum Opener {
+    /// Files with identities.
+    Named(Vec<PathBuf>),
+    /// The file of slots.
+    Slots(PathBuf),
+    /// The file of a key in the TPM.
+    TpmKey(PathBuf),
+    /// An administrator's own identity.
+    Kept,
 }
 
 /// One slot in a document of `--json`.
@@ -86,15 +104,89 @@ impl Reach {
         name.parse().map_err(|error| Failure::new(error).hint("--machine NAME says what this machine is called"))
     }
 
-    /// What opens the machine's keys: identities that are named, the file of slots where it is, an identity that is kept.
-    pub(super) fn identities(&self, keys: &Keys, ui: &mut Ui) -> Result<Identities, Failure> {
-        if !keys.identities.is_empty() || (self.slots.is_none() && !self.path().exists()) {
-            return keys.needed(ui);
+    /// What opens the machine's keys: what is named, else its slots, a key in its TPM, its own identity, or one that is kept, the first
+    /// that is there.
+    pub(super) fn opener(&self, keys: &Keys) -> Opener {
+        let (slots, tpm_key, own) = (self.path(), self.tpm_key(), environment::machine_identity());
+        match () {
+            () if !keys.identities.is_empty() => Opener::Named(keys.identities.clone()),
+            () if self.slots.is_some() => Opener::Slots(slots),
+            () if self.tpm_key.is_some() => Opener::TpmKey(tpm_key),
+            () if slots.exists() => Opener::Slots(slots),
+            () if tpm_key.exists() => Opener::TpmKey(tpm_key),
+            () if own.is_file() => Opener::Named(vec![own]),
+            () => Opener::Kept,
         }
-        let slots = self.read()?;
-        let opened = open_or_ask(&slots, &mut self.surroundings()?, ui)?;
-        let identity = opened.key.identity_text().map_err(Failure::new)?;
-        Identities::read(&aux_secrets::SecretBytes::from(identity.as_bytes())).map_err(Failure::new)
+    }
+
+    /// Opens what there is to open.
+    pub(super) fn identities(&self, keys: &Keys, ui: &mut Ui) -> Result<Identities, Failure> {
+        match self.opener(keys) {
+            Opener::Kept => keys.needed(ui),
+            Opener::Named(paths) => {
+                let mut each = paths.iter().map(|path| read_identities(path, ui));
+                each.try_fold(Identities::default(), |all, one| Ok(all.with(one?)))
+            }
+            Opener::TpmKey(path) => self.tpm_identity(&path),
+            Opener::Slots(_) => {
+                let slots = self.read()?;
+                let opened = open_or_ask(&slots, &mut self.surroundings()?, ui)?;
+                let identity = opened.key.identity_text().map_err(Failure::new)?;
+                Identities::read(&aux_secrets::SecretBytes::from(identity.as_bytes())).map_err(Failure::new)
+            }
+        }
+    }
+
+    /// The file of the key in the TPM.
+    pub(super) fn tpm_key(&self) -> PathBuf {
+        self.tpm_key.clone().unwrap_or_else(|| environment::state_folder().join("tpm-key.json"))
+    }
+
+    /// The key in the TPM as an identity; the TPM is asked when something is opened.
+    pub(super) fn tpm_identity(&self, path: &Path) -> Result<Identities, Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", path.display()));
+        let object = slot::parse_tpm_key(&input::read(path, SLOT_FILE_BYTES_MAX)?).map_err(|error| {
+            failed(&error).hint("restore the file from a copy, or make a new key and enrol the machine with it again")
+        })?;
+        let Surroundings { tpm, policies, random, .. } = self.surroundings()?;
+        let address =
+            tpm.ok_or_else(|| Failure::new("this machine has no /dev/tpmrm0").hint("--tpm says where the TPM is"))?;
+        let key = TagIdentity::new(address, object, policies, random).map_err(|error| failed(&error))?;
+        let recipient = key.recipient().map_err(|error| failed(&error))?.parse().map_err(|error| failed(&error))?;
+        let refusals = key.refusals();
+        let refusal = Arc::new(move || refusals().map(|error| error.to_string()));
+        Ok(Identities::of_device(recipient, Device { identity: Arc::new(key), refusal }))
+    }
+
+    /// The TPM that is asked each time something is opened, if there is one.
+    pub(super) fn asked_later(&self, keys: &Keys) -> Result<Option<TpmAddress>, Failure> {
+        match self.opener(keys) {
+            Opener::TpmKey(_) => Ok(self.surroundings()?.tpm),
+            Opener::Kept | Opener::Named(_) | Opener::Slots(_) => Ok(None),
+        }
+    }
+
+    /// The same for a command line that nobody types: what opens without a person, from the root.
+    pub(super) fn options(&self, keys: &Keys) -> Result<Vec<String>, Failure> {
+        if self.passphrase_file.is_some() || self.recovery_file.is_some() {
+            return Err(Failure::new("a passphrase or a recovery key opens nothing while nobody is there")
+                .hint("leave it out, and let the TPM or servers open the slots: aux secret slot add"));
+        }
+        let absolute = |path: &Path| environment::absolute(path).display().to_string();
+        let with = |option: &str, path: &Path| [option.to_owned(), absolute(path)];
+        let mut options: Vec<String> = match self.opener(keys) {
+            Opener::Named(paths) => paths.iter().flat_map(|path| with("--identity", path)).collect(),
+            Opener::Kept => environment::secrets_identity().iter().flat_map(|path| with("--identity", path)).collect(),
+            Opener::Slots(path) => with("--slots", &path).to_vec(),
+            Opener::TpmKey(path) => with("--tpm-key", &path).to_vec(),
+        };
+        if let Some(tpm) = &self.tpm {
+            options.extend(["--tpm".to_owned(), tpm.clone()]);
+        }
+        if let Some(policies) = &self.policies {
+            options.extend(with("--policies", policies));
+        }
+        Ok(options)
     }
 
     /// The file's permission bits; of one that cannot be looked at, those that say most.
@@ -129,6 +221,15 @@ impl Reach {
         }
         Ok(surroundings)
     }
+}
+
+/// Refuses to let anything hang on slots that a single failure closes for good.
+pub(super) fn refuse_single(file: &SlotFile, why: &str) -> Result<(), Failure> {
+    lint::may_reboot(file).map_err(|points| {
+        Failure::new(format!("the machine's slots are not fit for a restart, and {why}"))
+            .details(points)
+            .hint("aux secret slot add NAME makes another, such as --recovery")
+    })
 }
 
 /// Opens the slots. Where nothing opens, a passphrase would, and somebody is there, that person is asked.

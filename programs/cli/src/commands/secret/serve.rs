@@ -6,7 +6,10 @@ use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use aux_secrets::KeptIdentities;
 use aux_secrets::credential::{Event, Request, Server, Source};
+use aux_secrets::memory::Kept;
+use aux_secrets::sandbox::{self, Closed, Sandbox};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use serde_json::{Value, json};
 
@@ -44,17 +47,22 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     aux_secrets::memory::protect();
     let machine = args.reach.label()?;
     let signers = args.signers.read()?;
-    let identities = args.reach.identities(&args.keys, ui)?;
+    let identities = KeptIdentities::new(&args.reach.identities(&args.keys, ui)?);
     let mut server = Server::new(Source { folder: args.repo.clone(), machine, identities, signers })?;
     let (listener, name) = match &args.listen {
         Some(path) => (listen(path)?, path.display().to_string()),
         None => (handed()?, "the socket of systemd".to_owned()),
     };
     let serial = server.view().manifest.serial;
+    let tpm = args.reach.asked_later(&args.keys)?;
+    let (kept, sandbox) = (server.kept(), sandbox::enter(&[&args.repo], tpm.as_ref()));
     if args.reach.json {
-        ui.answer(&format!("{}\n", json!({ "schema": "aux.secret-serve/1", "event": "ready", "serial": serial })))?;
+        ui.answer(&format!("{}\n", ready(serial, kept, &sandbox)))?;
     } else {
         ui.remark(&format!("aux: serving manifest {serial} on {name}"));
+        for line in given_up(kept, &sandbox, &args.repo) {
+            ui.remark(&format!("aux: {line}"));
+        }
     }
     let mut told = |event: Event| {
         if args.reach.json {
@@ -66,6 +74,48 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     };
     let error = server.run(&listener, &mut told);
     Err(Failure::new(format!("{name}: {error}")))
+}
+
+/// What is said once: how keys are kept and what this process gave up, or could not.
+fn given_up(kept: Kept, sandbox: &Sandbox, folder: &Path) -> Vec<String> {
+    let mut lines = vec![match kept {
+        Kept::Secret => "keys are in memory that neither /proc nor a core shows (memfd_secret)".to_owned(),
+        Kept::Locked => {
+            "keys are in locked memory: this kernel has no memfd_secret, or needs secretmem.enable=1".to_owned()
+        }
+        Kept::Plain => {
+            "keys are in memory that may be swapped out: this process may lock none (LimitMEMLOCK=)".to_owned()
+        }
+    }];
+    lines.push(match &sandbox.files {
+        Closed::Yes => format!("files but those below {} are closed (landlock)", folder.display()),
+        Closed::Partly => {
+            format!("files but those below {} are closed, as far as this kernel's landlock goes", folder.display())
+        }
+        Closed::No { why } => format!("files are not closed: {why}"),
+    });
+    lines.push(match &sandbox.calls {
+        Closed::Yes | Closed::Partly => "system calls that serving does not need are closed (seccomp)".to_owned(),
+        Closed::No { why } => format!("system calls are not closed: {why}"),
+    });
+    lines
+}
+
+fn ready(serial: u64, kept: Kept, sandbox: &Sandbox) -> Value {
+    let memory = match kept {
+        Kept::Secret => "secret",
+        Kept::Locked => "locked",
+        Kept::Plain => "plain",
+    };
+    let word = |closed: &Closed| match closed {
+        Closed::Yes => "closed",
+        Closed::Partly => "partly",
+        Closed::No { .. } => "open",
+    };
+    json!({
+        "schema": "aux.secret-serve/1", "event": "ready", "serial": serial, "memory": memory,
+        "files": word(&sandbox.files), "calls": word(&sandbox.calls),
+    })
 }
 
 fn asked(request: &Request) -> String {

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::reach::{Reach, SlotAnswer, answers, document, failure, rows};
-use super::slot_add;
+use super::{slot_add, slot_recipient, slot_remove, slot_sign};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -16,6 +16,10 @@ pub(crate) enum Slot {
     Add(slot_add::Args),
     List(List),
     Test(Test),
+    Remove(slot_remove::Args),
+    Recipient(slot_recipient::Args),
+    Sign(slot_sign::Sign),
+    Count(slot_sign::Count),
 }
 
 /// Say which slots there are, and what each is bound to. Nothing is opened, and nobody is asked.
@@ -73,6 +77,10 @@ pub(super) fn run(verb: &Slot, ui: &mut Ui) -> Result<u8, Failure> {
         Slot::Add(args) => slot_add::run(args, ui),
         Slot::List(args) => list(&args.reach, ui),
         Slot::Test(args) => test(&args.reach, ui),
+        Slot::Remove(args) => slot_remove::run(args, ui),
+        Slot::Recipient(args) => slot_recipient::run(args, ui),
+        Slot::Sign(args) => slot_sign::sign(args, ui),
+        Slot::Count(args) => slot_sign::count(args, ui),
     }
 }
 

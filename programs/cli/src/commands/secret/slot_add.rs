@@ -13,11 +13,12 @@ use aux_unlock::{NewLock, NewSlot, PassphraseCost, Printed, Surroundings, add, c
 use serde::Serialize;
 
 use super::reach::{Reach, document, moved, open_or_ask, passphrase};
+use super::slot_plan;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
 /// What signed policies of ours are signed for.
-const REFERENCE: &str = "aux";
+pub(super) const REFERENCE: &str = "aux";
 
 /// Make a slot. The first makes the file and a new key; every other is added once a slot that is there has opened.
 #[derive(Debug, clap::Args)]
@@ -26,21 +27,14 @@ const REFERENCE: &str = "aux";
     group = clap::ArgGroup::new("kind")
         .required(true)
         .multiple(true)
-        .args(["tpm2", "policy_key", "tang", "new_passphrase_file", "new_passphrase", "recovery"])
+        .args(["tpm2", "policy_key", "tang", "new_passphrase_file", "new_passphrase", "recovery", "plan"])
 )]
 pub(crate) struct Args {
     /// What to call it.
     #[arg(value_name = "SLOT")]
     name: String,
-    /// This machine's TPM, while these PCRs are what they are now, such as `7,11`.
-    #[arg(long, value_name = "PCRS", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(0..24))]
-    tpm2: Vec<u8>,
-    /// With --tpm2: only while this counter of the TPM, such as `0x01500020`, is not past its value; made if it is not there.
-    #[arg(long, value_name = "INDEX", requires = "tpm2", value_parser = index)]
-    counter: Option<u32>,
-    /// This machine's TPM, while a policy holds that this key has signed (a public key in PEM).
-    #[arg(long, value_name = "FILE", conflicts_with = "tpm2")]
-    policy_key: Option<PathBuf>,
+    #[command(flatten)]
+    binding: Binding,
     /// A tang server; may be given several times.
     #[arg(long, value_name = "URL")]
     tang: Vec<String>,
@@ -59,8 +53,60 @@ pub(crate) struct Args {
     /// How many of these it takes, where there are several.
     #[arg(long, value_name = "NUMBER")]
     threshold: Option<u8>,
+    /// A file in TOML that says what opens it, with thresholds in thresholds.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tpm2", "policy_key", "tang", "new_passphrase_file", "new_passphrase",
+        "recovery", "threshold"])]
+    plan: Option<PathBuf>,
     #[command(flatten)]
     reach: Reach,
+}
+
+/// What a key or slot in the TPM is bound to.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Binding {
+    /// This machine's TPM, while these PCRs are what they are now, such as `7,11`.
+    #[arg(long, value_name = "PCRS", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(0..24))]
+    pub(super) tpm2: Vec<u8>,
+    /// With --tpm2: only while this counter of the TPM, such as `0x01500020`, is not past its value; made if it is not there.
+    #[arg(long, value_name = "INDEX", requires = "tpm2", value_parser = index)]
+    pub(super) counter: Option<u32>,
+    /// This machine's TPM, while a policy holds that this key has signed (a public key in PEM).
+    #[arg(long, value_name = "FILE", conflicts_with = "tpm2")]
+    pub(super) policy_key: Option<PathBuf>,
+}
+
+impl Binding {
+    /// Whether it is bound to anything.
+    pub(super) fn is_given(&self) -> bool {
+        !self.tpm2.is_empty() || self.policy_key.is_some()
+    }
+
+    /// As a policy, with what the TPM has now; nothing where nothing is given.
+    pub(super) fn policy(&self, surroundings: &Surroundings) -> Result<Option<Policy>, Failure> {
+        if !self.is_given() {
+            return Ok(None);
+        }
+        if let Some(path) = &self.policy_key {
+            let limit = u64::try_from(SLOT_TEXT_BYTES_MAX).unwrap_or(u64::MAX);
+            let key = PolicyKey::of_pem(&input::read(path, limit)?);
+            let key = key.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+            return Ok(Some(Policy::Signed { key, reference: REFERENCE.to_owned() }));
+        }
+        let Some(address) = &surroundings.tpm else {
+            return Err(Failure::new("this machine has no /dev/tpmrm0").hint("--tpm says where the TPM is"));
+        };
+        let registers = tpm::registers(address, &self.tpm2, &surroundings.random).map_err(Failure::new)?;
+        let mut counter = None;
+        if let Some(index) = self.counter {
+            let value = tpm::counter(address, index, &surroundings.random).map_err(Failure::new)?;
+            let most = match value {
+                Some(value) => value,
+                None => tpm::count(address, index, &surroundings.random).map_err(Failure::new)?,
+            };
+            counter = Some(CounterBound { index, most });
+        }
+        Ok(Some(Policy::Measured(Statement { registers, counter })))
+    }
 }
 
 #[derive(Serialize)]
@@ -144,12 +190,15 @@ fn answer(args: &Args, slots: SlotFile, printed: &[Printed], ui: &mut Ui) -> Res
 impl Args {
     /// What was asked for, as one slot.
     fn new_slot(&self, surroundings: &Surroundings, ui: &mut Ui) -> Result<NewSlot, Failure> {
+        if let Some(path) = &self.plan {
+            return slot_plan::read(path, &self.name, surroundings, ui);
+        }
         let mut locks = Vec::new();
-        if !self.tpm2.is_empty() || self.policy_key.is_some() {
-            locks.push(("tpm".to_owned(), NewLock::Tpm2(self.policy(surroundings)?)));
+        if let Some(policy) = self.binding.policy(surroundings)? {
+            locks.push(("tpm".to_owned(), NewLock::Tpm2(policy)));
         }
         for (index, url) in self.tang.iter().enumerate() {
-            locks.push((format!("tang-{}", index + 1), self.tang(url, surroundings, ui)?));
+            locks.push((format!("tang-{}", index + 1), tang_lock(url, &self.trust, surroundings, ui)?));
         }
         let passphrase = match &self.new_passphrase_file {
             Some(path) => Some(passphrase(path)?),
@@ -178,50 +227,33 @@ impl Args {
         let lock = lock.ok_or_else(|| Failure::new("a slot needs something that opens it"))?;
         Ok(NewSlot { name: self.name.clone(), lock })
     }
+}
 
-    fn policy(&self, surroundings: &Surroundings) -> Result<Policy, Failure> {
-        if let Some(path) = &self.policy_key {
-            let limit = u64::try_from(SLOT_TEXT_BYTES_MAX).unwrap_or(u64::MAX);
-            let key = PolicyKey::of_pem(&input::read(path, limit)?);
-            let key = key.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-            return Ok(Policy::Signed { key, reference: REFERENCE.to_owned() });
-        }
-        let Some(address) = &surroundings.tpm else {
-            return Err(Failure::new("this machine has no /dev/tpmrm0").hint("--tpm says where the TPM is"));
-        };
-        let registers = tpm::registers(address, &self.tpm2, &surroundings.random).map_err(Failure::new)?;
-        let mut counter = None;
-        if let Some(index) = self.counter {
-            let value = tpm::counter(address, index, &surroundings.random).map_err(Failure::new)?;
-            let most = match value {
-                Some(value) => value,
-                None => tpm::count(address, index, &surroundings.random).map_err(Failure::new)?,
-            };
-            counter = Some(CounterBound { index, most });
-        }
-        Ok(Policy::Measured(Statement { registers, counter }))
+/// A server whose advertisement one of these keys signed, or one that a person here trusts.
+pub(super) fn tang_lock(
+    url: &str,
+    trusted: &[String],
+    surroundings: &Surroundings,
+    ui: &mut Ui,
+) -> Result<NewLock, Failure> {
+    let advertisement = tang::ask(&surroundings.http, url).map_err(Failure::new)?;
+    let signers = advertisement.signers();
+    let mut trust = trusted.iter().find(|trusted| signers.contains(trusted)).cloned();
+    if trust.is_none() && trusted.is_empty() && ui.is_interactive() {
+        ui.tell(&[format!("{url} is signed by {}; compare it with tang-show-keys there", signers.join(" and "))]);
+        let answer = ui.ask("trust it? [y/N]");
+        trust = signers.first().filter(|_| answer.is_some_and(|answer| answer.eq_ignore_ascii_case("y"))).cloned();
     }
-
-    fn tang(&self, url: &str, surroundings: &Surroundings, ui: &mut Ui) -> Result<NewLock, Failure> {
-        let advertisement = tang::ask(&surroundings.http, url).map_err(Failure::new)?;
-        let signers = advertisement.signers();
-        let mut trust = self.trust.iter().find(|trusted| signers.contains(trusted)).cloned();
-        if trust.is_none() && self.trust.is_empty() && ui.is_interactive() {
-            ui.tell(&[format!("{url} is signed by {}; compare it with tang-show-keys there", signers.join(" and "))]);
-            let answer = ui.ask("trust it? [y/N]");
-            trust = signers.first().filter(|_| answer.is_some_and(|answer| answer.eq_ignore_ascii_case("y"))).cloned();
-        }
-        let Some(trust) = trust else {
-            return Err(Failure::new(format!("{url} is signed by {}, which is not trusted", signers.join(" and ")))
-                .hint("compare it with what tang-show-keys says on the server, and add --trust THUMBPRINT"));
-        };
-        let trusted = advertisement.trusted(&trust).map_err(Failure::new)?;
-        Ok(NewLock::Tang { url: url.to_owned(), trusted })
-    }
+    let Some(trust) = trust else {
+        return Err(Failure::new(format!("{url} is signed by {}, which is not trusted", signers.join(" and ")))
+            .hint("compare it with what tang-show-keys says on the server, and add --trust THUMBPRINT"));
+    };
+    let trusted = advertisement.trusted(&trust).map_err(Failure::new)?;
+    Ok(NewLock::Tang { url: url.to_owned(), trusted })
 }
 
 /// A new passphrase, typed twice.
-fn asked_twice(ui: &mut Ui) -> Result<SecretBytes, Failure> {
+pub(super) fn asked_twice(ui: &mut Ui) -> Result<SecretBytes, Failure> {
     if !ui.is_interactive() {
         return Err(Failure::new("nobody is here who could type a passphrase").hint("--new-passphrase-file FILE"));
     }
@@ -232,7 +264,7 @@ fn asked_twice(ui: &mut Ui) -> Result<SecretBytes, Failure> {
 }
 
 /// Reads an index such as `0x01500020`.
-fn index(text: &str) -> Result<u32, String> {
+pub(super) fn index(text: &str) -> Result<u32, String> {
     let digits = text.strip_prefix("0x").ok_or("an index is written as 0x01500020")?;
     u32::from_str_radix(digits, 16).map_err(|error| error.to_string())
 }
