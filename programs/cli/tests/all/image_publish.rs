@@ -97,6 +97,27 @@ fn a_copy_that_was_interrupted_goes_on_and_a_strange_one_is_thrown_away() {
 }
 
 #[test]
+fn killed_while_it_copies_there_is_no_image_or_a_whole_one() {
+    let world = world_with_large_layer();
+    let (part, place) = (world.path(&format!("www/.{IMAGE}.part")), world.path(&format!("www/{IMAGE}")));
+    let built = files(&world.path(&format!("out/{IMAGE}")));
+    // Each time a little later: as soon as so many files stand beside its place.
+    for count in 0..6 {
+        let mut child = world.command(&publish("www")).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let is_far = || fs::read_dir(&part).is_ok_and(|entries| entries.count() >= count) || place.exists();
+        while !is_far() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        drop(child.kill());
+        child.wait().unwrap();
+        assert!(!place.exists() || files(&place) == built, "{count}");
+    }
+    let said = world.run(&publish("www"));
+    assert_eq!(said.code, Some(0), "{}", said.shown());
+    assert!(files(&place) == built && !part.exists());
+}
+
+#[test]
 fn what_is_no_whole_image_or_would_replace_one_is_refused() {
     let mut world = world_with("");
     world.run(&publish("www"));

@@ -310,6 +310,10 @@ fn servers_that_refuse_lie_or_fail_are_told_of_and_nothing_is_called_published()
             (request.method == "PUT").then(|| Answer::new(201).header("Docker-Content-Digest", "sha256:00"))
         }),
     );
+    show(
+        "forgets each upload",
+        &lying(|request| (request.method == "PUT" && request.path.contains("/blobs/")).then(|| Answer::new(404))),
+    );
     show("a shorter blob", &lying(|request| (request.method == "HEAD").then(|| Answer::ok("short"))));
     show(
         "no token",
