@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::http_server::Answer;
 use crate::image_build::{self, BUILD, Entry, IMAGE, files, made, packages, repository};
+use crate::image_bump::page;
 use crate::world::World;
 
 /// A world with a built image, `out/IMAGE`; `extra` stands on top of its specification.
@@ -75,6 +76,12 @@ fn into_a_folder_it_is_put_whole_and_once() {
     world.show(&publish("www"));
     world.show(&format!("{} --json", publish("www")));
     insta::assert_snapshot!(world.transcript());
+}
+
+#[test]
+fn the_page_shows_what_is_written() {
+    let world = world_with("");
+    assert_eq!(world.run(&format!("{} --json", publish("www"))).json(), page("image-publish"));
 }
 
 #[test]
