@@ -72,21 +72,16 @@ impl Counts {
 impl Observation {
     /// What a report of one image says. With a problem anywhere, the counts are a lower bound and not kept.
     pub fn of(report: &Report) -> Self {
-        let counts = match report.verdict {
-            Verdict::Unknown => {
-                let first = report.every_problem().next();
-                Err(first.map_or_else(
-                    || "nothing was looked at".to_owned(),
-                    |problem| format!("{}: {}", problem.subject, problem.message),
-                ))
+        let counts = if report.verdict == Verdict::Unknown {
+            let first = report.every_problem().next();
+            let reason = first.map(|problem| format!("{}: {}", problem.subject, problem.message));
+            Err(reason.unwrap_or_else(|| "nothing was looked at".to_owned()))
+        } else {
+            let mut counts = Counts::default();
+            for finding in report.images.iter().flat_map(|image| &image.findings) {
+                counts.add(finding.fixability(), finding.severity(), 1);
             }
-            _ => {
-                let mut counts = Counts::default();
-                for finding in report.images.iter().flat_map(|image| &image.findings) {
-                    counts.add(finding.fixability(), finding.severity(), 1);
-                }
-                Ok(counts)
-            }
+            Ok(counts)
         };
         let packages = report.images.iter().map(|image| image.packages as u64).sum();
         Self {

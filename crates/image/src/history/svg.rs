@@ -82,9 +82,9 @@ impl Block<'_> {
         }
         for (position, observation) in self.observations.iter().enumerate() {
             let next = self.observations.get(position + 1).map(|next| next.at);
-            let (from, to) = self.place(observation.at, next, (first.at, last.at));
+            let (from, to) = Self::place(observation.at, next, (first.at, last.at));
             match &observation.counts {
-                Ok(counts) => bars(counts, observation, (from, to), (ceiling, floor), most, text),
+                Ok(counts) => bars((counts, most), &day(observation.at), (from, to), (ceiling, floor), text),
                 Err(reason) => {
                     let title = escaped(&format!("{}: unknown, {reason}", day(observation.at)));
                     let _ = writeln!(
@@ -112,7 +112,7 @@ impl Block<'_> {
     }
 
     /// Where a day begins and ends.
-    fn place(&self, at: Timestamp, next: Option<Timestamp>, (first, last): (Timestamp, Timestamp)) -> (f64, f64) {
+    fn place(at: Timestamp, next: Option<Timestamp>, (first, last): (Timestamp, Timestamp)) -> (f64, f64) {
         // The last day lasts a day too.
         let span = last.as_second() - first.as_second() + SECONDS_A_DAY;
         let room = WIDTH - LEFT - RIGHT;
@@ -159,11 +159,10 @@ impl Block<'_> {
 
 /// One day's findings on top of one another: what can be done stands at the bottom, where it is compared best.
 fn bars(
-    counts: &Counts,
-    observation: &Observation,
+    (counts, most): (&Counts, u64),
+    day: &str,
     (from, to): (f64, f64),
     (ceiling, floor): (f64, f64),
-    most: u64,
     text: &mut String,
 ) {
     let mut base = floor;
@@ -175,7 +174,7 @@ fn bars(
         #[expect(clippy::cast_precision_loss, reason = "pixels of a chart")]
         let height = (floor - ceiling) * number as f64 / most as f64;
         base -= height;
-        let title = escaped(&format!("{}: {number} {}", day(observation.at), fix.as_str()));
+        let title = escaped(&format!("{day}: {number} {}", fix.as_str()));
         let _ = writeln!(
             text,
             "<rect class=\"{}\" x=\"{from:.1}\" y=\"{base:.1}\" width=\"{:.1}\" height=\"{height:.1}\"><title>{title}</title></rect>",

@@ -197,7 +197,7 @@ fn real_lists_of_images_are_judged_by_the_real_list() {
 }
 
 /// Every path of keys in a document; the entries of a list share one.
-fn keys(value: &serde_json::Value, path: &str, into: &mut std::collections::BTreeSet<String>) {
+pub(crate) fn keys(value: &serde_json::Value, path: &str, into: &mut std::collections::BTreeSet<String>) {
     match value {
         serde_json::Value::Object(fields) => {
             for (key, field) in fields {

@@ -284,12 +284,17 @@ fn pins_are_listed_with_what_they_name_and_what_make_says() {
     }
 }
 
-/// The example of a page under docs/formats.
-fn page(name: &str) -> serde_json::Value {
+/// The first example of a page under docs/formats.
+pub(crate) fn page(name: &str) -> serde_json::Value {
+    pages(name).remove(0)
+}
+
+/// Every example of a page.
+pub(crate) fn pages(name: &str) -> Vec<serde_json::Value> {
     let path = format!("{}/../../docs/formats/{name}.md", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
-    let example = text.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    serde_json::from_str(example).unwrap()
+    let examples = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    examples.map(|example| serde_json::from_str(example).unwrap()).collect()
 }
 
 /// The example images and the component that pins one of them, as a repository.

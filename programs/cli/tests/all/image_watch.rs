@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use serde_json::Value;
 
 use crate::http_server::{Answer, HttpServer};
+use crate::image::keys;
 use crate::image_build::{self, LIST};
+use crate::image_bump::pages;
 use crate::world::{Said, World, write};
 
 const WATCH: &str = "image watch spec.toml --once --vulnerabilities list --state state";
@@ -100,6 +102,13 @@ fn a_day_on_which_nobody_could_say_is_kept_as_that() {
     let observations = said.json()["images"][0]["observations"].as_array().unwrap().clone();
     let states: Vec<&str> = observations.iter().map(|one| one["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["unknown", "known", "unknown", "unknown", "unknown"]);
+    let looked = world.run(&format!("{WATCH} --as-of 2018-12-24 --current origin.pkgs.json --json")).json();
+    for (example, written) in pages("image-history").iter().zip([&said.json(), &looked]) {
+        let (mut promised, mut found) = Default::default();
+        keys(example, "", &mut promised);
+        keys(written, "", &mut found);
+        assert_eq!(promised, found);
+    }
     world.show("image history --state state");
     let svg = std::fs::read_to_string(world.path("history.svg")).unwrap();
     assert!(svg.starts_with("<svg ") && !svg.contains("script") && svg.matches("url(#unknown)").count() == 5, "{svg}");

@@ -14,7 +14,8 @@ use crate::failure::Failure;
 use crate::ui::{Ui, counted};
 
 /// Bump the image that repositories pin, with everything that is coupled to it and in its order: the maps of the build tools,
-/// the submodule that points at them, both images of the makefile, exact packages, and the labels of the Jenkinsfile.
+/// the submodule that points at them, both images of the makefile, exact packages, the labels of the Jenkinsfile, digests of
+/// Dockerfiles and inputs of a flake.lock.
 ///
 /// Each repository gets a branch beside what is checked out, or with --patch-dir a patch for `git am`; its files are never
 /// touched. One whose precondition is missing, or that has changes which are not committed, is left alone and says why. Run

@@ -97,9 +97,11 @@ fn look(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let spec = spec(&args.spec)?;
     let folder = args.inputs.state.clone().unwrap_or_else(environment::image_state_folder);
     let mut history = History::open(&folder).map_err(|error| failed(&error))?;
-    let mut note = |observation: &Observation| match args.dry_run {
-        true => Ok(()),
-        false => history.note(&spec.name, observation).map_err(|error| failed(&error)),
+    let mut note = |observation: &Observation| {
+        if args.dry_run {
+            return Ok(());
+        }
+        history.note(&spec.name, observation).map_err(|error| failed(&error))
     };
     // That nobody could say is a part of the history too.
     let branches = match args.inputs.branches(&spec) {
@@ -118,7 +120,7 @@ fn look(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     };
     let observation = Observation::of(&judged.before);
     note(&observation)?;
-    let notice = tell(args, &spec, &judged, (&mut history, now), ui)?;
+    let notice = tell(args, &spec, &judged, (&mut history, now))?;
     answer(args, (&spec, &judged, &observation), &notice, ui)?;
     let is_unknown = matches!(judged.worth, Worth::Unknown(_));
     Ok(if is_unknown || notice.is_stuck() { exit::UNKNOWN } else { exit::DONE })
@@ -143,7 +145,6 @@ fn tell(
     spec: &Spec,
     judged: &Judged<'_>,
     (history, now): (&mut History, Timestamp),
-    ui: &mut Ui,
 ) -> Result<Notice, Failure> {
     let reasons = reasons(spec, &judged.current, &judged.changelog, &judged.worth);
     let generation = reasons.generation.as_str();
@@ -177,9 +178,6 @@ fn tell(
         .iter()
         .map(|problem| Told { channel: problem.channel().to_owned(), error: Some(problem.to_string()) })
         .collect();
-    if channels.ready.is_empty() && told.is_empty() && !untold.is_empty() {
-        ui.remark("aux: no channel is set up in [alert], so nobody is told; what is due waits for one");
-    }
     let random = environment::random_number;
     let world = Surroundings { now: &Timestamp::now, random: &random };
     let outcome = queue.deliver(&mut channels.ready, &world).map_err(Failure::new)?;
