@@ -40,6 +40,8 @@ pub struct Policy {
     pub only: Only,
     /// What configuration checks allow.
     pub terms: Terms,
+    /// Branches that targets follow, besides those that their locks name.
+    pub branches: Vec<String>,
 }
 
 impl Policy {
@@ -54,6 +56,7 @@ impl Policy {
             stale_feed: None,
             only: Only::default(),
             terms: Terms::new(now),
+            branches: Vec::new(),
         }
     }
 }
@@ -174,6 +177,13 @@ fn target(index: Option<&Index<'_>>, inventory: &Inventory, policy: &Policy, tod
                 &component.name,
                 "what the feed holds of it is damaged; fetch or build the feed again",
             ));
+        }
+    }
+    let locked = inventory.inputs.iter().filter_map(|input| input.branch.as_ref());
+    let branches: Vec<String> = policy.branches.iter().chain(locked).cloned().collect();
+    if !branches.is_empty() {
+        for finding in &mut findings {
+            finding.fixability = Some(finding.fixability_in(&branches));
         }
     }
     TargetReport {

@@ -24,6 +24,8 @@ pub struct Finding {
     pub fixed_versions: Vec<String>,
     /// Named fixed versions in named channels or branches; these make a finding *fixable*.
     pub fixes: Vec<Fix>,
+    /// Which of them can be taken where the target is; `None` where nobody said which branch that is.
+    pub fixability: Option<Fixability>,
     /// Why this state: sentences in the order they were established.
     pub evidence: Vec<Evidence>,
     /// The exact lines, store paths or references the package was read from; shared likewise.
@@ -51,6 +53,7 @@ impl Finding {
             path: Arc::default(),
             fixed_versions: Vec::new(),
             fixes: Vec::new(),
+            fixability: None,
             evidence: Vec::new(),
             outputs: Arc::default(),
             waived: None,
@@ -64,9 +67,39 @@ impl Finding {
         self.state == State::Affected && self.waived.is_none()
     }
 
+    /// What can be done by whoever follows these branches.
+    pub fn fixability_in(&self, branches: &[String]) -> Fixability {
+        let is_here = |fix: &Fix| branches.contains(&fix.channel);
+        match self.fixes.as_slice() {
+            [] => Fixability::None,
+            fixes if fixes.iter().any(is_here) => Fixability::Now,
+            _ => Fixability::Rebase,
+        }
+    }
+
     /// Whether a fixed version is named in a channel or branch.
     pub fn is_fixable(&self) -> bool {
         !self.fixes.is_empty()
+    }
+}
+
+/// What can be done about a finding: an update within its branch, a move to another, or nothing yet. Best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fixability {
+    Now,
+    Rebase,
+    None,
+}
+
+impl Fixability {
+    pub const ALL: [Self; 3] = [Self::Now, Self::Rebase, Self::None];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Now => "now",
+            Self::Rebase => "rebase",
+            Self::None => "none",
+        }
     }
 }
 

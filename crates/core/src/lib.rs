@@ -24,7 +24,7 @@ pub use check::{CheckResult, CheckState};
 pub use component::{Component, Patch, Scope};
 pub use configuration::{Configuration, ConfigurationSource, Fact};
 pub use ecosystem::Ecosystem;
-pub use finding::{Evidence, Finding, Fix, Package, State};
+pub use finding::{Evidence, Finding, Fix, Fixability, Package, State};
 pub use hexadecimal::{hexadecimal, unhexadecimal};
 pub use inventory::{FlakeInput, Inventory, Node, Problem, TargetKind};
 pub use lines::line_of;

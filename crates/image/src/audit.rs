@@ -5,6 +5,7 @@ mod text;
 
 use aux_advisory::index::{Damaged, Index};
 use aux_audit::{FeedFacts, Verdict};
+pub use aux_core::Fixability;
 use aux_core::{Class, Component, Ecosystem, Inventory, Problem, Score, Severity, TargetKind};
 use jiff::Timestamp;
 
@@ -126,26 +127,6 @@ pub struct Known {
     pub class: Class,
     pub score: Option<Score>,
     pub kev: bool,
-}
-
-/// Whether somebody can do something, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fixability {
-    Now,
-    Rebase,
-    None,
-}
-
-impl Fixability {
-    pub const ALL: [Self; 3] = [Self::Now, Self::Rebase, Self::None];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Now => "now",
-            Self::Rebase => "rebase",
-            Self::None => "none",
-        }
-    }
 }
 
 /// What fixes a finding.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use aux_core::{CheckResult, Evidence, Finding, Fix, FlakeInput, Problem};
+use aux_core::{CheckResult, Evidence, Finding, Fix, Fixability, FlakeInput, Problem};
 use serde::Serialize;
 
 use super::document;
@@ -169,6 +169,8 @@ pub(super) struct FindingOutput<'a> {
     path: &'a [String],
     fixed_versions: &'a [String],
     fixes: Vec<FixOutput<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<&'static str>,
     evidence: Vec<EvidenceOutput<'a>>,
     outputs: &'a [String],
     title: Option<&'a str>,
@@ -192,6 +194,7 @@ impl<'a> FindingOutput<'a> {
             path: &finding.path,
             fixed_versions: &finding.fixed_versions,
             fixes: finding.fixes.iter().map(FixOutput::new).collect(),
+            fix: finding.fixability.map(Fixability::as_str),
             evidence: finding.evidence.iter().map(EvidenceOutput::new).collect(),
             outputs: &finding.outputs,
             title: finding.title.as_deref(),

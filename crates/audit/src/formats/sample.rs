@@ -65,6 +65,7 @@ fn openssl() -> Vec<Finding> {
     all.push(finding("GHSA-aaaa-bbbb-cccc", "openssl", "3.0.13", None));
     for finding in &mut all {
         finding.scope = Scope::Runtime;
+        finding.fixability = Some(finding.fixability_in(&strings(&["nixos-24.05"])));
         finding.path = strings(&["nixos-system-web-24.05", "system-path", "nginx-1.26.1", "openssl-3.0.13"]).into();
         finding.outputs = strings(&["/nix/store/00000000000000000000000000000000-openssl-3.0.13.drv"]).into();
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aux_core::{CheckResult, Class, Finding, Severity, State};
+use aux_core::{CheckResult, Class, Finding, Fixability, Severity, State};
 use jiff::Timestamp;
 
 use crate::{Report, Verdict};
@@ -116,7 +116,12 @@ fn alarms(report: &Report) -> Option<String> {
     if summary.kev > 0 {
         facts.push(format!("{} known exploited (KEV)", summary.kev));
     }
-    facts.push(format!("{} fixable", summary.fixable));
+    let of = |fixability| found.iter().filter(|finding| finding.fixability == Some(fixability)).count();
+    let (now, rebase) = (of(Fixability::Now), of(Fixability::Rebase));
+    facts.push(match now + rebase {
+        0 => format!("{} fixable", summary.fixable),
+        _ => format!("{} fixable ({now} now, {rebase} by a rebase)", summary.fixable),
+    });
     Some(facts.join(", "))
 }
 
@@ -159,7 +164,8 @@ pub(super) fn marks(finding: &Finding) -> Vec<String> {
     marks
 }
 
-/// Where a fix is to be had: `fixed in 3.0.14 (nixos-24.05)`, `fixed upstream in 3.0.14`, `no fix known`.
+/// Where a fix is to be had: `fixed in 3.0.14 (nixos-24.05)`, `fixed upstream in 3.0.14`, `no fix known`; and where it is known
+/// which branch is followed, `fixable now by` or `by a rebase to`.
 pub(super) fn fix(finding: &Finding) -> String {
     if finding.fixes.is_empty() {
         return if finding.fixed_versions.is_empty() {
@@ -187,7 +193,12 @@ pub(super) fn fix(finding: &Finding) -> String {
             if more == 0 { format!("{version} ({named})") } else { format!("{version} ({named} and {more} more)") }
         })
         .collect();
-    format!("fixed in {}", parts.join(" or "))
+    let lead = match finding.fixability {
+        Some(Fixability::Now) => "fixable now by",
+        Some(Fixability::Rebase) => "fixable by a rebase to",
+        Some(Fixability::None) | None => "fixed in",
+    };
+    format!("{lead} {}", parts.join(" or "))
 }
 
 /// Why a finding has its state: the waiver's reason, or what was established, in one line.

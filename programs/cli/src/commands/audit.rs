@@ -75,6 +75,10 @@ pub(crate) struct Args {
     /// Leave out what is needed to build only.
     #[arg(long)]
     runtime_only: bool,
+    /// A branch that the target follows, such as nixos-24.05: then each finding says whether its fix is there (now), in another
+    /// branch (rebase), or in none. Branches that a flake.lock names are followed anyway.
+    #[arg(long, value_name = "NAME")]
+    branch: Vec<String>,
     /// Judge what could be read; unread parts are shown, and the verdict is unknown only where nothing was read.
     #[arg(long)]
     allow_incomplete: bool,
@@ -242,6 +246,7 @@ fn policy(args: &Args, config: &Config, now: Timestamp) -> Result<Policy, Failur
         stale_feed: None,
         only: args.only.unwrap_or_default(),
         terms: terms(config, now),
+        branches: args.branch.clone(),
     })
 }
 

@@ -79,6 +79,29 @@ fn every_format_says_the_same_in_its_own_way() {
 }
 
 #[test]
+fn fixes_are_split_by_the_branch_that_is_followed() {
+    let mut world = World::new();
+    world.file("names", "openssl-1.1.1g\nzlib-1.2.11\n");
+    let fix_of = |world: &World, branch: &str, name: &str| {
+        let document = world.run(&format!("audit names --feed feed.auxdb --json {branch}")).json();
+        let findings = document["targets"][0]["findings"].as_array().unwrap().clone();
+        findings.into_iter().find(|finding| finding["package"]["name"] == name).unwrap()["fix"].clone()
+    };
+    for (branch, openssl, zlib) in [
+        ("", Value::Null, Value::Null),
+        ("--branch nixos-20.09", json!("now"), json!("none")),
+        ("--branch nixos-20.03", json!("rebase"), json!("none")),
+        ("--branch nixos-20.03 --branch nixos-20.09", json!("now"), json!("none")),
+    ] {
+        assert_eq!(fix_of(&world, branch, "openssl"), openssl, "{branch}");
+        assert_eq!(fix_of(&world, branch, "zlib"), zlib, "{branch}");
+    }
+    world.show("audit names --feed feed.auxdb --branch nixos-20.09");
+    world.show("audit names --feed feed.auxdb --branch nixos-20.03");
+    insta::assert_snapshot!(world.transcript());
+}
+
+#[test]
 fn a_report_goes_to_a_file_whole_or_not_at_all() {
     let world = World::new();
     world.file("names", "openssl-1.1.1g\n");
