@@ -1,6 +1,6 @@
 # NixOS: the secrets of a machine, as aux-secrets.json declares them. Each service that a secret names gets it as a credential, from
-# a socket; secrets that are files are installed before services start. The repository holds public facts and ciphertext
-# alone, so it may lie in the store.
+# a socket; secrets that are files are installed before services start. Of the repository, the store gets what this machine
+# reads: public facts, and ciphertext of its own.
 {
   config,
   lib,
@@ -57,8 +57,63 @@ let
   ) (builtins.groupBy (pair: pair.service) pairs);
   hasFiles = builtins.any (name: secrets.${name}.file) filled;
 
+  # Everybody can read the store. What lies beside stays where it is: the seed, other machines, and keys that somebody forgot.
+  holders = [ "machine-${cfg.machine}" ] ++ map (group: "group-${group}") own.groups;
+  read = [
+    "aux-secrets.json"
+    "aux-secrets.json.sig"
+    "allowed_signers"
+    "machines"
+    "machines/${cfg.machine}"
+    "machines/${cfg.machine}/scope.age"
+    "secrets"
+  ]
+  ++ map (holder: "secrets/${holder}") holders;
+  isRead =
+    path:
+    builtins.elem path read
+    || builtins.any (holder: builtins.match "secrets/${holder}/[^/]*[.]age" path != null) holders;
+  below =
+    folder: path:
+    builtins.substring (builtins.stringLength folder + 1) (builtins.stringLength path) path;
+  # A string is the path of a folder on the machine, or lies in the store already.
+  repository =
+    if builtins.isPath cfg.repository then
+      builtins.path {
+        name = "aux-secrets";
+        path = cfg.repository;
+        filter = path: _type: isRead (below (toString cfg.repository) path);
+      }
+    else
+      cfg.repository;
+
+  # A flake brings its whole tree to the store, whatever of it is used. So private keys are looked for where they are
+  # forgotten: in files whose names say that they are keys.
+  isNamedKey = name: builtins.match ".*[.](key|agekey|pem|txt)|id_.*|.*identit.*" name != null;
+  isKey =
+    text:
+    builtins.length (builtins.split "AGE-SECRET-KEY-1|-----BEGIN [A-Z ]*PRIVATE KEY-----" text) > 1;
+  keysBelow =
+    folder:
+    builtins.concatMap (
+      name:
+      let
+        path = folder + "/${name}";
+        type = (builtins.readDir folder).${name};
+      in
+      if type == "directory" then
+        (if name == ".git" then [ ] else keysBelow path)
+      else if type == "regular" && isNamedKey name && isKey (builtins.readFile path) then
+        [ (toString path) ]
+      else
+        [ ]
+    ) (builtins.attrNames (builtins.readDir folder));
+  keys = keysBelow cfg.repository;
+
+  inStore = text: builtins.hasContext text || builtins.match "${builtins.storeDir}/.*" text != null;
+
   options =
-    "--repo ${cfg.repository} --machine ${cfg.machine}"
+    "--repo ${repository} --machine ${cfg.machine}"
     + (if cfg.identity == null then "" else " --identity ${cfg.identity}")
     + (if cfg.signers == null then "" else " --signers ${cfg.signers}");
   hardened = {
@@ -92,7 +147,7 @@ in
     repository = mkOption {
       type = types.path;
       example = "./secrets";
-      description = "The folder with aux-secrets.json. Nothing in it is secret.";
+      description = "The folder with aux-secrets.json: a path, of which what this machine reads is copied to the store, or a string, of which nothing is.";
     };
     machine = mkOption {
       type = types.str;
@@ -118,6 +173,16 @@ in
   };
 
   config = mkIf cfg.enable {
+    assertions = [
+      {
+        assertion = cfg.identity == null || !inStore cfg.identity;
+        message = "services.aux-secrets.identity lies in the store, where every user can read it: ${toString cfg.identity}; name a file of the machine, as a string";
+      }
+      {
+        assertion = keys == [ ];
+        message = "services.aux-secrets.repository holds private keys, which the store would show to every user: ${builtins.concatStringsSep ", " keys}; move them away, and change what they open";
+      }
+    ];
     environment.systemPackages = [ cfg.package ];
     systemd.sockets.aux-secrets = {
       wantedBy = [ "sockets.target" ];

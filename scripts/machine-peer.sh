@@ -13,6 +13,12 @@ if [[ -f $machine/root.img && $(cat "$machine/.made" 2>/dev/null || true) == "$m
     echo "peer of secrets on a machine: $machine"
     exit 0
 fi
+if [[ -z $release || $(uname -m) != x86_64 ]]; then
+    echo "peers: only a Debian on x86_64 can make a machine of its own release to boot" >&2
+    exit 1
+fi
+# Some distributions keep mke2fs where only root's path leads.
+PATH=$PATH:/usr/sbin
 for program in mmdebstrap mke2fs apt-get dpkg-deb; do
     command -v "$program" >/dev/null || { echo "peers: $program is missing" >&2 && exit 1; }
 done
@@ -24,8 +30,12 @@ trap '"${as_root[@]}" rm -rf "$work"' EXIT
 mkdir -p "$machine"
 echo "peers: making a machine of Debian $release, about two minutes" >&2
 
-kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: //p')
-(cd "$work" && apt-get download --quiet "$kernel" >/dev/null 2>&1)
+kernel_of() { apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: //p'; }
+# A system that was just installed has no indexes, and old ones name kernels that are gone.
+(cd "$work" && apt-get download --quiet "$(kernel_of)" >/dev/null 2>&1) || {
+    "${as_root[@]}" apt-get update --quiet >/dev/null
+    (cd "$work" && apt-get download --quiet "$(kernel_of)" >/dev/null)
+}
 dpkg-deb --fsys-tarfile "$work"/linux-image-*.deb | tar -x -C "$work" ./boot
 cp "$work"/boot/vmlinuz-* "$machine/vmlinuz"
 

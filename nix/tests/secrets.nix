@@ -6,6 +6,7 @@ let
   # As much of NixOS as the module touches.
   nixos = {
     options = {
+      assertions = list;
       environment.systemPackages = list;
       systemd.services = any;
       systemd.sockets = any;
@@ -23,7 +24,12 @@ let
       configuration
     ];
   };
+  # As NixOS refuses a system.
+  failed = builtins.filter (one: !one.assertion) config.assertions;
 in
+if failed != [ ] then
+  throw "Failed assertions: ${builtins.concatStringsSep "; " (map (one: one.message) failed)}"
+else
 {
   inherit (config.systemd) services sockets;
   secrets = if config.services.aux-secrets.enable then config.services.aux-secrets.secrets else { };

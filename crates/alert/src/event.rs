@@ -16,16 +16,19 @@ pub enum EventKind {
     FixAvailable,
     /// The security team calls it critical now.
     NowCritical,
+    /// A new image is worth it: `system` is the image.
+    ImageDue,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 3] = [Self::New, Self::FixAvailable, Self::NowCritical];
+    pub const ALL: [Self; 4] = [Self::New, Self::FixAvailable, Self::NowCritical, Self::ImageDue];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::FixAvailable => "fix_available",
             Self::NowCritical => "now_critical",
+            Self::ImageDue => "image_due",
         }
     }
 }
@@ -38,7 +41,7 @@ impl fmt::Display for EventKind {
 
 /// A word that is no kind of event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of event: new, fix_available or now_critical")]
+#[error("`{0}` is no kind of event: new, fix_available, now_critical or image_due")]
 pub struct UnknownKind(pub String);
 
 impl FromStr for EventKind {

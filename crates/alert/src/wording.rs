@@ -13,9 +13,13 @@ pub fn headline(event: &Event) -> String {
         EventKind::New => "vulnerable",
         EventKind::FixAvailable => "fix available",
         EventKind::NowCritical => "now critical",
+        EventKind::ImageDue => "new image due",
     };
     let what = if event.is_critical && event.kind == EventKind::New { "critical" } else { what };
     let test = if event.is_test { "TEST: " } else { "" };
+    if event.kind == EventKind::ImageDue {
+        return format!("{test}{what}: {}: {}", word(&event.system), word(&event.advisory));
+    }
     let subject = format!("{} {} on {}", word(&event.package), word(&event.version), word(&event.system));
     format!("{test}{what}: {subject}: {}", word(&event.advisory))
 }
@@ -91,6 +95,8 @@ mod tests {
         assert_eq!(advice(&event), "no fix to take yet; see: aux audit --explain CVE-2014-0160");
         event.kind = EventKind::NowCritical;
         assert!(headline(&event).starts_with("now critical: "));
+        event.kind = EventKind::ImageDue;
+        assert_eq!(headline(&event), "new image due: web-1: CVE-2014-0160");
     }
 
     #[test]

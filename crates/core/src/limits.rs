@@ -334,6 +334,8 @@ pub const IMAGE_ANSWER_BYTES_MAX: u64 = 4 << 20;
 pub const IMAGE_PUBLISH_ATTEMPTS_MAX: u32 = 4;
 /// From the beginning to the end of one request of a publication, seconds.
 pub const IMAGE_PUBLISH_SECONDS_MAX: u64 = 6 * 3_600;
+/// Days that are kept of one image's history.
+pub const IMAGE_OBSERVATIONS_MAX: u32 = 4_000;
 /// Begun uploads that are remembered.
 pub const IMAGE_UPLOADS_MAX: usize = 100;
 /// A slot file, bytes; one with a dozen slots stays below thirty thousand.

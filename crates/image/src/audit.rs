@@ -28,7 +28,7 @@ pub struct Branch {
 }
 
 /// Everything an audit looks at.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// What each image holds.
     pub images: &'a [Inventory],

@@ -22,6 +22,8 @@ pub struct Goal<'c> {
     pub catalog: &'c Catalog,
     /// What the image's branch has, where somebody said.
     pub summary: Option<&'c Summary>,
+    /// The channel that it and every image it is made from must be in, where somebody said.
+    pub channel: Option<&'c str>,
 }
 
 /// A step of the coupled change, in its order.
@@ -39,6 +41,8 @@ pub enum Step {
     Jenkins,
     /// The digest of a Dockerfile's `FROM`.
     Dockerfile,
+    /// The revision of a flake.lock's input.
+    Flake,
 }
 
 impl Step {
@@ -50,6 +54,7 @@ impl Step {
             Self::Packages => "packages",
             Self::Jenkins => "jenkins",
             Self::Dockerfile => "dockerfile",
+            Self::Flake => "flake",
         }
     }
 
@@ -59,7 +64,8 @@ impl Step {
             PinKind::Package => Self::Packages,
             PinKind::JenkinsImage | PinKind::JenkinsPlatform => Self::Jenkins,
             PinKind::Dockerfile => Self::Dockerfile,
-            PinKind::Submodule | PinKind::FlakeInput => Self::Tools,
+            PinKind::FlakeInput => Self::Flake,
+            PinKind::Submodule => Self::Tools,
             PinKind::ToolsMap => Self::Maps,
         }
     }
@@ -119,28 +125,46 @@ impl State {
     }
 }
 
-/// Why an image may not be used anywhere: it and what it is made from must share a channel (imgapi's rule).
+/// Why an image may not be used anywhere: it and everything it is made from must be in one channel (imgapi's rule).
 pub fn channel_refusal(goal: &Goal<'_>) -> Option<String> {
+    let is_meant = |channel: &&String| goal.channel.is_none_or(|meant| meant == *channel);
+    let mut shared: Vec<&String> = goal.image.channels.iter().filter(is_meant).collect();
+    if let (Some(meant), true) = (goal.channel, shared.is_empty()) {
+        return Some(format!("{} is in {}, and not in channel {meant}", goal.image.whole_name(), channels(goal.image)));
+    }
     let mut image = goal.image;
     let mut seen = vec![image.uuid.as_str()];
-    while let Some(origin) = image.origin.as_deref().and_then(|uuid| goal.catalog.by_uuid(uuid)) {
+    while let Some(uuid) = image.origin.as_deref() {
+        let Some(origin) = goal.catalog.by_uuid(uuid) else {
+            let image = image.whole_name();
+            return goal.channel.map(|meant| {
+                format!("{image} is made from {uuid}, and nobody says whether that is in channel {meant}")
+            });
+        };
         if seen.contains(&origin.uuid.as_str()) {
             return Some(format!("{} is made from itself, by way of its origins", image.whole_name()));
         }
-        let is_shared = goal.image.channels.iter().any(|channel| origin.channels.contains(channel));
-        if !goal.image.channels.is_empty() && !origin.channels.is_empty() && !is_shared {
-            return Some(format!(
-                "{} is in channel {}, and its origin {} in {}: an image and its origins must share one",
-                goal.image.whole_name(),
-                goal.image.channels.join(", "),
-                origin.whole_name(),
-                origin.channels.join(", ")
-            ));
+        let is_told = !goal.image.channels.is_empty() && !origin.channels.is_empty();
+        if is_told || goal.channel.is_some() {
+            shared.retain(|channel| origin.channels.contains(channel));
+            if shared.is_empty() {
+                return Some(format!(
+                    "{} is in {}, and its origin {} in {}: an image and its origins must share one",
+                    goal.image.whole_name(),
+                    channels(goal.image),
+                    origin.whole_name(),
+                    channels(origin)
+                ));
+            }
         }
         seen.push(&origin.uuid);
         image = origin;
     }
     None
+}
+
+fn channels(image: &Image) -> String {
+    if image.channels.is_empty() { "no channel".to_owned() } else { format!("channel {}", image.channels.join(", ")) }
 }
 
 #[cfg(test)]

@@ -42,6 +42,19 @@ pub struct Image {
     pub node_prebuilt: Option<String>,
     /// `sha256:…` of the same image as an OCI image.
     pub digest: Option<String>,
+    /// The revision of the flake that the same image is built from.
+    pub flake: Option<FlakeRevision>,
+    /// Where the list of its packages lies, relative to the catalog.
+    pub packages: Option<PathBuf>,
+}
+
+/// A revision of a flake, as a flake.lock pins one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct FlakeRevision {
+    pub revision: String,
+    /// `sha256-…`, without which nobody but nix can pin it.
+    pub nar_hash: Option<String>,
+    pub last_modified: Option<u64>,
 }
 
 /// The three maps of `validate-buildenv.sh`, by the UUID of an image.
@@ -74,6 +87,8 @@ pub enum CatalogError {
     Empty,
     #[error("more than {IMAGE_CATALOG_IMAGES_MAX} images (IMAGE_CATALOG_IMAGES_MAX)")]
     TooMany,
+    #[error("`{0}` is no revision, hash or moment of a flake")]
+    Flake(String),
     #[error("no image is called `{0}`")]
     Unknown(String),
     #[error("{count} images are called `{name}`, of versions {versions}; name one as NAME@VERSION or by its UUID")]
@@ -135,6 +150,8 @@ struct Entry {
     platform: Option<String>,
     node_prebuilt: Option<String>,
     digest: Option<String>,
+    flake: Option<FlakeRevision>,
+    packages: Option<PathBuf>,
 }
 
 impl Catalog {
@@ -212,6 +229,12 @@ impl Catalog {
         self.maps.named().iter().any(|(known, map)| *known == name && map.contains_key(uuid))
     }
 
+    /// The newest image of the same family; the image itself where none came after it.
+    pub fn newest(&self, uuid: &str) -> Option<&Image> {
+        let image = self.by_uuid(uuid)?;
+        self.images.iter().rev().find(|newest| newest.family() == image.family())
+    }
+
     /// How many images of the same family came after this one; `None` where the image is not known.
     pub fn behind(&self, uuid: &str) -> Option<usize> {
         let position = self.images.iter().position(|image| image.uuid == uuid)?;
@@ -276,7 +299,25 @@ fn image(entry: Entry) -> Result<Image, CatalogError> {
         image_ver: entry.image_ver,
         platform: entry.platform,
         digest: entry.digest,
+        flake: entry.flake.map(flake).transpose()?,
+        packages: entry.packages,
     })
+}
+
+/// What goes into a flake.lock is nothing but a revision and a hash.
+fn flake(flake: FlakeRevision) -> Result<FlakeRevision, CatalogError> {
+    let is_hex = |text: &str| matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_hash = |text: &str| {
+        let hash = text.strip_prefix("sha256-").unwrap_or_default();
+        hash.len() == 44 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+    };
+    if !is_hex(&flake.revision) {
+        return Err(CatalogError::Flake(flake.revision));
+    }
+    match flake.nar_hash.as_ref().filter(|hash| !is_hash(hash)) {
+        Some(hash) => Err(CatalogError::Flake(hash.clone())),
+        None => Ok(flake),
+    }
 }
 
 fn moment(text: &str) -> Option<Timestamp> {

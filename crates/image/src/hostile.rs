@@ -10,6 +10,7 @@ use damage::{every_form, every_text};
 use crate::build::unpack;
 use crate::make::{Makefile, Text};
 use crate::pins::{Pins, dockerfile, flake, jenkins, tools};
+use crate::spec::import;
 use crate::{Catalog, Gate, Spec, Summary, VulnerabilityList};
 
 #[test]
@@ -65,6 +66,8 @@ fn damaged_catalogs_and_specifications_are_read_or_refused() {
                 drop((catalog.behind(&image.uuid), image.jenkins_version(), image.family()));
             }
         }
+        let imported = import(text.as_bytes()).unwrap_or_default();
+        assert!(imported.iter().all(|one| Spec::read(&one.text).is_ok_and(|spec| spec.name == one.name)));
         drop((Spec::read(text), Gate::read(text)));
     });
 }

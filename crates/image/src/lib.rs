@@ -5,6 +5,7 @@ pub mod build;
 pub mod bump;
 pub mod catalog;
 mod gate;
+pub mod history;
 #[cfg(test)]
 mod hostile;
 mod list;
@@ -17,8 +18,9 @@ pub mod resolve;
 mod seen;
 pub mod spec;
 mod summary;
+pub mod watch;
 
-pub use catalog::{Catalog, CatalogError, Image, Maps};
+pub use catalog::{Catalog, CatalogError, FlakeRevision, Image, Maps};
 pub use gate::{DEFAULT_GATE, Gate, GateError};
 pub use list::{ListEntry, ListFacts, Signature, VulnerabilityList};
 pub use seen::{Seen, SeenError};

@@ -1,6 +1,7 @@
 //! Which images, packages and revisions a repository pins, found in every file that can say so.
 
 pub mod dockerfile;
+mod exposure;
 pub mod flake;
 pub mod jenkins;
 mod json;
@@ -16,6 +17,7 @@ use aux_core::Problem;
 use crate::catalog::Catalog;
 use crate::make::Text;
 
+pub use exposure::{Exposure, Exposures, exposures};
 pub use json::{SCHEMA, json};
 
 /// Gives the bytes of a file by its path; `None` where there is no such file, an error where it cannot be read.
@@ -138,6 +140,14 @@ impl Pin {
         let image = catalog.by_uuid(&uuid).map(crate::catalog::Image::whole_name);
         let image = image.or_else(|| catalog.maps.sdc.get(&uuid).cloned());
         Some(Standing { image, branch: catalog.branch_of(&uuid), behind: catalog.behind(&uuid) })
+    }
+}
+
+impl Pin {
+    /// What the image of this pin exposes; `None` where it names no image, or nobody asked.
+    pub fn exposure<'e>(&self, exposures: &'e Exposures) -> Option<&'e Result<Exposure, String>> {
+        let names_image = matches!(self.kind, PinKind::BaseImage | PinKind::NodePrebuilt);
+        exposures.get(&self.value.to_ascii_lowercase()).filter(|_| names_image)
     }
 }
 

@@ -12,6 +12,8 @@ mod imgapi;
 mod json;
 mod origins;
 mod registry;
+#[cfg(test)]
+mod tests;
 mod uploads;
 
 use jiff::SignedDuration;

@@ -1,5 +1,7 @@
 //! The specification of an image: what it is called, which branch it follows, which packages it has by name.
 
+mod import;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -9,6 +11,8 @@ use serde::Deserialize;
 
 use crate::catalog::is_uuid;
 use crate::gate::{Gate, GateError};
+
+pub use import::{ImportError, Imported, import};
 
 /// When a new image is worth it at once, where a specification says nothing: a fix for what is critical or exploited.
 pub const NOW_DEFAULT: &str = "severity:critical+now,kev+now,class:critical+now";

@@ -97,6 +97,16 @@ impl Ui {
         }
     }
 
+    /// Closes stdout to others where it is a new file, as `> FILE` makes it: before a key goes there.
+    pub(crate) fn close_answer_to_others(&self) {
+        let Ok(stat) = rustix::fs::fstat(&self.stdout) else { return };
+        let is_new_file = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_size == 0;
+        if is_new_file && stat.st_uid == rustix::process::geteuid().as_raw() {
+            // A file system without modes has none to change.
+            rustix::fs::fchmod(&self.stdout, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).ok();
+        }
+    }
+
     /// Writes a secret to stdout as it is; a terminal gets a line feed behind it where it has none.
     pub(crate) fn answer_secret(&mut self, secret: &SecretBytes) -> Result<(), Failure> {
         let bytes = secret.reveal();

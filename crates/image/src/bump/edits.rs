@@ -37,12 +37,15 @@ pub fn plan(snapshot: &Snapshot<'_>, pins: &Pins, goal: &Goal<'_>, tools: &Tools
         planner.jenkins(pins, &old)?;
     }
     planner.dockerfiles(pins);
+    planner.flakes(pins)?;
     if !old.is_empty() {
         planner.submodules(pins, tools)?;
         if !planner.plan.edits.is_empty() {
-            super::channel_refusal(goal).map_or(Ok(()), Err)?;
             planner.known_by_tools()?;
         }
+    }
+    if !planner.plan.edits.is_empty() {
+        super::channel_refusal(goal).map_or(Ok(()), Err)?;
     }
     planner.write()?;
     let mut plan = planner.plan;
@@ -307,6 +310,46 @@ impl Planner<'_> {
         }
     }
 
+    /// The inputs of a flake.lock that name the flake of another image of the family. What nix alone could compute is not
+    /// guessed: without it the repository stays as it is.
+    fn flakes(&mut self, pins: &Pins) -> Result<(), String> {
+        let goal = self.goal.image;
+        let family: Vec<&Image> =
+            self.goal.catalog.images().iter().filter(|image| image.family() == goal.family()).collect();
+        for pin in of(pins, PinKind::FlakeInput) {
+            let known = |image: &&&Image| image.flake.as_ref().is_some_and(|flake| flake.revision == pin.value);
+            let Some(from) = family.iter().find(known) else { continue };
+            if from.uuid == goal.uuid {
+                continue;
+            }
+            self.not_newer(&from.uuid)?;
+            let place = format!("{}:{} pins {} of {}", pin.file, pin.line, pin.name, from.whole_name());
+            let flake = goal.flake.as_ref();
+            let flake =
+                flake.ok_or_else(|| format!("{place}, and the catalog names no flake for {}", goal.whole_name()))?;
+            let hash = flake.nar_hash.as_ref().ok_or_else(|| {
+                format!("{place}, and the catalog names no nar_hash: `nix flake update {}` computes it", pin.name)
+            })?;
+            let Some(bytes) = (self.snapshot.read)(&pin.file)? else { continue };
+            let text = Text::read(&bytes);
+            let locked = locked(&text.text, pin.span.start)
+                .ok_or_else(|| format!("{place}, and it is not written as nix writes it"))?;
+            let hash_place = value(&text.text, &locked, "narHash")
+                .filter(|place| text.text.get(place.clone()).is_some_and(|old| old.starts_with('"')));
+            let hash_place =
+                hash_place.ok_or_else(|| format!("{place}, without the hash that nix writes beside it"))?;
+            self.replace(pin, &flake.revision);
+            let replacements = self.replacements.entry(pin.file.clone()).or_default();
+            replacements.push((hash_place, format!("\"{hash}\"")));
+            match (value(&text.text, &locked, "lastModified"), flake.last_modified) {
+                (Some(place), Some(moment)) => replacements.push((place, moment.to_string())),
+                (Some(_), None) => return Err(format!("{place}, and the catalog names no last_modified")),
+                (None, _) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Step 2: the submodule points at build tools that know the image.
     fn submodules(&mut self, pins: &Pins, tools: &Tools<'_>) -> Result<(), String> {
         for pin in of(pins, PinKind::Submodule) {
@@ -375,6 +418,30 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
         rest = after;
     }
     changed + rest
+}
+
+/// The object without objects in it that a place of a JSON text lies in.
+fn locked(text: &str, place: usize) -> Option<std::ops::Range<usize>> {
+    let start = text.get(..place)?.rfind('{')?;
+    let end = place + text.get(place..)?.find('}')?;
+    let is_flat = !text.get(start + 1..place)?.contains('}') && !text.get(place..end)?.contains('{');
+    is_flat.then_some(start..end)
+}
+
+/// Where the value of a key stands in a flat object.
+fn value(text: &str, object: &std::ops::Range<usize>, key: &str) -> Option<std::ops::Range<usize>> {
+    let inside = text.get(object.clone())?;
+    let quoted = format!("\"{key}\"");
+    let after = inside.find(&quoted)? + quoted.len();
+    let colon = after + inside.get(after..)?.find(':')? + 1;
+    let rest = inside.get(colon..)?;
+    let start = colon + rest.len() - rest.trim_start().len();
+    let value = inside.get(start..)?;
+    let length = match value.strip_prefix('"') {
+        Some(text) => text.find('"')? + 2,
+        None => value.find([',', '\n', '\r', ' ']).unwrap_or(value.len()),
+    };
+    Some(object.start + start..object.start + start + length)
 }
 
 fn of(pins: &Pins, kind: PinKind) -> impl Iterator<Item = &Pin> {

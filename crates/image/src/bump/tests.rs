@@ -41,7 +41,7 @@ fn planned(files: &[(&str, String)], catalog: &str, tools: Result<&str, &str>, s
     let catalog = Catalog::read(catalog).unwrap();
     let summary = Summary::read(summary.as_bytes()).ok();
     let image = catalog.named("triton-origin-x86_64-19.4.0").unwrap();
-    let goal = Goal { image, catalog: &catalog, summary: summary.as_ref() };
+    let goal = Goal { image, catalog: &catalog, summary: summary.as_ref(), channel: None };
     let tools = Tools { revision: tools.map(str::to_owned).map_err(str::to_owned), knows: &|_| None };
     plan(&snapshot, &find(&snapshot, "SunOS"), &goal, &tools)
 }
@@ -143,4 +143,79 @@ fn a_digest_of_the_same_family_is_bumped() {
         .replace("version = \"master-2\"", &format!("version = \"master-2\"\ndigest = \"{new}\""));
     let plan = planned(&[("Dockerfile", format!("FROM r.example/o@{old}\nFROM x@sha256:03\n"))], &catalog, Err(""), "");
     assert_eq!(text(&plan.unwrap(), "Dockerfile"), format!("FROM r.example/o@{new}\nFROM x@sha256:03\n"));
+}
+
+const FLAKE_OLD: &str = "1111111111111111111111111111111111111111";
+const FLAKE_NEW: &str = "2222222222222222222222222222222222222222";
+const HASH_NEW: &str = "sha256-BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB=";
+
+fn lock() -> String {
+    format!(
+        "{{\n  \"nodes\": {{\n    \"origin\": {{\n      \"locked\": {{\n        \"lastModified\": 1554925007,\n        \
+         \"narHash\": \"sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",\n        \"owner\": \"example\",\n        \
+         \"rev\": \"{FLAKE_OLD}\",\n        \"type\": \"github\"\n      }},\n      \"original\": {{ \"type\": \"github\" }}\n    }},\n    \
+         \"other\": {{ \"locked\": {{ \"narHash\": \"sha256-x\", \"rev\": \"3333333333333333333333333333333333333333\" }} }},\n    \
+         \"root\": {{ \"inputs\": {{ \"origin\": \"origin\", \"other\": \"other\" }} }}\n  }},\n  \"root\": \"root\",\n  \"version\": 7\n}}\n"
+    )
+}
+
+fn with_flakes(new: &str) -> String {
+    let old = format!("version = \"master-1\"\nflake = {{ revision = \"{FLAKE_OLD}\" }}\n");
+    catalog()
+        .replace("version = \"master-1\"\n", &old)
+        .replace("version = \"master-2\"\n", &format!("version = \"master-2\"\n{new}\n"))
+}
+
+#[test]
+fn a_flake_input_is_bumped_with_its_hash_and_refused_without_it() {
+    let files = [("flake.lock", lock())];
+    let new =
+        format!("flake = {{ revision = \"{FLAKE_NEW}\", nar_hash = \"{HASH_NEW}\", last_modified = 1580414905 }}");
+    let plan = planned(&files, &with_flakes(&new), Err("no tools"), "").unwrap();
+    let text = text(&plan, "flake.lock");
+    let expected = lock()
+        .replace(FLAKE_OLD, FLAKE_NEW)
+        .replace("sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", HASH_NEW)
+        .replace("1554925007", "1580414905");
+    assert_eq!(text, expected);
+    assert_eq!((plan.edits.len(), plan.edits[0].step, plan.edits[0].name.as_str()), (1, Step::Flake, "origin"));
+    for (new, says) in [
+        (String::new(), "names no flake for"),
+        (new.replace(&format!("nar_hash = \"{HASH_NEW}\", "), ""), "nix flake update origin"),
+        (new.replace(", last_modified = 1580414905", ""), "no last_modified"),
+    ] {
+        let refused = planned(&files, &with_flakes(&new), Err("no tools"), "").unwrap_err();
+        assert!(refused.contains(says) && refused.starts_with("flake.lock:8 pins origin of"), "{refused}");
+    }
+    // An input that no image of the family is built from is somebody else's.
+    let others = [("flake.lock", lock().replace(FLAKE_OLD, &"4".repeat(40)))];
+    assert_eq!(planned(&others, &with_flakes(&new), Err("no tools"), "").unwrap().edits, []);
+}
+
+#[test]
+fn one_channel_holds_an_image_and_all_it_is_made_from() {
+    const BELOW: &str = "fbda7200-57e7-11e9-bb3a-8b0b548fcc37";
+    let refusal = |text: &str, channel: Option<&str>| {
+        let catalog = Catalog::read(text).unwrap();
+        let image = catalog.named("triton-origin-x86_64-19.4.0").unwrap();
+        channel_refusal(&Goal { image, catalog: &catalog, summary: None, channel }).unwrap_or_default()
+    };
+    assert_eq!(refusal(&catalog(), None), "");
+    assert_eq!(refusal(&catalog(), Some("release")), "");
+    assert!(refusal(&catalog(), Some("dev")).contains("its origin minimal-64-lts@19.4.0 in channel release"));
+    assert!(refusal(&catalog(), Some("staging")).contains("not in channel staging"));
+    // Each pair shares a channel, and all three do not.
+    let chain = catalog().replace(
+        "branch = \"2019Q4\"\nchannels = [\"release\"]\n",
+        &format!("branch = \"2019Q4\"\nchannels = [\"release\"]\norigin = \"{BELOW}\"\n"),
+    ) + &format!("[[images]]\nname = \"below\"\nuuid = \"{BELOW}\"\nchannels = [\"dev\"]\n");
+    assert!(refusal(&chain, None).contains("its origin below in channel dev"), "{}", refusal(&chain, None));
+    let circle = chain
+        .replace("name = \"below\"\n", &format!("name = \"below\"\norigin = \"{NEW_NODE}\"\n"))
+        .replace("[\"dev\"]", "[\"release\"]");
+    assert!(refusal(&circle, None).contains("made from itself"));
+    assert!(
+        refusal(&catalog().replace(&format!("origin = \"{NEW_NODE}\""), &format!("origin = \"{BELOW}\"")), Some("dev"))
+            .contains("nobody says")
+    );
 }

@@ -70,7 +70,7 @@ impl<'w> Connection<'w> {
 
     /// Waits before an attempt; each time twice as long.
     pub(super) fn pause(&self, attempt: u32) {
-        (self.world.pause)(SignedDuration::from_millis(PAUSE_MILLISECONDS << attempt.min(8)));
+        (self.world.pause)(SignedDuration::from_millis(PAUSE_MILLISECONDS << attempt.saturating_sub(1).min(8)));
     }
 
     fn authorized(

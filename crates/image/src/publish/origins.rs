@@ -58,7 +58,7 @@ impl RuleError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) name: String,
-    /// The one that it is made from itself.
+    /// What it is made from in turn.
     pub(super) below: Option<String>,
     /// `None` where the server has no channels.
     pub(super) channels: Option<Vec<String>>,

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use aux_core::limits::{IMAGE_CHUNK_BYTES, IMAGE_CHUNK_BYTES_MIN, IMAGE_PUBLISH_ATTEMPTS_MAX};
-use aux_io::http::{Method, Response, Url, UrlError};
+use aux_io::http::{HttpError, Method, Response, Url, UrlError};
 use pkgsrc::digest::Digest;
 
 use super::built::{Blob, Built, SHA256};
@@ -186,23 +186,23 @@ impl Push<'_> {
         let key = format!("{}{} {}", self.target.base, self.target.repository, blob.digest);
         let (mut attempt, mut sent, mut reached) = (1, 0, 0);
         loop {
-            let before = sent;
-            match self.try_send(blob, &key, &mut sent, &mut reached) {
+            let before = reached;
+            let error = match self.try_send(blob, &key, &mut sent, &mut reached) {
                 Ok(()) => {
                     self.uploads.note(&key, None)?;
                     return Ok(sent);
                 }
-                // What came further may fail as often again.
-                Err(error) if error.is_passing() && sent > before => {
-                    attempt = 1;
-                    self.connection.pause(attempt);
-                }
-                Err(error) if error.is_passing() && attempt < IMAGE_PUBLISH_ATTEMPTS_MAX => {
-                    self.connection.pause(attempt);
-                    attempt += 1;
-                }
-                Err(error) => return Err(error),
+                Err(error) => error,
+            };
+            if !error.is_passing() && !is_over(&error) {
+                return Err(error);
             }
+            // What came further than ever may fail as often again; a registry that forgets each time is given up.
+            attempt = if reached > before { 1 } else { attempt + 1 };
+            if attempt > IMAGE_PUBLISH_ATTEMPTS_MAX {
+                return Err(error);
+            }
+            self.connection.pause(attempt);
         }
     }
 
@@ -216,7 +216,7 @@ impl Push<'_> {
             Some(begun) => begun,
             None => (self.begin()?, 0),
         };
-        self.uploads.note(key, Some(place.to_url().as_ref()))?;
+        self.uploads.note(key, Some(place.to_url().as_str()))?;
         while blob.bytes - offset > self.target.chunk_bytes {
             let length = self.target.chunk_bytes;
             let response = self.part(&place, blob, (offset, length), Method::Patch { body: Vec::new() })?;
@@ -226,7 +226,7 @@ impl Push<'_> {
                 return Err(refused(response));
             }
             place = location(&response)?;
-            self.uploads.note(key, Some(place.to_url().as_ref()))?;
+            self.uploads.note(key, Some(place.to_url().as_str()))?;
             (offset, *sent) = (offset + length, *sent + length);
             if offset > *reached {
                 (self.connection.world.progress)(length);
@@ -299,6 +299,16 @@ impl Push<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a registry says that it knows nothing of an upload, or of so much of it.
+fn is_over(error: &PublishError) -> bool {
+    match error {
+        PublishError::Refused { status, .. } | PublishError::Http(HttpError::Status { status, .. }) => {
+            matches!(status, 404 | 416)
+        }
+        _ => false,
     }
 }
 

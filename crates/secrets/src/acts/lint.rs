@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 
 use aux_core::limits::{FOLDER_DEPTH_MAX, SECRET_SCANNED_BYTES_MAX, SYSTEM_ENTRIES_MAX};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
 use super::view::View;
 use crate::declaration::Declaration;
 use crate::kinds::Rule;
@@ -50,14 +54,18 @@ pub fn lint(declaration: &Declaration, paths: &[PathBuf], view: Option<&View>) -
             for name in view.manifest.values(&holder).into_iter().flatten().map(|(name, _)| name) {
                 // An envelope without a value, and a pair's key, have none to look for.
                 let Ok(value) = view.value(&holder, name) else { continue };
-                needles.add(value.reveal(), format!("the value of {name} of {holder}"));
+                needles.add(value.reveal(), &format!("the value of {name} of {holder}"));
                 count += 1;
             }
         }
         report.values = Some(count);
     }
     for path in paths {
-        search(path, 0, &needles, &mut report);
+        // A link that was named is meant to be followed, such as Nix's `result`; one on the way leads elsewhere.
+        match fs::canonicalize(path) {
+            Ok(real) if path.is_symlink() => search(&real, 0, &needles, &mut report),
+            _ => search(path, 0, &needles, &mut report),
+        }
     }
     report
 }
@@ -103,12 +111,25 @@ fn unwise(declaration: &Declaration) -> Vec<LintFinding> {
 
 /// Values by their first eight bytes.
 #[derive(Default)]
-struct Needles(BTreeMap<[u8; NEEDLE_BYTES_MIN], Vec<(Vec<u8>, String)>>);
+struct Needles(BTreeMap<[u8; NEEDLE_BYTES_MIN], Vec<Needle>>);
+
+/// One form of a value, and whose it is.
+struct Needle {
+    form: Zeroizing<Vec<u8>>,
+    what: String,
+}
 
 impl Needles {
-    fn add(&mut self, value: &[u8], what: String) {
-        if let Some(start) = value.first_chunk::<NEEDLE_BYTES_MIN>() {
-            self.0.entry(*start).or_default().push((value.to_vec(), what));
+    /// In the forms in which files have a value: as it is, between quotes of a derivation or of JSON, and in base 64.
+    fn add(&mut self, value: &[u8], what: &str) {
+        let value = value.trim_ascii_end();
+        let mut forms = vec![Zeroizing::new(value.to_vec()), quoted(value)];
+        forms.push(Zeroizing::new(STANDARD.encode(value).trim_end_matches('=').as_bytes().to_vec()));
+        forms.dedup();
+        for form in forms {
+            if let Some(start) = form.first_chunk::<NEEDLE_BYTES_MIN>() {
+                self.0.entry(*start).or_default().push(Needle { form, what: what.to_owned() });
+            }
         }
     }
 
@@ -116,8 +137,8 @@ impl Needles {
         let mut found = Vec::new();
         for (at, window) in bytes.windows(NEEDLE_BYTES_MIN).enumerate() {
             let start = window.first_chunk::<NEEDLE_BYTES_MIN>().and_then(|start| self.0.get(start));
-            for (value, what) in start.into_iter().flatten() {
-                if bytes.get(at..).is_some_and(|rest| rest.starts_with(value)) {
+            for Needle { form, what } in start.into_iter().flatten() {
+                if bytes.get(at..).is_some_and(|rest| rest.starts_with(form)) {
                     found.push(what.as_str());
                 }
             }
@@ -126,11 +147,19 @@ impl Needles {
     }
 }
 
-impl Drop for Needles {
-    fn drop(&mut self) {
-        use zeroize::Zeroize as _;
-        self.0.values_mut().flatten().for_each(|(value, _)| value.zeroize());
+/// As it stands between double quotes; derivations (`ATerm`), Nix, JSON and TOML have these escapes in common.
+fn quoted(value: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 2));
+    for byte in value {
+        match byte {
+            b'\n' => text.extend_from_slice(b"\\n"),
+            b'\r' => text.extend_from_slice(b"\\r"),
+            b'\t' => text.extend_from_slice(b"\\t"),
+            b'"' | b'\\' => text.extend_from_slice(&[b'\\', *byte]),
+            byte => text.push(*byte),
+        }
     }
+    text
 }
 
 fn search(path: &Path, depth: usize, needles: &Needles, report: &mut LintReport) {
@@ -164,7 +193,8 @@ fn search(path: &Path, depth: usize, needles: &Needles, report: &mut LintReport)
         }
         let mut what = needles.find(&bytes);
         for (name, start) in KEYS {
-            if bytes.windows(start.len()).any(|window| window == start) {
+            let holds = |start: &[u8]| bytes.windows(start.len()).any(|window| window == start);
+            if holds(start) || holds(&quoted(start)) {
                 what.push(name);
             }
         }
@@ -174,5 +204,39 @@ fn search(path: &Path, depth: usize, needles: &Needles, report: &mut LintReport)
         report
             .findings
             .extend(what.iter().map(|what| LintFinding { at: at.clone(), what: format!("holds {what}, in the open") }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_found_as_it_is_quoted_and_in_base_64() {
+        let mut needles = Needles::default();
+        needles.add(b"one \"line\"\\\nand another\n", "it");
+        for text in [
+            "x = one \"line\"\\\nand another",
+            r#"("x","one \"line\"\\\nand another\n")"#,
+            "data: b25lICJsaW5lIlwKYW5kIGFub3RoZXI=",
+        ] {
+            assert_eq!(needles.find(text.as_bytes()), ["it"], "{text}");
+        }
+        assert!(needles.find(b"one line and another").is_empty());
+    }
+
+    #[test]
+    fn what_is_named_is_searched_although_it_is_a_link_and_what_a_link_on_the_way_leads_to_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tree, link) = (folder.path().join("tree"), folder.path().join("result"));
+        fs::create_dir(&tree).unwrap();
+        aux_io::file::replace(tree.join("key"), b"AGE-SECRET-KEY-1\n").unwrap();
+        std::os::unix::fs::symlink(&tree, &link).unwrap();
+        std::os::unix::fs::symlink(&tree, tree.join("again")).unwrap();
+        let declaration = Declaration::read(include_bytes!("../../tests/golden/aux-secrets.toml")).unwrap();
+        let report = lint(&declaration, &[link, folder.path().join("none")], None);
+        let found: Vec<_> = report.findings.iter().filter(|finding| finding.what.contains("in the open")).collect();
+        assert!(found.len() == 1 && found[0].at.ends_with("tree/key"), "{found:?}");
+        assert!(report.files == 1 && report.unread.len() == 1, "{report:?}");
     }
 }

@@ -252,8 +252,8 @@ fn seal(path: &str, plaintext: &SecretBytes, recipients: &[Recipient]) -> Result
     age_file::encrypt(plaintext, recipients).map_err(|cause| SessionError::Age { path: path.to_owned(), cause })
 }
 
-/// What git leaves alone of what this program keeps here for a moment.
-const IGNORED: &str = "/.aux-secrets.lock\n/.aux-secrets.next/\n";
+/// What git leaves alone: what this program keeps here for a moment, and identities that people made beside it.
+const IGNORED: &str = "/.aux-secrets.lock\n/.aux-secrets.next/\n*.key\n";
 
 impl Prepared {
     /// What stands in a new folder and is never written again. A `.gitignore` that is there already is left as it is.

@@ -150,6 +150,13 @@ pub(crate) fn host_name() -> String {
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "this machine".to_owned())
 }
 
+/// Any number, for waits that should not all end at once; where there is none, they do.
+pub(crate) fn random_number() -> u64 {
+    let mut bytes = [0; 8];
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    if filled == Ok(bytes.len()) { u64::from_ne_bytes(bytes) } else { 0 }
+}
+
 /// The path from the root, so that its parents can be walked.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())

@@ -197,7 +197,7 @@ fn real_lists_of_images_are_judged_by_the_real_list() {
 }
 
 /// Every path of keys in a document; the entries of a list share one.
-fn keys(value: &serde_json::Value, path: &str, into: &mut std::collections::BTreeSet<String>) {
+pub(crate) fn keys(value: &serde_json::Value, path: &str, into: &mut std::collections::BTreeSet<String>) {
     match value {
         serde_json::Value::Object(fields) => {
             for (key, field) in fields {
@@ -223,7 +223,11 @@ fn the_examples_of_the_format_pages_have_the_keys_of_the_documents() {
         ("image-plan", format!("image plan {} --current {} {common}", example("origin.toml"), example("origin.pkgs"))),
         (
             "image-pins",
-            format!("image pins {} --catalog {} --system SunOS --json", example("component"), example("catalog.toml")),
+            format!(
+                "image pins {} --catalog {} --system SunOS --json --vulnerabilities {list} --as-of 2019-01-12",
+                example("component"),
+                example("catalog.toml")
+            ),
         ),
     ] {
         let text = std::fs::read_to_string(format!("{root}/docs/formats/{page}.md")).unwrap();

@@ -107,7 +107,7 @@ pub(crate) fn packages() -> Vec<Made> {
     ]
 }
 
-const LIST: &str = "# $NetBSD: pkg-vulnerabilities,v 1.100 2018/12/20 10:00:00 tez Exp $\n#FORMAT 1.1.0\n\
+pub(crate) const LIST: &str = "# $NetBSD: pkg-vulnerabilities,v 1.100 2018/12/20 10:00:00 tez Exp $\n#FORMAT 1.1.0\n\
     openssl<1.0.2p\tdenial-of-service\thttps://nvd.example/CVE-2018-0732\n\
     curl<7.62\theap-overflow\thttps://nvd.example/CVE-2018-16839\n";
 
@@ -309,4 +309,42 @@ fn packages_come_from_a_real_web_server_too() {
     std::fs::remove_file(world.path("team/public/sudo-1.8.26.tgz")).unwrap();
     let said = world.run(&BUILD.replace("10:20:30", "11:20:30"));
     assert!(said.code == Some(2) && said.stderr.contains("404"), "{}", said.shown());
+}
+
+#[test]
+fn a_network_that_is_gone_half_way_leaves_nothing_and_the_next_run_makes_the_same_image() {
+    let world = world();
+    let files = files(&world.path("packages"));
+    let is_cut = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let cut = std::sync::Arc::clone(&is_cut);
+    let server = crate::http_server::HttpServer::start(move |request| {
+        let Some(bytes) = files.get(request.path.trim_start_matches('/')) else {
+            return crate::http_server::Answer::new(404);
+        };
+        let mut answer = crate::http_server::Answer::ok(bytes.clone());
+        if cut.load(std::sync::atomic::Ordering::SeqCst) && request.path.contains("curl") {
+            answer.cut_after = Some(bytes.len() / 2);
+        }
+        answer
+    });
+    assert_eq!(world.run(BUILD).code, Some(0));
+    let spec = std::fs::read_to_string(world.path("spec.toml")).unwrap();
+    let repository = format!("file://{}", world.path("packages").display());
+    world.file("spec.toml", &spec.replace(&repository, &server.url("/")));
+    let elsewhere = BUILD.replace("--output out", "--output again");
+    let said = world.run(&elsewhere);
+    assert!(said.code == Some(2) && said.stderr.contains("curl-7.61.1"), "{}", said.shown());
+    assert!(
+        said.stderr.contains("before the body did") && said.stderr.contains("nothing was written"),
+        "{}",
+        said.shown()
+    );
+    assert!(!world.path("again").exists() || std::fs::read_dir(world.path("again")).unwrap().next().is_none());
+    is_cut.store(false, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(world.run(&elsewhere).code, Some(0));
+    assert!(self::files(&world.path("again")) == self::files(&world.path("out")));
+    // Nobody listens any more.
+    drop(server);
+    let said = world.run(&BUILD.replace("10:20:30", "11:20:30"));
+    assert!(said.code == Some(2) && said.stderr.contains("cannot be reached"), "{}", said.shown());
 }

@@ -283,3 +283,71 @@ fn pins_are_listed_with_what_they_name_and_what_make_says() {
         assert!(said.stdout.contains(&format!("make says {made}")), "{made}");
     }
 }
+
+/// The first example of a page under docs/formats.
+pub(crate) fn page(name: &str) -> serde_json::Value {
+    pages(name).remove(0)
+}
+
+/// Every example of a page.
+pub(crate) fn pages(name: &str) -> Vec<serde_json::Value> {
+    let path = format!("{}/../../docs/formats/{name}.md", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let examples = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    examples.map(|example| serde_json::from_str(example).unwrap()).collect()
+}
+
+/// The example images and the component that pins one of them, as a repository.
+fn example() -> Option<World> {
+    let world = world()?;
+    let folder = format!("{}/../../examples/image", env!("CARGO_MANIFEST_DIR"));
+    let copied = program("cp").args(["-r", &format!("{folder}/.")]).arg(world.path("")).status().unwrap();
+    assert!(copied.success());
+    commit(&world, "component");
+    Some(world)
+}
+
+#[test]
+fn the_pages_of_pins_and_bumps_show_what_is_written() {
+    let Some(world) = example() else { return };
+    let pins = "image pins component --catalog catalog.toml --system SunOS --vulnerabilities pkg-vulnerabilities --as-of 2019-01-12";
+    let said = run(&world, &format!("{pins} --json"));
+    assert_eq!((said.code, said.json()), (Some(0), page("image-pins")), "{}", said.stdout);
+    let shown = run(&world, pins);
+    assert!(shown.stdout.contains("exposes 2 findings that origin-x86_64-19.1.0@"), "{}", shown.shown());
+    // What nobody can say is said, and is not nothing.
+    let catalog = std::fs::read_to_string(world.path("catalog.toml")).unwrap();
+    world.file("without.toml", &catalog.replace("packages = \"origin-19.1.0.pkgs\"\n", ""));
+    world.file("gone.toml", &catalog.replace("origin-19.1.0.pkgs", "gone.pkgs"));
+    for catalog in ["without.toml", "gone.toml"] {
+        let said = run(&world, &pins.replace("catalog.toml", catalog));
+        assert!(said.code == Some(2) && said.stdout.contains("nobody can say what it exposes"), "{}", said.shown());
+    }
+    let old = run(&world, &pins.replace("2019-01-12", "2019-06-12"));
+    assert!(old.code == Some(2) && old.stdout.contains("days old"), "{}", old.shown());
+    let said = run(&world, "image bump component --to origin-x86_64-19.1.0 --catalog catalog.toml --json");
+    let mut expected = page("image-bump");
+    expected["repositories"][0]["commit"] = said.json()["repositories"][0]["commit"].clone();
+    assert_eq!((said.code, said.json()), (Some(0), expected), "{}", said.stdout);
+    let refused =
+        run(&world, "image bump component --to origin-x86_64-19.1.0 --catalog catalog.toml --channel dev --dry-run");
+    assert!(refused.code == Some(1) && refused.stdout.contains("must share one"), "{}", refused.shown());
+}
+
+#[test]
+fn an_old_description_of_images_becomes_specifications_once() {
+    let mut world = World::empty();
+    world.file(
+        "images.json",
+        r#"[{"namePrefix": "origin-multiarch", "desc": "Base", "origin": {"uuid": "1ad363ec-3b83-11e8-8521-2f68a4a34d5d", "version": "18.1.0"},
+            "pkgsrc": ["curl-7.59.0", "gsed-4.4", "patch"]}]"#,
+    );
+    world.show("image import images.json --output specs");
+    let text = std::fs::read_to_string(world.path("specs/origin-multiarch.toml")).unwrap();
+    world.transcribe("cat specs/origin-multiarch.toml", &text);
+    world.show("image import images.json --output specs");
+    world.file("broken.json", "[{");
+    world.show("image import broken.json --output other");
+    assert!(!world.path("other").exists());
+    insta::assert_snapshot!(world.transcript());
+}

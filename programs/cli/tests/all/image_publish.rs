@@ -8,7 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use crate::http_server::Answer;
 use crate::image_build::{self, BUILD, Entry, IMAGE, files, made, packages, repository};
+use crate::image_bump::page;
 use crate::world::World;
 
 /// A world with a built image, `out/IMAGE`; `extra` stands on top of its specification.
@@ -49,10 +51,17 @@ fn credentials(world: &World, text: &str, mode: u32) {
     fs::set_permissions(world.path("credentials"), fs::Permissions::from_mode(mode)).unwrap();
 }
 
+/// An answer that never comes: whoever asked is killed in the meantime.
+fn never() -> Answer {
+    loop {
+        std::thread::park();
+    }
+}
+
 /// Runs a command until something held it up, and kills it there as a power failure would.
 fn killed_when(world: &World, arguments: &str, held: &Receiver<()>) {
     let mut child = world.command(arguments).spawn().unwrap();
-    held.recv_timeout(Duration::from_mins(1)).expect("it comes to the place where it is held");
+    held.recv_timeout(Duration::from_secs(90)).expect("it comes to the place where it is held");
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -67,6 +76,12 @@ fn into_a_folder_it_is_put_whole_and_once() {
     world.show(&publish("www"));
     world.show(&format!("{} --json", publish("www")));
     insta::assert_snapshot!(world.transcript());
+}
+
+#[test]
+fn the_page_shows_what_is_written() {
+    let world = world_with("");
+    assert_eq!(world.run(&format!("{} --json", publish("www"))).json(), page("image-publish"));
 }
 
 #[test]
@@ -86,6 +101,27 @@ fn a_copy_that_was_interrupted_goes_on_and_a_strange_one_is_thrown_away() {
     world.file(&format!("{part}/of-another"), "x");
     assert_eq!(world.run(&publish("www")).code, Some(0));
     assert!(files(&world.path(&format!("www/{IMAGE}"))) == files(&world.path(&format!("out/{IMAGE}"))));
+}
+
+#[test]
+fn killed_while_it_copies_there_is_no_image_or_a_whole_one() {
+    let world = world_with_large_layer();
+    let (part, place) = (world.path(&format!("www/.{IMAGE}.part")), world.path(&format!("www/{IMAGE}")));
+    let built = files(&world.path(&format!("out/{IMAGE}")));
+    // Each time a little later: as soon as so many files stand beside its place.
+    for count in 0..6 {
+        let mut child = world.command(&publish("www")).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let is_far = || fs::read_dir(&part).is_ok_and(|entries| entries.count() >= count) || place.exists();
+        while !is_far() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        drop(child.kill());
+        child.wait().unwrap();
+        assert!(!place.exists() || files(&place) == built, "{count}");
+    }
+    let said = world.run(&publish("www"));
+    assert_eq!(said.code, Some(0), "{}", said.shown());
+    assert!(files(&place) == built && !part.exists());
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod image;
 mod image_build;
 mod image_bump;
 mod image_publish;
+mod image_watch;
 mod labels;
 #[expect(dead_code, reason = "what lies in a bucket is for the server's tests")]
 #[path = "../../../../tests/support/moto.rs"]
@@ -50,6 +51,7 @@ mod secret_import;
 mod secret_kills;
 mod secret_machine;
 mod secret_memory;
+mod secret_nix;
 mod secret_slot;
 mod secret_slot_change;
 mod secret_slot_machine;

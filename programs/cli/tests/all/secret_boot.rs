@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::guest::{Boot, Guest};
-use crate::secret_machine::{add, evaluated, fleet, good};
+use crate::secret_ease::commands;
+use crate::secret_machine::{add, fleet, good};
+use crate::secret_nix::evaluated;
 use crate::world::World;
 
 /// What a unit that was given a credential says of it: its own user may read it, and nobody else.
@@ -18,7 +20,7 @@ const TRIAL: &str = r#"#!/bin/sh
 exec 2>&1
 of() { systemctl show -p "$1" --value "$2"; }
 echo "failed $(systemctl --failed --no-legend --plain | cut -d' ' -f1 | paste -sd' ')"
-for unit in thief stranger; do echo "refused $unit: $(of ActiveState $unit) $(of Result $unit) $(of ExecMainStatus $unit)"; done
+for unit in thief stranger orphan; do echo "refused $unit: $(of ActiveState $unit) $(of Result $unit) $(of ExecMainStatus $unit)"; done
 echo "folder $(stat -f -c %T /run/aux/secrets) $(stat -L -c %a:%u /run/aux/secrets /run/aux/secrets/current | paste -sd' ')"
 echo "socket $(stat -c '%a %u' /run/aux/cred.sock)"
 echo "nobody $(setpriv --reuid 34 --regid 34 --clear-groups cat /run/aux/secrets/current/tls-key 2>&1)"
@@ -58,12 +60,14 @@ fn units(world: &World) -> Option<Value> {
     let credential = "%d/db-password";
     let foreign = json!({ "DynamicUser": true, "LoadCredential": "db-password:/run/aux/cred.sock" });
     let unknown = json!({ "LoadCredential": "db-password:/run/aux/cred.sock" });
+    let unheard = json!({ "LoadCredential": "db-password:/run/aux/nobody.sock" });
     let services = [
         ("postgresql", shown("postgresql", credential, json!({ "DynamicUser": true }))),
         ("web", shown("web", "/run/aux/secrets/current/tls-key", json!({ "User": "www-data" }))),
         ("steady", shown("steady", "/run/aux/secrets/current/token", json!({}))),
         ("thief", shown("thief", credential, foreign)),
         ("stranger", shown("stranger", credential, unknown)),
+        ("orphan", shown("orphan", credential, unheard)),
     ];
     let services = services.map(|(name, unit)| format!("{name} = {};", from_json(unit))).concat();
     let configuration = format!(
@@ -81,8 +85,8 @@ fn value(world: &World, name: &str) -> String {
     good(world, &format!("secret show {name} -m web1 --repo fleet --identity web1.key --output -"))
 }
 
-/// Starts the machine; `trial` is what is done once it is up.
-fn boot(guest: &Guest, world: &World, units: &Value, trial: &str, kernel_arguments: &str) -> Boot {
+/// Starts the machine with these units; `trial` is what is done once it is up.
+fn boot(guest: &Guest, world: &World, units: &Value, trial: &str) -> Boot {
     for (name, unit) in units["services"].as_object().unwrap() {
         let mut unit = unit.clone();
         if name == "thief" {
@@ -92,6 +96,13 @@ fn boot(guest: &Guest, world: &World, units: &Value, trial: &str, kernel_argumen
         guest.unit(&format!("{name}.service"), &unit);
     }
     guest.unit("aux-secrets.socket", &units["sockets"]["aux-secrets"]);
+    guest.file("bin/show", 0o755, SHOW);
+    guest.file("etc/web1.key", 0o600, &std::fs::read_to_string(world.path("web1.key")).unwrap());
+    trial_of(guest, trial, "")
+}
+
+/// What a machine says of itself once it is up.
+fn trial_of(guest: &Guest, trial: &str, kernel_arguments: &str) -> Boot {
     let service = json!({ "after": ["multi-user.target"], "serviceConfig": {
         "Type": "oneshot", "StandardOutput": "file:/dev/ttyS1", "ExecStart": "/trial/bin/trial",
         "ExecStopPost": "systemctl poweroff --force --force",
@@ -99,9 +110,7 @@ fn boot(guest: &Guest, world: &World, units: &Value, trial: &str, kernel_argumen
     guest.unit("trial.service", &service);
     let wants = json!(["multi-user.target", "trial.service"]);
     guest.unit("trial.target", &json!({ "wants": wants, "after": wants }));
-    guest.file("bin/show", 0o755, SHOW);
     guest.file("bin/trial", 0o755, trial);
-    guest.file("etc/web1.key", 0o600, &std::fs::read_to_string(world.path("web1.key")).unwrap());
     guest.boot(kernel_arguments)
 }
 
@@ -128,7 +137,7 @@ fn a_machine_that_boots_gives_each_unit_its_own_secrets_and_restarts_those_that_
     let values: Vec<String> = first.iter().chain(&second).map(line).collect();
     guest.file("values", 0o600, &(values.join("\n") + "\n"));
     let install = units["services"]["aux-secrets-install"]["serviceConfig"]["ExecStart"].as_str().unwrap();
-    let boot = boot(&guest, &world, &units, &TRIAL.replace("INSTALL", install), "");
+    let boot = boot(&guest, &world, &units, &TRIAL.replace("INSTALL", install));
 
     // Each unit has its own, for its own user alone: before the rotation, after it, and after an old state was put back.
     let given = |unit: &str, value: &String| {
@@ -145,8 +154,10 @@ fn a_machine_that_boots_gives_each_unit_its_own_secrets_and_restarts_those_that_
     }
     assert!(boot.lines("web").iter().all(|line| line.starts_with("user=33 mode=440 owner=33:")), "{}", boot.said);
 
-    // What is refused is not even started.
-    assert!(boot.lines("thief").is_empty() && boot.lines("stranger").is_empty(), "{}", boot.said);
+    // What is refused is not even started, and neither is what nobody answers.
+    for unit in ["thief", "stranger", "orphan"] {
+        assert!(boot.lines(unit).is_empty(), "{unit}: {}", boot.said);
+    }
     insta::assert_snapshot!(boot.said.lines().filter(|line| is_shown(line)).collect::<Vec<_>>().join("\n"));
 }
 
@@ -158,15 +169,26 @@ fn is_shown(line: &str) -> bool {
     is_log || starts.iter().chain(&["holds ", "journal "]).any(|start| line.starts_with(start))
 }
 
+/// `README` is the three commands of the README, as root types them.
+const EASE: &str = r"#!/bin/sh
+exec 2>&1
+export HOME=/root PATH=/trial/bin:$PATH
+cd /root
+set -e
+README
+set +e
+journalctl -b -o cat -u aux-secrets | sed 's/^/log /'
+";
+
 #[test]
-fn a_kernel_without_landlock_is_told_of_and_secrets_are_served_all_the_same() {
+fn the_commands_of_the_readme_are_all_that_a_machine_needs_even_one_without_landlock() {
     let Some(guest) = Guest::new() else { return };
-    let world = fleet();
-    add(&world, "db-password", "--type password --unit postgresql.service");
-    let Some(units) = units(&world) else { return };
-    guest.copy(&world.path("fleet"), "etc/secrets");
-    let trial = "#!/bin/sh\njournalctl -b -o cat -u aux-secrets | sed 's/^/log /'\n";
-    let boot = boot(&guest, &world, &units, trial, "secretmem.enable=1 lsm=lockdown,yama,integrity");
-    assert!(boot.said.contains(&format!("value={}\n", value(&world, "db-password"))), "{}", boot.said);
+    guest.file("bin/show", 0o755, SHOW);
+    guest.unit("postgresql.service", &shows("postgresql", "%d/db-password", &json!({ "DynamicUser": true })));
+    let trial = EASE.replace("README", &commands().join("\n"));
+    let boot = trial_of(&guest, &trial, "secretmem.enable=1 lsm=lockdown,yama,integrity");
+    let given = boot.lines("postgresql");
+    let last = given.last().unwrap_or_else(|| panic!("{}", boot.said));
+    assert!(last.contains(" bytes=32 value=") && !last.starts_with("user=0 "), "{}", boot.said);
     insta::assert_snapshot!(boot.said.lines().filter(|line| is_shown(line)).collect::<Vec<_>>().join("\n"));
 }

@@ -7,11 +7,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::corpora::in_ci;
+use crate::guest::Guest;
 use crate::secret_machine::{Server, asked};
 use crate::world::{World, skipped};
 
 /// The block of the README, line by line.
-fn commands() -> Vec<String> {
+pub(crate) fn commands() -> Vec<String> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let text = fs::read_to_string(readme).unwrap();
     let blocks = text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -86,9 +87,9 @@ fn three_commands_of_the_readme_lead_to_a_service_that_reads_its_secret() {
     // And the service as systemd asks for it.
     let value = asked(&path, &format!("postgresql.service/{name}"));
     assert!(value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{value}");
-    assert_eq!(asked(&path, "nginx.service/db-password"), "");
+    // Another unit gets zeros, more than a credential may hold, so that systemd does not start it.
+    assert!(asked(&path, "nginx.service/db-password").bytes().all(|byte| byte == 0));
     // The key that was put away opens everything alone, and the machine's own opens what the machine has.
-    fs::set_permissions(world.path("safe.key"), fs::Permissions::from_mode(0o600)).unwrap();
     let checked = good(&world, "aux secret check secrets --identity safe.key");
     assert!(checked.contains("check values and public halves: as derived"), "{checked}");
     let own = world.outside("state/aux/identity");
@@ -99,7 +100,7 @@ fn three_commands_of_the_readme_lead_to_a_service_that_reads_its_secret() {
         world.finish(&mut shell(&world, &format!("aux secret check secrets -i {}", own.display()))).code,
         Some(0)
     );
-    for secret in [own, world.outside("config/aux/secrets-identity")] {
+    for secret in [own, world.outside("config/aux/secrets-identity"), world.path("safe.key")] {
         assert_eq!(fs::metadata(secret).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
@@ -193,4 +194,55 @@ fn a_fleet_that_is_there_is_never_begun_again_and_no_key_is_made_for_it() {
     // A key that nobody could take is no key: nothing is begun.
     let said = world.finish(&mut shell(&world, "aux secret init third --here > /dev/full"));
     assert!(said.code == Some(2) && !world.path("third/seed.age").exists(), "{}", said.shown());
+}
+
+/// What is done on the machine once it is up: the commands, and then what a person would do next.
+const TRIAL: &str = "#!/bin/sh
+exec 2>&1
+set -e
+export PATH=/trial/bin:$PATH HOME=/root
+cd /root
+COMMANDS
+systemctl start postgresql
+name=$(sed -n 's/^ExecStart=.*--machine \\([^ ]*\\).*/\\1/p' /etc/systemd/system/aux-secrets.service)
+echo \"shown $(aux secret show db-password --machine $name --repo secrets --identity /var/lib/aux/identity --output -)\"
+aux secret rotate db-password --repo secrets > /dev/null
+aux secret units --repo secrets --start | sed 's/^/again /'
+echo \"shown $(aux secret show db-password --machine $name --repo secrets --identity /var/lib/aux/identity --output -)\"
+echo \"modes $(stat -c %a safe.key /var/lib/aux/identity .config/aux/secrets-identity | paste -sd' ')\"
+echo \"failed $(systemctl --failed --no-legend --plain | cut -d' ' -f1 | paste -sd' ')\"
+";
+
+#[test]
+fn the_same_commands_on_a_machine_that_boots_give_a_unit_its_secret_and_the_next_one() {
+    let Some(guest) = Guest::new() else { return };
+    let show = "#!/bin/sh\nexec 2>&1\necho \"given $(cat $CREDENTIALS_DIRECTORY/db-password) to user $(id -u)\"\n";
+    guest.file("bin/show", 0o755, show);
+    guest.file("bin/trial", 0o755, &TRIAL.replace("COMMANDS", &commands().join("\n")));
+    let service = |more: serde_json::Value| {
+        let mut unit =
+            serde_json::json!({ "serviceConfig": { "Type": "oneshot", "StandardOutput": "file:/dev/ttyS1" } });
+        unit["serviceConfig"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        unit
+    };
+    let database = serde_json::json!({ "DynamicUser": true, "RemainAfterExit": true, "ExecStart": "/trial/bin/show" });
+    guest.unit("postgresql.service", &service(database));
+    let trial = serde_json::json!({
+        "ExecStart": "/trial/bin/trial", "ExecStopPost": "systemctl poweroff --force --force",
+    });
+    guest.unit("trial.service", &service(trial));
+    let wants = serde_json::json!(["multi-user.target", "trial.service"]);
+    guest.unit("trial.target", &serde_json::json!({ "wants": wants, "after": wants }));
+    let boot = guest.boot("");
+    let (given, shown) = (boot.lines("given"), boot.lines("shown"));
+    let [first, second] = shown.as_slice() else { panic!("{}\n{}", boot.said, boot.console) };
+    assert!(first != second && first.len() == 32, "{}", boot.said);
+    for (given, shown) in given.iter().zip(&shown) {
+        let (value, user) = given.split_once(" to user ").unwrap();
+        assert!(value == *shown && user != "0", "{}", boot.said);
+    }
+    assert_eq!(given.len(), 2, "{}", boot.said);
+    assert_eq!(boot.lines("modes"), ["600 600 600"]);
+    assert!(boot.said.contains("again systemctl try-restart -- postgresql.service"), "{}", boot.said);
+    assert!(boot.said.lines().any(|line| line.trim() == "failed"), "{}", boot.said);
 }

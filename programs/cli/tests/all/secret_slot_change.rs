@@ -71,7 +71,7 @@ fn a_slot_is_removed_only_where_something_else_opens_and_would_open_after_a_rest
 }
 
 #[test]
-fn thresholds_within_thresholds_open_as_their_plan_says() {
+fn thresholds_within_thresholds_open_as_their_file_says() {
     if !swtpm_is_here() || !tang_is_here() {
         return;
     }
@@ -80,13 +80,13 @@ fn thresholds_within_thresholds_open_as_their_plan_says() {
     let tang = |name: &str, tang: &Tang| {
         format!("[[slots.slots]]\nname = \"{name}\"\ntang = \"{}\"\ntrust = \"{}\"\n", tang.url(), tang.thumbprint())
     };
-    let plan = format!(
+    let nested = format!(
         "threshold = 2\n[[slots]]\nname = \"tpm\"\ntpm2 = [7]\n[[slots]]\nname = \"typed\"\npassphrase_file = \"typed\"\n\
          [[slots]]\nname = \"servers\"\nthreshold = 1\n{}{}",
         tang("here", &first),
         tang("there", &second)
     );
-    world.file("plans/server.toml", &plan).file("plans/typed", "correct horse\n");
+    world.file("nested/server.toml", &nested).file("nested/typed", "correct horse\n");
     for (name, wrong) in [
         ("syntax", "threshold = "),
         ("word", "threshold = 1\nslots = []\ncolour = 1\n"),
@@ -104,12 +104,12 @@ fn thresholds_within_thresholds_open_as_their_plan_says() {
             .replacen("true }", "true }]", 1),
         ),
     ] {
-        world.file(&format!("plans/{name}.toml"), wrong);
-        let said = world.show(&format!("secret slot add server --plan plans/{name}.toml {REACH}"));
+        world.file(&format!("nested/{name}.toml"), wrong);
+        let said = world.show(&format!("secret slot add server --nested nested/{name}.toml {REACH}"));
         assert!(said.code == Some(2) && !world.path("slots.json").exists(), "{}", said.shown());
     }
     let tpm = format!("--tpm {}", swtpm.address());
-    world.show(&format!("secret slot add server --plan plans/server.toml {tpm} {REACH}"));
+    world.show(&format!("secret slot add server --nested nested/server.toml {tpm} {REACH}"));
     let listed = world.show(&format!("secret slot list {REACH}"));
     let mut replaced =
         vec![(first.url(), "http://tang-a"), (second.url(), "http://tang-b"), (swtpm.address(), "swtpm:TPM")];
@@ -121,7 +121,7 @@ fn thresholds_within_thresholds_open_as_their_plan_says() {
     good(&world, &format!("secret unlock --output with-one-server {tpm} {REACH}"));
     extend(&swtpm, 7);
     world.show(&format!("secret unlock --dry-run {tpm} {REACH}"));
-    good(&world, &format!("secret unlock --output with-a-person --passphrase-file plans/typed {tpm} {REACH}"));
+    good(&world, &format!("secret unlock --output with-a-person --passphrase-file nested/typed {tpm} {REACH}"));
     let identity = |name: &str| fs::read(world.path(name)).unwrap();
     assert!(identity("with-all") == identity("with-one-server") && identity("with-all") == identity("with-a-person"));
     insta::assert_snapshot!(settled(&world, &replaced));

@@ -144,6 +144,18 @@ fn a_key_in_the_tpm_is_a_recipient_and_opens_only_there_and_while_its_policy_hol
     good(&world, &install(&key));
     let value = installed(&world);
     assert_eq!(served(&world, &key), value);
+    // A server asks the TPM again when there is something new.
+    let serve = format!("secret serve --repo fleet --machine web-1 --listen again.sock --json {key}");
+    let mut child = world.command(&serve).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let server = Server(child);
+    assert!(lines.next().unwrap().unwrap().contains("\"ready\""));
+    good(&world, "secret rotate --machine web-1 --repo fleet --identity admin.key");
+    let next = asked(&world.path("again.sock"), "app.service/token");
+    drop(server);
+    good(&world, &install(&key));
+    assert!(next == installed(&world) && next != value);
+    let value = next;
     let elsewhere = world.run(&install(&key.replace(&swtpm.address(), &other.address())));
     assert!(elsewhere.code == Some(2) && elsewhere.stderr.contains("another TPM"), "{}", elsewhere.shown());
     // Units name the key's file, and nothing of what is in it.

@@ -14,7 +14,8 @@ use crate::failure::Failure;
 use crate::ui::{Ui, counted};
 
 /// Bump the image that repositories pin, with everything that is coupled to it and in its order: the maps of the build tools,
-/// the submodule that points at them, both images of the makefile, exact packages, and the labels of the Jenkinsfile.
+/// the submodule that points at them, both images of the makefile, exact packages, the labels of the Jenkinsfile, digests of
+/// Dockerfiles and inputs of a flake.lock.
 ///
 /// Each repository gets a branch beside what is checked out, or with --patch-dir a patch for `git am`; its files are never
 /// touched. One whose precondition is missing, or that has changes which are not committed, is left alone and says why. Run
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// What the image's branch has, its `pkg_summary`: for the exact packages of makefiles.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    /// The channel that the image and every image it is made from must be in.
+    #[arg(long, value_name = "NAME")]
+    channel: Option<String>,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     dry_run: bool,
@@ -71,7 +75,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
             Some(read)
         }
     };
-    let goal = Goal { image, catalog: &catalog, summary: summary.as_ref() };
+    let goal = Goal { image, catalog: &catalog, summary: summary.as_ref(), channel: args.channel.as_deref() };
     let mode = mode(args, &image.name)?;
     let bumped = bump(&args.repositories, &goal, &mode, &environment::git(), &environment::scratch_folder());
     if args.json {

@@ -44,7 +44,7 @@ pub(crate) struct Inputs {
     pub(super) as_of: Option<Date>,
     /// Where it is remembered which revisions of the list were seen.
     #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
     /// Allow packages over plain http:// from other machines; their checksums come the same way.
     #[arg(long)]
     allow_insecure: bool,

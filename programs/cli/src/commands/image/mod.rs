@@ -3,10 +3,13 @@
 mod audit;
 mod build;
 mod bump;
+mod history;
+mod import;
 mod inputs;
 mod pins;
 mod plan;
 mod publish;
+mod watch;
 
 use clap::Subcommand;
 
@@ -21,7 +24,10 @@ pub(crate) enum Image {
     Build(build::Args),
     Publish(publish::Args),
     Pins(pins::Args),
+    Import(import::Args),
     Bump(bump::Args),
+    Watch(watch::Args),
+    History(history::Args),
 }
 
 /// Runs one of them.
@@ -32,6 +38,9 @@ pub(super) fn run(command: &Image, ui: &mut Ui) -> Result<u8, Failure> {
         Image::Build(args) => build::run(args, ui),
         Image::Publish(args) => publish::run(args, ui),
         Image::Pins(args) => pins::run(args, ui),
+        Image::Import(args) => import::run(args, ui),
         Image::Bump(args) => bump::run(args, ui),
+        Image::Watch(args) => watch::run(args, ui),
+        Image::History(args) => history::run(args, ui),
     }
 }

@@ -2,11 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use aux_advisory::index::Index;
 use aux_app::exit;
 use aux_core::limits::IMAGE_CATALOG_BYTES_MAX;
-use aux_image::Catalog;
-use aux_image::pins::{Answer, Pin, Repository, json, work_tree};
+use aux_core::{Ecosystem, Severity};
+use aux_image::audit::Question;
+use aux_image::pins::{Answer, Exposure, Exposures, Pin, Repository, exposures, json, work_tree};
+use aux_image::{Catalog, Gate};
 use aux_io::input;
+use jiff::civil::Date;
+
+use super::audit::{list, refusals};
 
 use crate::commands::environment;
 use crate::failure::Failure;
@@ -22,6 +28,21 @@ pub(crate) struct Args {
     /// Say which images the pins name and how far behind they are.
     #[arg(long, value_name = "FILE")]
     catalog: Option<PathBuf>,
+    /// Say what being behind exposes, by this vulnerability list and the lists of packages that the catalog names.
+    #[arg(long, value_name = "FILE", requires = "catalog")]
+    vulnerabilities: Option<PathBuf>,
+    /// The index that knows severity and known exploitation.
+    #[arg(long, value_name = "FILE.auxdb", requires = "vulnerabilities")]
+    feed: Option<PathBuf>,
+    /// Armored public keys, one of which must have signed the vulnerability list.
+    #[arg(long, value_name = "FILE", requires = "vulnerabilities")]
+    key: Option<PathBuf>,
+    /// Judge the list's age as on this day.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Date>,
+    /// Where it is remembered which revisions of the list were seen.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// What `uname -s` says where make would run; this machine's where it is not said.
     #[arg(long, value_name = "NAME")]
     system: Option<String>,
@@ -43,12 +64,17 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         let shown = path.display().to_string();
         repositories.push(work_tree::read(&shown, &git, &system));
     }
+    let exposures = match (&args.vulnerabilities, &catalog) {
+        (Some(list), Some(catalog)) => exposed(args, list, catalog, &repositories, ui)?,
+        _ => Exposures::new(),
+    };
     if args.json {
-        ui.answer(&json(&repositories, catalog.as_ref()))?;
+        ui.answer(&json(&repositories, catalog.as_ref(), &exposures))?;
     } else {
-        ui.answer_rows(&rows(&repositories, catalog.as_ref()))?;
+        ui.answer_rows(&rows(&repositories, catalog.as_ref(), &exposures))?;
     }
-    let is_unread = repositories.iter().any(|repository| !repository.pins.problems.is_empty());
+    let is_unread = repositories.iter().any(|repository| !repository.pins.problems.is_empty())
+        || exposures.values().any(Result::is_err);
     Ok(if is_unread { exit::UNKNOWN } else { exit::DONE })
 }
 
@@ -61,7 +87,51 @@ pub(super) fn catalog(path: &Path) -> Result<Catalog, Failure> {
     })
 }
 
-fn rows(repositories: &[Repository], catalog: Option<&Catalog>) -> Vec<String> {
+/// What the pinned images have that the newest of their families have not.
+fn exposed(
+    args: &Args,
+    list_file: &Path,
+    catalog: &Catalog,
+    repositories: &[Repository],
+    ui: &mut Ui,
+) -> Result<Exposures, Failure> {
+    let now = environment::now(args.as_of)?;
+    let mapped = args.feed.as_ref().map(aux_io::file::map).transpose().map_err(|error| Failure::feed_file(&error))?;
+    let index = match (&mapped, &args.feed) {
+        (Some(mapped), Some(path)) => Some(Index::open(mapped).map_err(|error| Failure::feed(path, &error))?),
+        _ => None,
+    };
+    let read = list(list_file, args.key.as_deref())?;
+    let refusals = match &read {
+        Ok(list) => refusals(list, args.key.is_some(), (args.as_of, now), args.state.as_deref(), ui)?,
+        Err(_) => Vec::new(),
+    };
+    let gate = Gate::read("none").map_err(Failure::new)?;
+    let question = Question {
+        images: &[],
+        list_file: &list_file.display().to_string(),
+        list: read.as_ref().map_err(String::as_str),
+        refusals: &refusals,
+        branches: &[],
+        index: index.as_ref(),
+        gate: &gate,
+        now,
+    };
+    let folder = args.catalog.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let mut options = environment::read_options();
+    options.ecosystem = Some(Ecosystem::PKGSRC);
+    let mut packages = |uuid: &str| {
+        let image = catalog.by_uuid(uuid).ok_or_else(|| format!("the catalog does not know {uuid}"))?;
+        let path = image.packages.as_ref();
+        let path = path.ok_or_else(|| format!("the catalog names no packages of {}", image.whole_name()))?;
+        Ok(aux_inventory::read(&folder.join(path).display().to_string(), &options))
+    };
+    let pins = repositories.iter().flat_map(|repository| &repository.pins.pins);
+    let uuids = pins.filter(|pin| pin.standing(catalog).is_some()).map(|pin| pin.value.as_str());
+    Ok(exposures(uuids, catalog, &question, &mut packages))
+}
+
+fn rows(repositories: &[Repository], catalog: Option<&Catalog>, exposures: &Exposures) -> Vec<String> {
     let mut rows = Vec::new();
     for repository in repositories {
         let pins = &repository.pins;
@@ -72,6 +142,7 @@ fn rows(repositories: &[Repository], catalog: Option<&Catalog>) -> Vec<String> {
         for pin in &pins.pins {
             rows.push(format!("  {}", row(pin)));
             rows.extend(catalog.and_then(|catalog| standing(pin, catalog)).map(|line| format!("    {line}")));
+            rows.extend(pin.exposure(exposures).map(|exposure| format!("    {}", sentence(exposure))));
         }
         for (variable, answer) in &pins.answers {
             if let Answer::Known(value) = answer {
@@ -101,4 +172,21 @@ fn standing(pin: &Pin, catalog: &Catalog) -> Option<String> {
         Some(0) => format!("{image}{branch}: the newest"),
         Some(number) => format!("{image}{branch}: {} behind", counted(number, "image", "images")),
     })
+}
+
+fn sentence(exposure: &Result<Exposure, String>) -> String {
+    match exposure {
+        Err(reason) => format!("nobody can say what it exposes: {reason}"),
+        Ok(Exposure { findings: 0, .. }) => "has no finding that the newest has not".to_owned(),
+        Ok(exposure) => {
+            let worst = match exposure.worst {
+                Severity::Unknown => "not scored".to_owned(),
+                worst => format!("worst {}", worst.as_str()),
+            };
+            let exploited = exposure.exploited.filter(|number| *number > 0);
+            let exploited = exploited.map(|number| format!(", {number} exploited")).unwrap_or_default();
+            let findings = counted(exposure.findings, "finding", "findings");
+            format!("exposes {findings} that {} has not ({worst}{exploited})", exposure.newest)
+        }
+    }
 }

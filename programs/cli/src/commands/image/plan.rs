@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 
 use aux_app::exit;
+use aux_core::Inventory;
+use aux_image::Spec;
+use aux_image::audit::{Branch, Report};
 use aux_image::plan::{Changelog, PackageChange, Worth, changelog, inventory, json, worth};
-use aux_image::resolve::resolve;
+use aux_image::resolve::{Resolution, resolve};
+use jiff::Timestamp;
 
 use super::inputs::{Inputs, spec};
 use crate::commands::environment;
@@ -35,25 +39,9 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
             .hint("name it with --vulnerabilities FILE"));
     }
     let branches = args.inputs.branches(&spec)?;
-    let own = branches.first().and_then(|branch| branch.summary.as_ref().ok());
-    let own = own.ok_or_else(|| Failure::new("the branch has no summary"))?;
-    let resolution = resolve(own, &spec.packages)
-        .map_err(|error| Failure::new(error).hint("the specification's names must be packages of its branch"))?;
-    let new = inventory(&spec.name, &resolution);
-    let (old, built) = args.inputs.current();
-    // Where there is no image yet, its successor is judged alone.
-    let old_or_new = if args.inputs.has_current() { &old } else { &new };
-    let reports = args.inputs.audits(&[old_or_new, &new], &branches, &spec.policy.now, ui)?.unwrap_or_default();
-    let [before, after] = reports.as_slice() else { return Err(Failure::new("no audit")) };
-    let findings = |report: &aux_image::audit::Report| {
-        report.images.iter().flat_map(|image| image.findings.clone()).collect::<Vec<_>>()
-    };
-    let old_findings = if args.inputs.has_current() { findings(before) } else { Vec::new() };
-    let changelog = changelog((&old, &old_findings), (&new, &findings(after)));
-    let now = environment::now(args.inputs.as_of)?;
-    let worth = worth(&changelog, (before, after), &spec.policy, built, now);
+    let Judged { resolution, before, after, changelog, worth, .. } = judged(&args.inputs, &spec, &branches, ui)?;
     if args.json {
-        ui.answer(&json(&spec, &resolution, &changelog, &worth, (before, after)))?;
+        ui.answer(&json(&spec, &resolution, &changelog, &worth, (&before, &after)))?;
     } else {
         let mut lines: Vec<String> = before
             .every_problem()
@@ -79,7 +67,45 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     })
 }
 
-fn sentence(worth: &Worth) -> String {
+/// What a new image would be, held against the one of today.
+pub(super) struct Judged<'b> {
+    pub(super) resolution: Resolution<'b>,
+    /// What the image holds today, and when it was built.
+    pub(super) current: Inventory,
+    pub(super) built: Option<Timestamp>,
+    pub(super) before: Report,
+    pub(super) after: Report,
+    pub(super) changelog: Changelog,
+    pub(super) worth: Worth,
+}
+
+/// Resolves a specification against its branch, audits both images, and judges by the policy.
+pub(super) fn judged<'b>(
+    inputs: &Inputs,
+    spec: &Spec,
+    branches: &'b [Branch],
+    ui: &mut Ui,
+) -> Result<Judged<'b>, Failure> {
+    let own = branches.first().and_then(|branch| branch.summary.as_ref().ok());
+    let own = own.ok_or_else(|| Failure::new("the branch has no summary"))?;
+    let resolution = resolve(own, &spec.packages)
+        .map_err(|error| Failure::new(error).hint("the specification's names must be packages of its branch"))?;
+    let new = inventory(&spec.name, &resolution);
+    let (current, built) = inputs.current();
+    // Where there is no image yet, its successor is judged alone.
+    let old_or_new = if inputs.has_current() { &current } else { &new };
+    let mut reports =
+        inputs.audits(&[old_or_new, &new], branches, &spec.policy.now, ui)?.unwrap_or_default().into_iter();
+    let (Some(before), Some(after)) = (reports.next(), reports.next()) else { return Err(Failure::new("no audit")) };
+    let findings = |report: &Report| report.images.iter().flat_map(|image| image.findings.clone()).collect::<Vec<_>>();
+    let old_findings = if inputs.has_current() { findings(&before) } else { Vec::new() };
+    let changelog = changelog((&current, &old_findings), (&new, &findings(&after)));
+    let now = environment::now(inputs.as_of)?;
+    let worth = worth(&changelog, (&before, &after), &spec.policy, built, now);
+    Ok(Judged { resolution, current, built, before, after, changelog, worth })
+}
+
+pub(super) fn sentence(worth: &Worth) -> String {
     match worth {
         Worth::Now(reason) => format!("Worth it now: {reason}"),
         Worth::Cadence(reason) => format!("Worth it, because it is time: {reason}"),

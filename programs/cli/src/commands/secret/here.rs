@@ -99,6 +99,7 @@ pub(super) fn run(beginning: Beginning<'_>, is_json: bool, ui: &mut Ui) -> Resul
     let fleet = FleetId(*random()?);
     let (safe_identity, safe_recipient, safe) = made(&format!("recovery of the secrets of fleet {fleet}"))?;
     // First, so that nothing is begun whose key went nowhere.
+    ui.close_answer_to_others();
     if !is_json {
         ui.answer_secret(&safe)?;
     }

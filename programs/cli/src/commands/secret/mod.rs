@@ -22,7 +22,7 @@ mod set;
 mod show;
 mod slot;
 mod slot_add;
-mod slot_plan;
+mod slot_nested;
 mod slot_recipient;
 mod slot_remove;
 mod slot_sign;

@@ -13,7 +13,7 @@ use aux_unlock::{NewLock, NewSlot, PassphraseCost, Printed, Surroundings, add, c
 use serde::Serialize;
 
 use super::reach::{Reach, document, moved, open_or_ask, passphrase};
-use super::slot_plan;
+use super::slot_nested;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -27,7 +27,7 @@ pub(super) const REFERENCE: &str = "aux";
     group = clap::ArgGroup::new("kind")
         .required(true)
         .multiple(true)
-        .args(["tpm2", "policy_key", "tang", "new_passphrase_file", "new_passphrase", "recovery", "plan"])
+        .args(["tpm2", "policy_key", "tang", "new_passphrase_file", "new_passphrase", "recovery", "nested"])
 )]
 pub(crate) struct Args {
     /// What to call it.
@@ -56,7 +56,7 @@ pub(crate) struct Args {
     /// A file in TOML that says what opens it, with thresholds in thresholds.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["tpm2", "policy_key", "tang", "new_passphrase_file", "new_passphrase",
         "recovery", "threshold"])]
-    plan: Option<PathBuf>,
+    nested: Option<PathBuf>,
     #[command(flatten)]
     reach: Reach,
 }
@@ -156,6 +156,9 @@ fn answer(args: &Args, slots: SlotFile, printed: &[Printed], ui: &mut Ui) -> Res
     for one in printed {
         keys.push((one.path.clone(), one.key.text().map_err(Failure::new)?));
     }
+    if !keys.is_empty() {
+        ui.close_answer_to_others();
+    }
     if args.reach.json {
         let recovery_keys = keys.iter().map(|(slot, key)| RecoveryAnswer { slot: slot.clone(), key: key.to_string() });
         let answer = Document {
@@ -190,8 +193,8 @@ fn answer(args: &Args, slots: SlotFile, printed: &[Printed], ui: &mut Ui) -> Res
 impl Args {
     /// What was asked for, as one slot.
     fn new_slot(&self, surroundings: &Surroundings, ui: &mut Ui) -> Result<NewSlot, Failure> {
-        if let Some(path) = &self.plan {
-            return slot_plan::read(path, &self.name, surroundings, ui);
+        if let Some(path) = &self.nested {
+            return slot_nested::read(path, &self.name, surroundings, ui);
         }
         let mut locks = Vec::new();
         if let Some(policy) = self.binding.policy(surroundings)? {

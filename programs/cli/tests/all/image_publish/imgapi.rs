@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{credentials, killed_when, publish, world_with};
+use super::{credentials, killed_when, never, publish, world_with};
 use crate::http_server::{Answer, HttpServer, Received};
 use crate::image_build::IMAGE;
 use crate::world::World;
@@ -40,88 +39,78 @@ impl Imgapi {
 
     fn answer(&self, request: &Received) -> Answer {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-        let query: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
-        let mut images = self.images.lock().unwrap();
-        let ok = |value: &Value| Answer::ok(value.to_string());
-        let channel = query.get("channel").copied();
+        let query: Query<'_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         if parts == ["channels"] {
-            let list: Vec<Value> =
-                self.channels.iter().map(|name| json!({ "name": name, "description": "x" })).collect();
-            return if list.is_empty() {
-                error(404, "ResourceNotFound", "/channels does not exist")
-            } else {
-                ok(&json!(list))
-            };
+            let channel = |name: &&str| json!({ "name": name, "description": "x" });
+            let list: Vec<Value> = self.channels.iter().map(channel).collect();
+            return if list.is_empty() { error(404, "ResourceNotFound", path) } else { ok(&json!(list)) };
         }
-        if !self.channels.is_empty()
-            && channel.is_none_or(|name| name != "%2A" && name != "*" && !self.channels.contains(&name))
-        {
+        let is_known = |name: &&str| matches!(*name, "%2A" | "*") || self.channels.contains(name);
+        if !self.channels.is_empty() && !query.get("channel").is_some_and(is_known) {
             return error(422, "ValidationFailed", "unknown channel");
         }
-        let create = |uuid: &str, images: &mut BTreeMap<String, Value>| {
-            let mut image: Value = serde_json::from_slice(&request.body).unwrap();
-            assert!(image.get("state").is_none() && image.get("files").is_none(), "{image}");
-            if image["origin"].as_str().is_some_and(|origin| !images.contains_key(origin)) {
-                return error(422, "OriginDoesNotExist", "origin does not exist");
-            }
-            image["uuid"] = json!(uuid);
-            image["state"] = json!("unactivated");
-            image["files"] = json!([]);
-            if let Some(channel) = channel {
-                image["channels"] = json!([channel]);
-            }
-            images.insert(uuid.to_owned(), image.clone());
-            ok(&image)
-        };
+        let mut images = self.images.lock().unwrap();
         match (request.method.as_str(), parts.as_slice(), query.get("action").copied()) {
             ("GET", ["images"], _) => {
-                let found: Vec<Value> =
-                    images.values().filter(|image| image["name"] == query["name"]).cloned().collect();
+                let found: Vec<&Value> = images.values().filter(|image| image["name"] == query["name"]).collect();
                 ok(&json!(found))
             }
             ("POST", ["images"], None) => {
                 assert!(query.contains_key("account"));
-                create("25ab9ddf-96e8-4157-899d-1dc8be7b9810", &mut images)
+                create(request, &query, "25ab9ddf-96e8-4157-899d-1dc8be7b9810", &mut images)
             }
-            ("POST", ["images", uuid], Some("import")) => {
-                if query.contains_key("account") {
-                    return error(403, "OperatorOnly", "this endpoint may only be called by an operator");
-                }
-                if images.contains_key(*uuid) {
-                    return error(409, "ImageUuidAlreadyExists", "image uuid already exists");
-                }
-                create(uuid, &mut images)
+            ("POST", ["images", _], Some("import")) if query.contains_key("account") => {
+                error(403, "OperatorOnly", "this endpoint may only be called by an operator")
             }
-            (method, ["images", uuid, rest @ ..], action) => {
-                let Some(image) = images.get_mut(*uuid) else {
-                    return error(404, "ResourceNotFound", "image not found");
-                };
-                change(image, (method, rest, action), &query, request)
+            ("POST", ["images", uuid], Some("import")) if images.contains_key(*uuid) => {
+                error(409, "ImageUuidAlreadyExists", "image uuid already exists")
             }
+            ("POST", ["images", uuid], Some("import")) => create(request, &query, uuid, &mut images),
+            (_, ["images", uuid, rest @ ..], _) => match images.get_mut(*uuid) {
+                Some(image) => change(request, &query, rest, image),
+                None => error(404, "ResourceNotFound", "image not found"),
+            },
             _ => error(404, "ResourceNotFound", path),
         }
     }
 }
 
-fn error(status: u16, code: &str, message: &str) -> Answer {
-    let body = json!({ "code": code, "message": message }).to_string().into_bytes();
-    Answer { body, ..Answer::new(status) }
+type Query<'q> = BTreeMap<&'q str, &'q str>;
+
+fn ok(value: &Value) -> Answer {
+    Answer::ok(value.to_string())
 }
 
-/// What is done to one image.
-fn change(
-    image: &mut Value,
-    act: (&str, &[&str], Option<&str>),
-    query: &BTreeMap<&str, &str>,
-    request: &Received,
-) -> Answer {
-    match act {
+fn error(status: u16, code: &str, message: &str) -> Answer {
+    Answer { body: json!({ "code": code, "message": message }).to_string().into_bytes(), ..Answer::new(status) }
+}
+
+/// `CreateImage` and `AdminImportImage`.
+fn create(request: &Received, query: &Query<'_>, uuid: &str, images: &mut BTreeMap<String, Value>) -> Answer {
+    let mut image: Value = serde_json::from_slice(&request.body).unwrap();
+    assert!(image.get("state").is_none() && image.get("files").is_none(), "{image}");
+    if image["origin"].as_str().is_some_and(|origin| !images.contains_key(origin)) {
+        return error(422, "OriginDoesNotExist", "origin does not exist");
+    }
+    image["uuid"] = json!(uuid);
+    image["state"] = json!("unactivated");
+    image["files"] = json!([]);
+    if let Some(channel) = query.get("channel") {
+        image["channels"] = json!([channel]);
+    }
+    images.insert(uuid.to_owned(), image.clone());
+    ok(&image)
+}
+
+/// What can be done with an image that is there.
+fn change(request: &Received, query: &Query<'_>, rest: &[&str], image: &mut Value) -> Answer {
+    match (request.method.as_str(), rest, query.get("action").copied()) {
         ("GET", [], _) => {}
+        ("PUT", ["file"], _) if image["state"] == "active" => {
+            return error(422, "ImageFilesImmutable", "cannot modify files on activated image");
+        }
         ("PUT", ["file"], _) => {
-            if image["state"] == "active" {
-                return error(422, "ImageFilesImmutable", "cannot modify files on activated image");
-            }
             assert_eq!(query["compression"], "gzip");
             image["files"] = json!([{ "sha1": query["sha1"], "size": request.body.len(), "compression": "gzip" }]);
         }
@@ -129,18 +118,16 @@ fn change(
             let body: Value = serde_json::from_slice(&request.body).unwrap();
             image["channels"].as_array_mut().unwrap().push(body["channel"].clone());
         }
-        ("POST", [], Some("activate")) => {
-            if image["files"] == json!([]) {
-                return error(422, "NoActivationNoFile", "image cannot be activated: it has no file");
-            }
-            if image["state"] == "active" {
-                return error(422, "ImageAlreadyActivated", "image is already activated");
-            }
-            image["state"] = json!("active");
+        ("POST", [], Some("activate")) if image["files"] == json!([]) => {
+            return error(422, "NoActivationNoFile", "image cannot be activated: it has no file");
         }
+        ("POST", [], Some("activate")) if image["state"] == "active" => {
+            return error(422, "ImageAlreadyActivated", "image is already activated");
+        }
+        ("POST", [], Some("activate")) => image["state"] = json!("active"),
         _ => return error(404, "ResourceNotFound", &request.path),
     }
-    Answer::ok(image.to_string())
+    ok(image)
 }
 
 /// A server that does `first` where that says something, and conforms otherwise.
@@ -219,15 +206,17 @@ fn rules_of_channels_are_checked_before_anything_is_sent() {
     insta::assert_snapshot!(world.transcript());
 }
 
+type Held = fn(&Received) -> bool;
+
 /// Holds the first request that `is_held` finds.
-fn held(is_held: fn(&Received) -> bool) -> (impl Fn(&Received) -> Option<Answer> + Send + Sync, Receiver<()>) {
+fn held(is_held: Held) -> (impl Fn(&Received) -> Option<Answer> + Send + Sync, Receiver<()>) {
     let (told, held) = channel();
     let told = Mutex::new(Some(told));
     let first = move |request: &Received| {
         let told = if is_held(request) { told.lock().unwrap().take() } else { None };
         told.map(|told| {
             told.send(()).unwrap();
-            Answer { cut_after: Some(0), drip: Some(Duration::from_mins(10)), ..Answer::ok("x") }
+            never()
         })
     };
     (first, held)
@@ -235,8 +224,7 @@ fn held(is_held: fn(&Received) -> bool) -> (impl Fn(&Received) -> Option<Answer>
 
 #[test]
 fn killed_at_any_step_nothing_is_active_and_the_next_run_goes_on() {
-    type Step = (&'static str, fn(&Received) -> bool);
-    let steps: [Step; 3] = [
+    let steps: [(&str, Held); 3] = [
         ("import", |request| request.path.contains("action=import")),
         ("file", |request| request.method == "PUT"),
         ("activate", |request| request.path.contains("action=activate")),

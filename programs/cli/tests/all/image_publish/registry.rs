@@ -1,7 +1,8 @@
 //! An OCI registry: Debian's docker-registry, a way to it that can be held up, and servers that lie.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use super::{credentials, killed_when, publish, world_with, world_with_large_layer};
+use super::{credentials, killed_when, never, publish, world_with, world_with_large_layer};
 use crate::corpora::in_ci;
 use crate::http_server::{Answer, HttpServer, Received};
 use crate::image_build::{BUILD, IMAGE};
@@ -30,8 +31,19 @@ impl Drop for Registry {
 }
 
 impl Registry {
-    #[expect(clippy::disallowed_methods, reason = "a real registry takes the image")]
     fn start(world: &World, settings: &str) -> Option<Self> {
+        Self::start_with(world, |port| {
+            format!(
+                "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
+                 http: {{addr: \"127.0.0.1:{port}\", secret: of-this-test}}\n{settings}",
+                world.path("registry").display()
+            )
+        })
+    }
+
+    /// The settings are made for the port it gets.
+    #[expect(clippy::disallowed_methods, reason = "a real registry takes the image")]
+    fn start_with(world: &World, settings: impl Fn(u16) -> String) -> Option<Self> {
         let program = Path::new("/usr/bin/docker-registry");
         if !program.exists() {
             assert!(!in_ci(), "docker-registry is not installed");
@@ -39,19 +51,12 @@ impl Registry {
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        world.file(
-            "registry.yml",
-            &format!(
-                "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
-                 http: {{addr: \"127.0.0.1:{port}\", secret: of-this-test}}\n{settings}",
-                world.path("registry").display()
-            ),
-        );
+        world.file("registry.yml", &settings(port));
         let mut command = Command::new(program);
         command.arg("serve").arg(world.path("registry.yml"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let registry = Self { child: command.spawn().unwrap(), port };
-        let end = Instant::now() + Duration::from_mins(1);
+        let end = Instant::now() + Duration::from_secs(90);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < end, "the registry does not answer");
             std::thread::yield_now();
@@ -80,7 +85,7 @@ fn forward(port: u16, request: &Received) -> Answer {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
     for (name, value) in request.headers.iter().filter(|(name, _)| *name != "connection") {
-        head.extend([name, ": ", value, "\r\n"]);
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     if !request.headers.contains_key("host") {
         head.push_str("host: registry\r\n");
@@ -111,8 +116,7 @@ fn held_way(port: u16, number: usize, is_held: fn(&Received) -> bool) -> (HttpSe
     let server = HttpServer::start(move |request| {
         if is_held(request) && left.fetch_sub(1, Ordering::SeqCst) == 1 {
             told.lock().unwrap().send(()).unwrap();
-            // Whoever asked is killed in the meantime; what it sent never arrives.
-            return Answer { cut_after: Some(0), drip: Some(Duration::from_mins(10)), ..Answer::ok("x") };
+            return never();
         }
         forward(port, request)
     });
@@ -231,6 +235,30 @@ fn a_registry_with_passwords_wants_the_right_one() {
     }
 }
 
+#[test]
+fn a_registry_over_tls_is_believed_by_the_certificates_that_were_named() {
+    let world = world_with("");
+    let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/support/tls");
+    let Some(registry) = Registry::start(&world, "") else { return };
+    // The keys stand within the settings of its http.
+    let settings = fs::read_to_string(world.path("registry.yml")).unwrap();
+    drop(registry);
+    let keys =
+        format!("secret: of-this-test, tls: {{certificate: {0}/server.pem, key: {0}/server.key}}", tls.display());
+    let secure = settings.replace("secret: of-this-test", &keys);
+    let Some(registry) = Registry::start_with(&world, |port| {
+        let old = settings.split("127.0.0.1:").nth(1).unwrap().split('"').next().unwrap();
+        secure.replace(old, &port.to_string())
+    }) else {
+        return;
+    };
+    let to = publish(&format!("oci:https://127.0.0.1:{}/team/origin", registry.port));
+    let strange = world.run(&to);
+    assert!(strange.code == Some(2) && strange.stderr.contains("not who it says it is"), "{}", strange.shown());
+    let said = world.run(&format!("{to} --certificates {}", tls.join("authority.pem").display()));
+    assert_eq!(said.code, Some(0), "{}", said.shown());
+}
+
 /// A registry of a few lines that takes everything, but for what `lies` says.
 fn lying(lies: impl Fn(&Received) -> Option<Answer> + Send + Sync + 'static) -> HttpServer {
     HttpServer::start(move |request| {
@@ -281,6 +309,10 @@ fn servers_that_refuse_lie_or_fail_are_told_of_and_nothing_is_called_published()
         &lying(|request| {
             (request.method == "PUT").then(|| Answer::new(201).header("Docker-Content-Digest", "sha256:00"))
         }),
+    );
+    show(
+        "forgets each upload",
+        &lying(|request| (request.method == "PUT" && request.path.contains("/blobs/")).then(|| Answer::new(404))),
     );
     show("a shorter blob", &lying(|request| (request.method == "HEAD").then(|| Answer::ok("short"))));
     show(

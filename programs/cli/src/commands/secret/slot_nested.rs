@@ -17,15 +17,15 @@ use crate::ui::Ui;
 /// The file: so many of these slots.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Plan {
+struct Nested {
     threshold: u8,
-    slots: Vec<Planned>,
+    slots: Vec<Entry>,
 }
 
 /// One slot of it: one of the ways to open, and its name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Planned {
+struct Entry {
     name: String,
     /// PCRs of this machine's TPM, while they are what they are now.
     tpm2: Option<Vec<u8>>,
@@ -53,11 +53,11 @@ pub(super) fn read(path: &Path, name: &str, surroundings: &Surroundings, ui: &mu
     let reader = Reader { path, surroundings };
     let text = String::from_utf8(input::read(path, SLOT_FILE_BYTES_MAX)?);
     let text = text.map_err(|_| reader.wrong("is no text"))?;
-    let plan: Plan = toml::from_str(&text).map_err(|error| {
+    let nested: Nested = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(&text, span.start));
         reader.wrong(&format!("line {line}: {}", error.message()))
     })?;
-    let lock = reader.threshold(plan.threshold, plan.slots, 1, ui)?;
+    let lock = reader.threshold(nested.threshold, nested.slots, 1, ui)?;
     Ok(NewSlot { name: name.to_owned(), lock })
 }
 
@@ -67,7 +67,7 @@ impl Reader<'_> {
         Failure::new(format!("{}: {why}", self.path.display())).hint(hint)
     }
 
-    fn threshold(&self, threshold: u8, slots: Vec<Planned>, depth: usize, ui: &mut Ui) -> Result<NewLock, Failure> {
+    fn threshold(&self, threshold: u8, slots: Vec<Entry>, depth: usize, ui: &mut Ui) -> Result<NewLock, Failure> {
         if depth > SLOT_DEPTH_MAX {
             return Err(self.wrong(&format!("more than {SLOT_DEPTH_MAX} slots within one another (SLOT_DEPTH_MAX)")));
         }
@@ -78,49 +78,49 @@ impl Reader<'_> {
         Ok(NewLock::Threshold { threshold, slots })
     }
 
-    fn slot(&self, planned: Planned, depth: usize, ui: &mut Ui) -> Result<NewSlot, Failure> {
-        let name = planned.name.clone();
+    fn slot(&self, entry: Entry, depth: usize, ui: &mut Ui) -> Result<NewSlot, Failure> {
+        let name = entry.name.clone();
         let ways = [
-            planned.tpm2.is_some() || planned.policy_key.is_some(),
-            planned.tang.is_some(),
-            planned.passphrase || planned.passphrase_file.is_some(),
-            planned.recovery,
-            planned.threshold.is_some() || !planned.slots.is_empty(),
+            entry.tpm2.is_some() || entry.policy_key.is_some(),
+            entry.tang.is_some(),
+            entry.passphrase || entry.passphrase_file.is_some(),
+            entry.recovery,
+            entry.threshold.is_some() || !entry.slots.is_empty(),
         ];
         if ways.iter().filter(|way| **way).count() != 1 {
             let why =
                 "wants one of tpm2, policy_key, tang, passphrase, passphrase_file, recovery, or threshold with slots";
             return Err(self.wrong(&format!("slot {name} {why}")));
         }
-        Ok(NewSlot { name, lock: self.lock(planned, depth, ui)? })
+        Ok(NewSlot { name, lock: self.lock(entry, depth, ui)? })
     }
 
-    fn lock(&self, planned: Planned, depth: usize, ui: &mut Ui) -> Result<NewLock, Failure> {
+    fn lock(&self, entry: Entry, depth: usize, ui: &mut Ui) -> Result<NewLock, Failure> {
         let beside = |path: &PathBuf| self.path.parent().map_or_else(|| path.clone(), |folder| folder.join(path));
-        if let Some(url) = &planned.tang {
-            let trusted: Vec<String> = planned.trust.iter().cloned().collect();
+        if let Some(url) = &entry.tang {
+            let trusted: Vec<String> = entry.trust.iter().cloned().collect();
             return tang_lock(url, &trusted, self.surroundings, ui);
         }
-        if planned.passphrase || planned.passphrase_file.is_some() {
-            let typed = match &planned.passphrase_file {
+        if entry.passphrase || entry.passphrase_file.is_some() {
+            let typed = match &entry.passphrase_file {
                 Some(path) => passphrase(&beside(path))?,
                 None => asked_twice(ui)?,
             };
             return Ok(NewLock::Passphrase { passphrase: Arc::new(typed), cost: PassphraseCost::default() });
         }
-        if planned.recovery {
+        if entry.recovery {
             return Ok(NewLock::Recovery);
         }
-        if let Some(threshold) = planned.threshold {
-            return self.threshold(threshold, planned.slots, depth, ui);
+        if let Some(threshold) = entry.threshold {
+            return self.threshold(threshold, entry.slots, depth, ui);
         }
-        let counter = planned.counter.as_deref().map(index).transpose().map_err(|error| self.wrong(&error))?;
+        let counter = entry.counter.as_deref().map(index).transpose().map_err(|error| self.wrong(&error))?;
         let binding = Binding {
-            tpm2: planned.tpm2.unwrap_or_default(),
+            tpm2: entry.tpm2.unwrap_or_default(),
             counter,
-            policy_key: planned.policy_key.as_ref().map(beside),
+            policy_key: entry.policy_key.as_ref().map(beside),
         };
         let policy = binding.policy(self.surroundings)?;
-        policy.map(NewLock::Tpm2).ok_or_else(|| self.wrong(&format!("slot {} names no PCR and no key", planned.name)))
+        policy.map(NewLock::Tpm2).ok_or_else(|| self.wrong(&format!("slot {} names no PCR and no key", entry.name)))
     }
 }
