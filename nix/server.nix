@@ -39,6 +39,29 @@ in
       default = null;
       description = "A file with the password for `records`, which systemd reads and hands on.";
     };
+    objects = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "s3://nars/team";
+      description = "The bucket with the NARs, of an S3-compatible store; null keeps them in the folder.";
+    };
+    objectsEndpoint = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "https://s3.example.org";
+      description = "Where the store of `objects` answers, where it is not Amazon's.";
+    };
+    objectsCredentialsFile = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      description = "A file with who may use `objects`, as Amazon's own programs have it, which systemd reads and hands on.";
+    };
+    keep = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "chunks";
+      description = "How NARs that come from now on are kept, `chunks` or `whole`; null leaves it to the server.";
+    };
     feed = mkOption {
       type = types.nullOr types.path;
       default = null;
@@ -55,9 +78,10 @@ in
       # Upstreams of caches are reached through it.
       environment = config.networking.proxy.envVars;
       # The empty word takes back what the unit itself says. The folder is the unit's state directory.
-      serviceConfig.LoadCredential = mkIf (cfg.recordsPasswordFile != null) [
-        "records-password:${toString cfg.recordsPasswordFile}"
-      ];
+      serviceConfig.LoadCredential = mkIf (cfg.recordsPasswordFile != null || cfg.objectsCredentialsFile != null) (
+        (if cfg.recordsPasswordFile == null then [ ] else [ "records-password:${toString cfg.recordsPasswordFile}" ])
+        ++ (if cfg.objectsCredentialsFile == null then [ ] else [ "objects:${toString cfg.objectsCredentialsFile}" ])
+      );
       serviceConfig.ExecStart = [
         ""
         (
@@ -66,6 +90,10 @@ in
           # A percent sign is systemd's in this place.
           + (if cfg.records == null then "" else " --records ${lib.escapeShellArg (lib.replaceStrings [ "%" ] [ "%%" ] cfg.records)}")
           + (if cfg.recordsPasswordFile == null then "" else " --records-password-file %d/records-password")
+          + (if cfg.objects == null then "" else " --objects ${lib.escapeShellArg cfg.objects}")
+          + (if cfg.objectsEndpoint == null then "" else " --objects-endpoint ${lib.escapeShellArg cfg.objectsEndpoint}")
+          + (if cfg.objectsCredentialsFile == null then "" else " --objects-credentials-file %d/objects")
+          + (if cfg.keep == null then "" else " --keep ${cfg.keep}")
         )
       ];
     };

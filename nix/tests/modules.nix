@@ -46,6 +46,9 @@ let
     );
 
   lib = {
+    inherit (builtins) replaceStrings;
+    # One word of a shell, whatever it holds.
+    escapeShellArg = text: "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] (toString text)}'";
     inherit types filterAttrs;
     mkOption = option: option // { _type = "option"; };
     mkEnableOption =
