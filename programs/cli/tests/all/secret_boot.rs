@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use crate::guest::{Boot, Guest};
-use crate::secret_ease::commands;
 use crate::secret_machine::{add, fleet, good};
 use crate::secret_nix::evaluated;
 use crate::world::World;
@@ -97,12 +96,8 @@ fn boot(guest: &Guest, world: &World, units: &Value, trial: &str) -> Boot {
     }
     guest.unit("aux-secrets.socket", &units["sockets"]["aux-secrets"]);
     guest.file("bin/show", 0o755, SHOW);
+    guest.file("bin/trial", 0o755, trial);
     guest.file("etc/web1.key", 0o600, &std::fs::read_to_string(world.path("web1.key")).unwrap());
-    trial_of(guest, trial, "")
-}
-
-/// What a machine says of itself once it is up.
-fn trial_of(guest: &Guest, trial: &str, kernel_arguments: &str) -> Boot {
     let service = json!({ "after": ["multi-user.target"], "serviceConfig": {
         "Type": "oneshot", "StandardOutput": "file:/dev/ttyS1", "ExecStart": "/trial/bin/trial",
         "ExecStopPost": "systemctl poweroff --force --force",
@@ -110,8 +105,7 @@ fn trial_of(guest: &Guest, trial: &str, kernel_arguments: &str) -> Boot {
     guest.unit("trial.service", &service);
     let wants = json!(["multi-user.target", "trial.service"]);
     guest.unit("trial.target", &json!({ "wants": wants, "after": wants }));
-    guest.file("bin/trial", 0o755, trial);
-    guest.boot(kernel_arguments)
+    guest.boot("")
 }
 
 #[test]
@@ -167,28 +161,4 @@ fn is_shown(line: &str) -> bool {
         ["failed ", "refused ", "folder ", "socket ", "nobody ", "current ", "install ", "restarted ", "served "];
     let is_log = line.starts_with("log aux: ") && !line.contains("served");
     is_log || starts.iter().chain(&["holds ", "journal "]).any(|start| line.starts_with(start))
-}
-
-/// `README` is the three commands of the README, as root types them.
-const EASE: &str = r"#!/bin/sh
-exec 2>&1
-export HOME=/root PATH=/trial/bin:$PATH
-cd /root
-set -e
-README
-set +e
-journalctl -b -o cat -u aux-secrets | sed 's/^/log /'
-";
-
-#[test]
-fn the_commands_of_the_readme_are_all_that_a_machine_needs_even_one_without_landlock() {
-    let Some(guest) = Guest::new() else { return };
-    guest.file("bin/show", 0o755, SHOW);
-    guest.unit("postgresql.service", &shows("postgresql", "%d/db-password", &json!({ "DynamicUser": true })));
-    let trial = EASE.replace("README", &commands().join("\n"));
-    let boot = trial_of(&guest, &trial, "secretmem.enable=1 lsm=lockdown,yama,integrity");
-    let given = boot.lines("postgresql");
-    let last = given.last().unwrap_or_else(|| panic!("{}", boot.said));
-    assert!(last.contains(" bytes=32 value=") && !last.starts_with("user=0 "), "{}", boot.said);
-    insta::assert_snapshot!(boot.said.lines().filter(|line| is_shown(line)).collect::<Vec<_>>().join("\n"));
 }
