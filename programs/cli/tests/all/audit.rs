@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use crate::fixtures::{self, put_derivation};
 use crate::world::{World, skipped, write};
 
