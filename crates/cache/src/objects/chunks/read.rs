@@ -34,7 +34,7 @@ struct Part {
     /// Of its fillings.
     first_hole: usize,
     chunk: Chunk,
-    /// Its CRC-64 when it was what was written. Against rot this is as good as BLAKE3, and ten times as fast.
+    /// Its CRC-64 when it was what was written: against rot it is enough, and it is cheaper than BLAKE3.
     checked: OnceLock<u64>,
 }
 
