@@ -11,26 +11,12 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 count=${1:-300}
 seconds=${BENCH_SECONDS:-10}
-for program in nginx nix sqlite3 wrk zstd; do
-    command -v "$program" >/dev/null || { echo "bench-cache: $program is missing" >&2; exit 2; }
-done
-if [[ -z ${AUX:-} || -z ${AUX_SERVER:-} ]]; then
-    cargo build --release --quiet --manifest-path "$root/Cargo.toml" --package aux-cli --package aux-server
-fi
-aux=${AUX:-$root/target/release/aux}
-server=${AUX_SERVER:-$root/target/release/aux-server}
-work=$(mktemp -d "${TMPDIR:-/tmp}/aux-cache-bench.XXXXXX")
-started=()
-trap 'kill "${started[@]}" 2>/dev/null || true; wait; chmod -R u+w "$work"; rm -rf "$work"' EXIT
-export NIX_CONFIG=$'build-users-group =\nexperimental-features = nix-command\nsubstituters ='
-export HOME=$work/home
-mkdir "$HOME"
+# shellcheck source=scripts/bench/cache.sh
+source "$root/scripts/bench/cache.sh"
+needs bench-cache nginx nix sqlite3 wrk zstd
+begin cache-bench
 
-store=${BENCH_STORE:-$work/store}
-if [[ ! -d $store/nix/store ]]; then
-    echo "bench-cache: a store of $count packages is made" >&2
-    "$root/scripts/bench/debian-store.sh" "$store" "$count" >/dev/null
-fi
+store_of "$count"
 sqlite3 "$store/nix/var/nix/db/db.sqlite" 'select path from ValidPaths order by path' >"$work/paths"
 mapfile -t paths <"$work/paths"
 nar_bytes=$(sqlite3 "$store/nix/var/nix/db/db.sqlite" 'select sum(narSize) from ValidPaths')
@@ -39,7 +25,6 @@ printf '%d paths, %d MB of NAR\n' "${#paths[@]}" $((nar_bytes / 1000000))
 
 now() { date +%s.%N; }
 since() { awk -v start="$1" -v end="$(now)" 'BEGIN { printf "%.2f", end - start }'; }
-until_answers() { until (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do read -rt 0.05 <> <(:) || true; done; }
 peak_mb() { awk '/VmHWM/ { printf "%d", $2 / 1024 }' "/proc/$1/status"; }
 # Requests a second and megabytes a second of wrk, over the URLs in a file, one after the other.
 cat >"$work/load.lua" <<'LUA'

@@ -3,28 +3,17 @@
 # programs: how many bytes each keeps, and what a push takes. scripts/bench-close.sh [COUNT] (default 300 paths)
 #
 # AUX, AUX_SERVER name the programs (release builds otherwise); BENCH_STORE is a store that scripts/bench/debian-store.sh
-# filled, BENCH_CLOSE a folder that keeps the two made of it. Needs Debian's nix-bin and openssl.
+# filled, BENCH_CLOSE a folder that keeps the two made of it. Needs Debian's nix-bin, openssl and sqlite3.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 count=${1:-300}
-for program in nix-store openssl python3; do
-    command -v "$program" >/dev/null || { echo "bench-close: $program is missing" >&2; exit 2; }
-done
-if [[ -z ${AUX:-} || -z ${AUX_SERVER:-} ]]; then
-    cargo build --release --quiet --manifest-path "$root/Cargo.toml" --package aux-cli --package aux-server
-fi
-aux=${AUX:-$root/target/release/aux}
-server=${AUX_SERVER:-$root/target/release/aux-server}
-work=$(mktemp -d "${TMPDIR:-/tmp}/aux-close-bench.XXXXXX")
-started=()
-trap 'kill "${started[@]}" 2>/dev/null || true; wait; chmod -R u+w "$work"; rm -rf "$work"' EXIT
-export NIX_CONFIG=$'build-users-group =\nexperimental-features = nix-command\nsubstituters ='
-export HOME=$work/home
-mkdir "$HOME"
+# shellcheck source=scripts/bench/cache.sh
+source "$root/scripts/bench/cache.sh"
+needs bench-close nix-store openssl python3 sqlite3
+begin close-bench
 
-store=${BENCH_STORE:-$work/store}
-[[ -d $store/nix/store ]] || "$root/scripts/bench/debian-store.sh" "$store" "$count" >/dev/null
+store_of "$count"
 close=${BENCH_CLOSE:-$work/close}
 if [[ ! -d $close/second/nix/var ]]; then
     mkdir -p "$close"
@@ -33,7 +22,6 @@ else
     cat "$close/made"
 fi
 
-until_answers() { until (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do read -rt 0.05 <> <(:) || true; done; }
 # Processor seconds of a process until now.
 spent() { awk -v rate="$(getconf CLK_TCK)" '{ printf "%.2f", ($14 + $15) / rate }' "/proc/$1/stat"; }
 megabytes() { du --summarize --bytes "$1" | awk '{ printf "%.1f", $1 / 1e6 }'; }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use aux_core::visible::escaped;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 
@@ -262,22 +263,6 @@ fn more(html: &mut String, count: usize) {
 fn put(html: &mut String, text: &str) {
     // Writing to a `String` does not fail.
     let _infallible = html.write_str(text);
-}
-
-/// Text as HTML shows it.
-fn escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in aux_core::visible::visible(text).chars() {
-        match character {
-            '&' => shown.push_str("&amp;"),
-            '<' => shown.push_str("&lt;"),
-            '>' => shown.push_str("&gt;"),
-            '"' => shown.push_str("&quot;"),
-            '\'' => shown.push_str("&#39;"),
-            character => shown.push(character),
-        }
-    }
-    shown
 }
 
 /// `1.1 GB`.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use aux_core::Severity;
+use aux_core::visible::escaped;
 use jiff::Timestamp;
 
 use super::{Counts, Images, Observation, SEVERITIES, day};
@@ -203,20 +204,4 @@ fn severities(last: &Observation) -> String {
     let said = if parts.is_empty() { "no finding".to_owned() } else { parts.join(", ") };
     let revision = last.list_revision.as_deref().map(|one| format!("; list {one}")).unwrap_or_default();
     escaped(&format!("on {}: {said}{revision}", day(last.at)))
-}
-
-/// Foreign text between tags and in attributes.
-fn escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in aux_core::visible::visible(text).chars() {
-        match character {
-            '&' => shown.push_str("&amp;"),
-            '<' => shown.push_str("&lt;"),
-            '>' => shown.push_str("&gt;"),
-            '"' => shown.push_str("&quot;"),
-            '\'' => shown.push_str("&#39;"),
-            other => shown.push(other),
-        }
-    }
-    shown
 }

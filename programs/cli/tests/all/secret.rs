@@ -6,7 +6,7 @@ use std::path::Path;
 
 use insta::assert_snapshot;
 
-use crate::world::World;
+use crate::world::{World, good};
 
 /// Identities of age that belong to nobody, and their recipients.
 const KEYS: [(&str, &str, &str); 3] = [ADMIN, OTHER, MACHINE];
@@ -43,12 +43,6 @@ fn begun() -> World {
         &format!("secret init fleet --recipient {one} --recipient {other} --identity admin.key --identity other.key"),
     );
     world
-}
-
-fn good(world: &World, arguments: &str) -> String {
-    let said = world.run(arguments);
-    assert_eq!(said.code, Some(0), "{arguments}: {}", said.shown());
-    said.stdout
 }
 
 /// What is random, or hangs on it, is named and not shown.

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::guest::{Boot, Guest};
-use crate::secret_machine::{add, fleet, good};
+use crate::secret_machine::{add, fleet};
 use crate::secret_nix::evaluated;
-use crate::world::World;
+use crate::world::{World, good};
 
 /// What a unit that was given a credential says of it: its own user may read it, and nobody else.
 const SHOW: &str = r#"#!/bin/sh

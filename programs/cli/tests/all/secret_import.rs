@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::corpora::in_ci;
-use crate::world::{World, skipped};
+use crate::world::{World, good, skipped};
 
 /// Identities of age that belong to nobody, and their recipients.
 const ADMIN: (&str, &str) = (
@@ -51,12 +51,6 @@ fn sops() -> Option<PathBuf> {
     assert!(!in_ci(), "sops is missing; scripts/peers.sh installs it");
     skipped("no sops; scripts/secrets-peers.sh installs it");
     None
-}
-
-fn good(world: &World, arguments: &str) -> String {
-    let said = world.run(arguments);
-    assert_eq!(said.code, Some(0), "{arguments}: {}", said.shown());
-    said.stdout
 }
 
 fn fleet() -> World {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::world::World;
+use crate::world::{World, good};
 
 /// Kills of one command; `AUX_KILLS` asks for more.
 const KILLS: usize = 20;
@@ -29,12 +29,6 @@ const MACHINE: (&str, &str) = (
 #[expect(clippy::disallowed_methods, reason = "how many kills there are is asked for from outside")]
 fn kills() -> usize {
     std::env::var("AUX_KILLS").ok().and_then(|number| number.parse().ok()).unwrap_or(KILLS)
-}
-
-fn good(world: &World, arguments: &str) -> String {
-    let said = world.run(arguments);
-    assert_eq!(said.code, Some(0), "{arguments}: {}", said.shown());
-    said.stdout
 }
 
 /// A dozen machines of one group, whose secrets are files and belong to whoever runs the test.

@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, socket};
 
 use crate::corpora::in_ci;
-use crate::world::{World, skipped};
+use crate::world::{World, good, skipped};
 
 /// Identities of age that belong to nobody, and their recipients.
 pub(crate) const ADMIN: (&str, &str) = (
@@ -21,12 +21,6 @@ pub(crate) const MACHINE: (&str, &str) = (
     "AGE-SECRET-KEY-135ATYNU4T2XS5UKZJJC5GQ3VGWHMD3WFP2GM3SG55AW90K4NL44ST2Z7KJ",
     "age1qck925gz4ppaaz0q682l47yf24nxzjq8mzhj6gd722qfsluzrq3qyynx7w",
 );
-
-pub(crate) fn good(world: &World, arguments: &str) -> String {
-    let said = world.run(arguments);
-    assert_eq!(said.code, Some(0), "{arguments}: {}", said.shown());
-    said.stdout
-}
 
 /// A fleet of one machine, whose secrets belong to whoever runs the test.
 pub(crate) fn fleet() -> World {

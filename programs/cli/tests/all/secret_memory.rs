@@ -14,8 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::corpora::in_ci;
-use crate::secret_machine::{ADMIN, MACHINE, add, asked, fleet, good};
-use crate::world::{World, skipped};
+use crate::secret_machine::{ADMIN, MACHINE, add, asked, fleet};
+use crate::world::{World, good, skipped};
 
 /// Bytes that must not be somewhere, and what they are.
 type Canaries = Vec<(String, Vec<u8>)>;

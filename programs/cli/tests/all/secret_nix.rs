@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::corpora::in_ci;
-use crate::secret_machine::{ADMIN, add, fleet, good};
-use crate::world::{World, skipped};
+use crate::secret_machine::{ADMIN, add, fleet};
+use crate::world::{World, good, skipped};
 
 /// What nix says to an expression, with a store of the test's own; nothing where there is no nix.
 #[expect(clippy::disallowed_methods, reason = "nix itself evaluates the module")]

@@ -6,15 +6,9 @@ use std::process::{Command, Stdio};
 
 use crate::swtpm::{Swtpm, swtpm_is_here};
 use crate::tang_server::{Tang, tang_is_here};
-use crate::world::World;
+use crate::world::{World, good};
 
 const REACH: &str = "--slots slots.json --machine web-1";
-
-fn good(world: &World, arguments: &str) -> String {
-    let said = world.run(arguments);
-    assert_eq!(said.code, Some(0), "{arguments}: {}", said.shown());
-    said.stdout
-}
 
 /// A transcript without what is another each time.
 fn settled(world: &World, replaced: &[(String, &str)]) -> String {

@@ -9,18 +9,12 @@ use crate::secret_machine::{Server, asked};
 use crate::secret_slot_change::extend;
 use crate::swtpm::{Swtpm, swtpm_is_here};
 use crate::tang_server::{Tang, tang_is_here};
-use crate::world::World;
+use crate::world::{World, good};
 
 const ADMIN: (&str, &str) = (
     "AGE-SECRET-KEY-14QHMRAG5GRPANQ7K65S9JEY4DAZRCDLYHE8QLWUHNUJD623482DS3NTJL8",
     "age1ef6puedulhmdv229aewsxk9t9k8ch7fxmwuz60p3vlrhyhylm95qnsgxg6",
 );
-
-fn good(world: &World, arguments: &str) -> String {
-    let said = world.run(arguments);
-    assert_eq!(said.code, Some(0), "{arguments}: {}", said.shown());
-    said.stdout
-}
 
 /// A fleet whose one machine has this recipient, and a secret that is a file and a credential.
 fn fleet(world: &World, recipient: &str) {

@@ -157,6 +157,13 @@ impl World {
     }
 }
 
+/// What a command answers that must go well.
+pub(crate) fn good(world: &World, arguments: &str) -> String {
+    let said = world.run(arguments);
+    assert_eq!(said.code, Some(0), "{arguments}: {}", said.shown());
+    said.stdout
+}
+
 /// Writes a file, and the folders it lies in.
 #[expect(clippy::disallowed_methods, reason = "nobody reads this file while it is written")]
 pub(crate) fn write(path: &Path, bytes: &[u8]) {

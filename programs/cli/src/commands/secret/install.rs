@@ -8,7 +8,6 @@ use aux_app::exit;
 use aux_core::limits::{ACCOUNTS_BYTES_MAX, SECRET_RESTART_SECONDS_MAX};
 use aux_io::input;
 use aux_io::process;
-use aux_secrets::KeptIdentities;
 use aux_secrets::credential::Source;
 use aux_secrets::install::{Accounts, ChangeKind, InstallRequest, Installed, has_restarted, install};
 use serde_json::{Value, json};
@@ -51,10 +50,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     aux_secrets::memory::protect();
-    let machine = args.reach.label()?;
-    let signers = args.signers.read()?;
-    let identities = KeptIdentities::new(&args.reach.identities(&args.keys, ui)?);
-    let source = Source { folder: args.repo.clone(), machine, identities, signers };
+    let source = args.reach.source(&args.repo, &args.signers, &args.keys, ui)?;
     let view = source.open()?;
     let accounts = Accounts::read(&accounts("/etc/passwd")?, &accounts("/etc/group")?);
     let request = InstallRequest {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use aux_core::limits::{PASSPHRASE_BYTES_MAX, SLOT_FILE_BYTES_MAX, TPM_POLICIES_BYTES_MAX};
 use aux_io::input;
 use aux_io::tpm::TpmAddress;
-use aux_secrets::{Device, Identities, Label};
+use aux_secrets::credential::Source;
+use aux_secrets::{Device, Identities, KeptIdentities, Label};
 use aux_unlock::memory::{SecretBytes, harden_process};
 use aux_unlock::random::Randomness;
 use aux_unlock::slot::{self, SlotFile};
@@ -16,7 +17,7 @@ use aux_unlock::{
 };
 use serde::Serialize;
 
-use super::common::{Keys, read_identities};
+use super::common::{Keys, Signers, read_identities};
 use crate::commands::{environment, network};
 use crate::failure::Failure;
 use crate::ui::Ui;
@@ -117,6 +118,13 @@ impl Reach {
             () if own.is_file() => Opener::Named(vec![own]),
             () => Opener::Kept,
         }
+    }
+
+    /// Where this machine's secrets are, and what opens them for as long as the program runs.
+    pub(super) fn source(&self, folder: &Path, signers: &Signers, keys: &Keys, ui: &mut Ui) -> Result<Source, Failure> {
+        let (machine, signers) = (self.label()?, signers.read()?);
+        let identities = KeptIdentities::new(&self.identities(keys, ui)?);
+        Ok(Source { folder: folder.to_owned(), machine, identities, signers })
     }
 
     /// Opens what there is to open.

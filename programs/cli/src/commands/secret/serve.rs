@@ -6,8 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use aux_secrets::KeptIdentities;
-use aux_secrets::credential::{Event, Request, Server, Source};
+use aux_secrets::credential::{Event, Request, Server};
 use aux_secrets::memory::Kept;
 use aux_secrets::sandbox::{self, Closed, Sandbox};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
@@ -45,10 +44,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     // First, while there is nothing to protect yet, so that it never fails for what comes later.
     aux_secrets::memory::protect();
-    let machine = args.reach.label()?;
-    let signers = args.signers.read()?;
-    let identities = KeptIdentities::new(&args.reach.identities(&args.keys, ui)?);
-    let mut server = Server::new(Source { folder: args.repo.clone(), machine, identities, signers })?;
+    let mut server = Server::new(args.reach.source(&args.repo, &args.signers, &args.keys, ui)?)?;
     let (listener, name) = match &args.listen {
         Some(path) => (listen(path)?, path.display().to_string()),
         None => (handed()?, "the socket of systemd".to_owned()),

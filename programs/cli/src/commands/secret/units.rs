@@ -9,8 +9,6 @@ use std::time::Duration;
 use aux_app::exit;
 use aux_core::limits::{SECRET_RESTART_SECONDS_MAX, SECRET_UNIT_BYTES_MAX};
 use aux_io::{file, input, process};
-use aux_secrets::KeptIdentities;
-use aux_secrets::credential::Source;
 use aux_secrets::units::{DROP_IN, INSTALLER, MARK, SERVER, SOCKET, UnitsRequest, units};
 use serde_json::json;
 
@@ -70,15 +68,12 @@ impl Change {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     aux_secrets::memory::protect();
-    let machine = args.reach.label()?;
-    let options = options(args, machine.as_str())?;
-    let (folder, signers) = (args.repo.clone(), args.signers.read()?);
+    let options = options(args, args.reach.label()?.as_str())?;
     if let Opener::Slots(_) = args.reach.opener(&args.keys) {
         refuse_single(&args.reach.read()?, "the services of this machine would hang on it")?;
     }
     // What the server will do at its start is done once here, so that it is known now whether it can.
-    let identities = KeptIdentities::new(&args.reach.identities(&args.keys, ui)?);
-    let source = Source { folder, machine, identities, signers };
+    let source = args.reach.source(&args.repo, &args.signers, &args.keys, ui)?;
     let view = source.open()?;
     let program = environment::own_program().ok_or_else(|| Failure::new("where this program lies cannot be told"))?;
     let request = UnitsRequest {
