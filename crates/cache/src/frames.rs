@@ -5,6 +5,7 @@ use std::io::{self, BufRead, Chain, Cursor, Read};
 use aux_core::limits::CACHE_CHUNK_BYTES_MAX;
 
 use crate::objects::frame::{BLOCK_HEAD_BYTES, Head, block};
+use crate::objects::reference::{self, Reference};
 
 /// Longest frame that is taken as a chunk: one that does not compress, in many blocks.
 const FRAME_BYTES_MAX: usize = CACHE_CHUNK_BYTES_MAX + CACHE_CHUNK_BYTES_MAX / 4;
@@ -21,6 +22,8 @@ pub(crate) enum Next {
         frame: Vec<u8>,
         content: Vec<u8>,
     },
+    /// A chunk that is not sent.
+    Reference(Reference),
     End,
     /// Something else; these bytes of it were read already.
     Other(Vec<u8>),
@@ -36,6 +39,9 @@ impl<R: BufRead> Frames<R> {
         let mut frame = Vec::new();
         if !self.take(&mut frame, Head::START_BYTES)? {
             return Ok(if frame.is_empty() { Next::End } else { Next::Other(frame) });
+        }
+        if Reference::is_skippable(&frame) {
+            return self.reference(frame);
         }
         let fits = |head: &Head| head.content_size > 0 && head.content_size <= CACHE_CHUNK_BYTES_MAX as u64;
         let length = Head::length_of(&frame).unwrap_or_default();
@@ -59,10 +65,26 @@ impl<R: BufRead> Frames<R> {
             }
         }
         let size = usize::try_from(head.content_size).unwrap_or(usize::MAX);
-        match self.unpack.decompress(&frame, size) {
-            Ok(content) if content.len() == size => Ok(Next::Chunk { frame, content }),
-            _ => Ok(Next::Other(frame)),
+        match self.unpacked(&frame, size) {
+            Some(content) => Ok(Next::Chunk { frame, content }),
+            None => Ok(Next::Other(frame)),
         }
+    }
+
+    /// What is in a frame, if that has so many bytes.
+    pub(crate) fn unpacked(&mut self, frame: &[u8], size: usize) -> Option<Vec<u8>> {
+        self.unpack.decompress(frame, size).ok().filter(|content| content.len() == size)
+    }
+
+    fn reference(&mut self, mut frame: Vec<u8>) -> io::Result<Next> {
+        if self.take(&mut frame, reference::HEAD_BYTES)?
+            && let Some(length) = Reference::frame_bytes(&frame)
+            && self.take(&mut frame, length)?
+            && let Some(reference) = Reference::read(&frame)
+        {
+            return Ok(Next::Reference(reference));
+        }
+        Ok(Next::Other(frame))
     }
 
     /// What is left, with some bytes before it.

@@ -107,7 +107,7 @@ mod tests {
         let put = |text: &[u8]| {
             let actor = Actor { by: "a test".to_owned(), now: cache.now() };
             let name = UploadName::parse("0000000000000000000000000000000000000000000000000000.nar").unwrap();
-            let terms = NarTerms { actor: &actor, announced: None };
+            let terms = NarTerms { actor: &actor, announced: None, may_refer: false };
             cache.take_nar(&space, &name, &mut &*nar(text), terms).unwrap()
         };
         let collect = || {

@@ -12,7 +12,7 @@ use crate::cache::Cache;
 use crate::catalogue::SharedSpace;
 use crate::names::{PathHash, UploadName};
 use crate::objects::{ObjectError, Objects};
-use crate::receive::{ReceiveError, Received, receive};
+use crate::receive::{Awaited, ReceiveError, Received, receive};
 use crate::records::{Actor, Commit, CommitOutcome, PathRow, Records, RecordsError, Upload};
 
 /// Why something was not taken. What is said is about what the client sent, except for the last three.
@@ -68,6 +68,8 @@ pub struct NarTerms<'t> {
     pub actor: &'t Actor,
     /// It is kept only if it is what this narinfo says.
     pub announced: Option<&'t NarInfo>,
+    /// It may refer to chunks of NARs in its cache instead of having them.
+    pub may_refer: bool,
 }
 
 /// References named one by one in an error.
@@ -88,14 +90,18 @@ impl Cache {
         space: &SharedSpace,
         name: &UploadName,
         from: &mut dyn Read,
-        NarTerms { actor, announced }: NarTerms<'_>,
+        NarTerms { actor, announced, may_refer }: NarTerms<'_>,
     ) -> Result<Received, PutError> {
         let row = space.row();
         if row.source.is_some() {
             return Err(PutError::View);
         }
-        let size = announced.map(|info| info.nar_size);
-        let (received, arrived) = receive(from, &self.objects, size).map_err(PutError::Receive)?;
+        let is_in_it = |nar_hash| space.read().nar(nar_hash).is_some();
+        let awaited = Awaited {
+            bytes_max: announced.map(|info| info.nar_size),
+            may_refer: may_refer.then_some(&is_in_it as &dyn Fn(Sha256) -> bool),
+        };
+        let (received, arrived) = receive(from, &self.objects, awaited).map_err(PutError::Receive)?;
         if let Some(info) = announced {
             held_against(&received, info)?;
         }
@@ -110,6 +116,11 @@ impl Cache {
         }
         keeping.put_upload(&row, name, &received, actor)?;
         Ok(received)
+    }
+
+    /// Which chunks of these digests a NAR for the cache may refer to: those of NARs in it, so that nobody learns what others have.
+    pub fn known_chunks(&self, space: &SharedSpace, digests: &[[u8; 32]]) -> Result<Vec<bool>, PutError> {
+        Ok(self.objects.known(digests, &|nar_hash| space.read().nar(nar_hash).is_some())?)
     }
 
     /// Commits a path: from here on it is served. Everything that the narinfo says is held against what came before.

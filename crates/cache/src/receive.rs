@@ -1,5 +1,6 @@
 //! A NAR on its way in: kept as it was sent, and unpacked, hashed, bounded and read strictly in the same pass.
 
+use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use aux_nix::nar::{Listing, NarError, Reader};
 use aux_nix::narinfo::Compression;
 
 use crate::frames::{Frames, Next};
-use crate::objects::{Arriving, ObjectError, Objects, Taken, classified};
+use crate::objects::{Arriving, ObjectError, Objects, SentChunk, Taken, classified};
 
 const BUFFER_BYTES: usize = 256 << 10;
 /// Enough to tell how something is packed.
@@ -45,8 +46,19 @@ pub enum ReceiveError {
     TooLarge,
     #[error("unpacked it has more than the {bytes} bytes that were announced")]
     Longer { bytes: u64 },
+    #[error("it refers to a chunk that is not in this cache")]
+    Reference,
     #[error(transparent)]
     Disk(#[from] ObjectError),
+}
+
+/// What is known of a NAR before it comes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Awaited<'a> {
+    /// One that unpacks to more bytes is read no further.
+    pub bytes_max: Option<u64>,
+    /// Whose chunks it may refer to instead of having them; to none where it may not at all.
+    pub may_refer: Option<&'a dyn Fn(Sha256) -> bool>,
 }
 
 /// How a NAR is packed. Its first bytes tell, and not its name: Nix 2.8 has one name for some packings and none at all.
@@ -90,28 +102,27 @@ impl Packing {
         Self::ALL.into_iter().find(|packing| packing.compression().name() == name)
     }
 
-    /// RFC 1952 section 2.3.1; the xz file format, section 2.1.1.1; RFC 8878 section 3.1.1.
+    /// RFC 1952 section 2.3.1; the xz file format, section 2.1.1.1; RFC 8878 sections 3.1.1 and 3.1.2.
     fn of(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ => Self::None,
         }
     }
 }
 
-/// Reads all of `from`, and has it ready to be kept, if it is a NAR. One that unpacks to more than `announced` bytes is read
-/// no further.
+/// Reads all of `from`, and has it ready to be kept, if it is a NAR.
 pub(crate) fn receive<'o>(
     from: &mut dyn Read,
     objects: &'o Objects,
-    announced: Option<u64>,
+    awaited: Awaited<'_>,
 ) -> Result<(Received, Arriving<'o>), ReceiveError> {
     let start = start(from)?;
     let packing = Packing::of(&start);
     let arriving = objects.arrive(packing)?;
-    receive_into((start, from), packing, arriving, announced)
+    receive_into((start, from), packing, arriving, awaited)
 }
 
 /// The same, to be kept as it came whatever it is.
@@ -121,30 +132,24 @@ pub(crate) fn receive_whole<'o>(
 ) -> Result<(Received, Arriving<'o>), ReceiveError> {
     let start = start(from)?;
     let packing = Packing::of(&start);
-    receive_into((start, from), packing, objects.arrive_whole()?, None)
+    receive_into((start, from), packing, objects.arrive_whole()?, Awaited::default())
 }
 
 fn receive_into<'o>(
     (start, from): (Vec<u8>, &mut dyn Read),
     packing: Packing,
     mut arriving: Arriving<'o>,
-    announced: Option<u64>,
+    awaited: Awaited<'_>,
 ) -> Result<(Received, Arriving<'o>), ReceiveError> {
     let start = &*start;
     let mut received = if let Some(incoming) = arriving.file() {
         let path = incoming.path().to_path_buf();
         let mut kept = BufWriter::with_capacity(BUFFER_BYTES, &incoming.file);
-        let received = take(&mut start.chain(from), packing, (&mut kept, &path), None, announced)?;
+        let received = take(&mut start.chain(from), packing, (&mut kept, &path), None, awaited)?;
         kept.flush().map_err(|cause| classified(&path, cause))?;
         received
     } else {
-        take(
-            &mut start.chain(from),
-            packing,
-            (&mut io::sink(), Path::new("")),
-            Some(&mut |taken| arriving.push(taken)),
-            announced,
-        )?
+        take(&mut start.chain(from), packing, (&mut io::sink(), Path::new("")), Some(&mut arriving), awaited)?
     };
     if let Some(shelved) = arriving.finish()? {
         (received.kept_hash, received.kept_size) = (shelved.file_hash, shelved.file_size);
@@ -156,7 +161,7 @@ fn receive_into<'o>(
 pub(crate) fn rehash(file: &mut dyn Read) -> Result<Received, ReceiveError> {
     let start = start(file)?;
     let packing = Packing::of(&start);
-    take(&mut start.chain(file), packing, (&mut io::sink(), Path::new("")), None, None)
+    take(&mut start.chain(file), packing, (&mut io::sink(), Path::new("")), None, Awaited::default())
 }
 
 fn start(from: &mut dyn Read) -> Result<Vec<u8>, ReceiveError> {
@@ -165,17 +170,17 @@ fn start(from: &mut dyn Read) -> Result<Vec<u8>, ReceiveError> {
     Ok(start)
 }
 
-/// Reads everything, writes what came to `kept`, whose path is for errors, and hands what is in it to `each`.
+/// Reads everything, writes what came to `kept`, whose path is for errors, and hands what is in it to `shelf`.
 fn take(
     from: &mut dyn Read,
     packing: Packing,
     (kept, path): (&mut dyn Write, &Path),
-    each: Option<&mut Each<'_>>,
-    announced: Option<u64>,
+    shelf: Option<&mut Arriving<'_>>,
+    awaited: Awaited<'_>,
 ) -> Result<Received, ReceiveError> {
-    let mut sent = Sent { inner: from, kept, hash: Sha256Hasher::default(), size: 0, failure: None };
-    let limit_bytes = announced.map_or(CACHE_NAR_BYTES_MAX, |bytes| bytes.min(CACHE_NAR_BYTES_MAX));
-    let unpacked = unpack(&mut sent, packing, each, limit_bytes);
+    let mut sent = Sent { inner: from, kept, size: 0, failure: None };
+    let hasher = RefCell::default();
+    let unpacked = unpack((&mut sent, &hasher), packing, shelf, awaited);
     match sent.failure.take() {
         Some(Failure::Client(cause)) => return Err(ReceiveError::Client(cause)),
         Some(Failure::Disk(cause)) => return Err(ReceiveError::Disk(classified(path, cause))),
@@ -185,21 +190,25 @@ fn take(
     let Unpacked { hash: nar_hash, size: nar_size, listing } = unpacked.map_err(|error| match error {
         Unpack::Packing(cause) => ReceiveError::Packing(cause),
         Unpack::Nar(error) => ReceiveError::Nar(error),
-        Unpack::TooLarge => announced.map_or(ReceiveError::TooLarge, |bytes| ReceiveError::Longer { bytes }),
+        Unpack::TooLarge => awaited.bytes_max.map_or(ReceiveError::TooLarge, |bytes| ReceiveError::Longer { bytes }),
+        Unpack::Reference => ReceiveError::Reference,
         Unpack::Disk(error) => ReceiveError::Disk(error),
     })?;
-    let (file_hash, file_size) = (sent.hash.finish(), sent.size);
+    let Hashing { hasher, size: hashed } = hasher.into_inner();
+    if hashed != sent.size {
+        // A decoder that leaves something in its buffer would have it kept without a hash.
+        return Err(ReceiveError::Packing(io::Error::new(io::ErrorKind::InvalidData, "something follows its end")));
+    }
+    let (file_hash, file_size) = (hasher.finish(), sent.size);
     let (kept_hash, kept_size) = (file_hash, file_size);
     Ok(Received { nar_hash, nar_size, packing, file_hash, file_size, kept_hash, kept_size, listing })
 }
-
-/// Takes some of a NAR.
-type Each<'e> = dyn FnMut(Taken<'_>) -> Result<(), ObjectError> + 'e;
 
 enum Unpack {
     Packing(io::Error),
     Nar(NarError),
     TooLarge,
+    Reference,
     Disk(ObjectError),
 }
 
@@ -212,19 +221,22 @@ struct Unpacked {
 
 /// Unpacks everything, and reads it as a NAR, strictly. What stands behind the packing's end is read too, and refused.
 fn unpack(
-    sent: &mut Sent<'_>,
+    (sent, hasher): (&mut Sent<'_>, &RefCell<Hashing>),
     packing: Packing,
-    each: Option<&mut Each<'_>>,
-    limit_bytes: u64,
+    shelf: Option<&mut Arriving<'_>>,
+    awaited: Awaited<'_>,
 ) -> Result<Unpacked, Unpack> {
-    let packed = BufReader::with_capacity(BUFFER_BYTES, sent);
-    let inner = if each.is_some() && packing == Packing::Zstd {
+    let packed = Hashed { inner: BufReader::with_capacity(BUFFER_BYTES, sent), hasher };
+    let inner = if shelf.is_some() && packing == Packing::Zstd {
         let frames = Frames::new(Box::new(packed) as Box<dyn BufRead>).map_err(Unpack::Packing)?;
-        Inner::Chunks { frames: Some(frames), frame: Vec::new(), content: Vec::new(), position: 0 }
+        Inner::Chunks(Chunks { frames: Some(frames), sent: hasher, waiting: None, content: Vec::new(), position: 0 })
     } else {
         Inner::Bytes(unpacked(packed, packing).map_err(Unpack::Packing)?)
     };
-    let mut nar = Unpacking { inner, each, hash: Sha256Hasher::default(), size: 0, limit_bytes, failure: None };
+    let limit_bytes = awaited.bytes_max.map_or(CACHE_NAR_BYTES_MAX, |bytes| bytes.min(CACHE_NAR_BYTES_MAX));
+    let may_refer = awaited.may_refer;
+    let mut nar =
+        Unpacking { inner, shelf, may_refer, hash: Sha256Hasher::default(), size: 0, limit_bytes, failure: None };
     let read = listing(&mut nar);
     match (nar.failure.take(), read) {
         (Some(failure), _) => Err(failure),
@@ -243,7 +255,7 @@ pub(crate) fn unpacked<'r>(packed: impl BufRead + 'r, packing: Packing) -> io::R
     })
 }
 
-fn listing(nar: &mut Unpacking<'_, '_>) -> Result<String, NarError> {
+fn listing(nar: &mut Unpacking<'_, '_, '_>) -> Result<String, NarError> {
     let mut reader = Reader::with_capacity(BUFFER_BYTES, nar);
     let mut listing = Some(Listing::default());
     let mut entries: usize = 0;
@@ -260,9 +272,10 @@ fn listing(nar: &mut Unpacking<'_, '_>) -> Result<String, NarError> {
 
 /// What comes out of the packing, hashed and bounded. It remembers why it failed, which the NAR's reader would
 /// tell in its words.
-struct Unpacking<'u, 'e> {
+struct Unpacking<'u, 's, 'o> {
     inner: Inner<'u>,
-    each: Option<&'u mut Each<'e>>,
+    shelf: Option<&'s mut Arriving<'o>>,
+    may_refer: Option<&'u dyn Fn(Sha256) -> bool>,
     hash: Sha256Hasher,
     size: u64,
     limit_bytes: u64,
@@ -272,22 +285,28 @@ struct Unpacking<'u, 'e> {
 enum Inner<'u> {
     Bytes(Box<dyn Read + 'u>),
     /// As long as every frame is a chunk.
-    Chunks {
-        frames: Option<Frames<Box<dyn BufRead + 'u>>>,
-        frame: Vec<u8>,
-        content: Vec<u8>,
-        position: usize,
-    },
+    Chunks(Chunks<'u>),
 }
 
-impl Read for Unpacking<'_, '_> {
+/// Frames, and the chunk that is being read.
+struct Chunks<'u> {
+    frames: Option<Frames<Box<dyn BufRead + 'u>>>,
+    /// Of what came until now.
+    sent: &'u RefCell<Hashing>,
+    /// The frame of the chunk, to be handed on once it was read, and the hash of all until its end.
+    waiting: Option<(Vec<u8>, Sha256Hasher)>,
+    content: Vec<u8>,
+    position: usize,
+}
+
+impl Read for Unpacking<'_, '_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = loop {
             match &mut self.inner {
                 Inner::Bytes(inner) => {
                     break inner.read(buffer).map_err(Unpack::Packing).and_then(|length| self.took(buffer, length));
                 }
-                Inner::Chunks { content, position, .. } if *position < content.len() => {
+                Inner::Chunks(Chunks { content, position, .. }) if *position < content.len() => {
                     let rest = content.get(*position..).unwrap_or_default();
                     let length = rest.len().min(buffer.len());
                     if let (Some(to), Some(from)) = (buffer.get_mut(..length), rest.get(..length)) {
@@ -296,7 +315,7 @@ impl Read for Unpacking<'_, '_> {
                     *position += length;
                     break Ok(length);
                 }
-                Inner::Chunks { .. } => match self.next_chunk() {
+                Inner::Chunks(_) => match self.next_chunk() {
                     Ok(true) => {}
                     Ok(false) => break Ok(0),
                     Err(failure) => break Err(failure),
@@ -317,13 +336,13 @@ impl Read for Unpacking<'_, '_> {
     }
 }
 
-impl Unpacking<'_, '_> {
+impl Unpacking<'_, '_, '_> {
     /// Counts, hashes and hands on what was read.
     fn took(&mut self, buffer: &[u8], length: usize) -> Result<usize, Unpack> {
         let piece = buffer.get(..length).unwrap_or_default();
         self.count(piece)?;
-        if let Some(each) = &mut self.each {
-            each(Taken::Bytes(piece)).map_err(Unpack::Disk)?;
+        if let Some(shelf) = &mut self.shelf {
+            shelf.push(Taken::Bytes(piece)).map_err(Unpack::Disk)?;
         }
         Ok(length)
     }
@@ -339,42 +358,88 @@ impl Unpacking<'_, '_> {
 
     /// Hands on the chunk that was read, and takes the next; `false` at the end.
     fn next_chunk(&mut self) -> Result<bool, Unpack> {
-        let Inner::Chunks { frames, frame, content, position } = &mut self.inner else { return Ok(false) };
-        if !content.is_empty() {
-            let taken = Taken::Chunk { frame: std::mem::take(frame), content: std::mem::take(content) };
-            if let Some(each) = &mut self.each {
-                each(taken).map_err(Unpack::Disk)?;
-            }
+        let (Inner::Chunks(chunks), Some(shelf)) = (&mut self.inner, &mut self.shelf) else { return Ok(false) };
+        let content = std::mem::take(&mut chunks.content);
+        chunks.position = 0;
+        if let Some((frame, sent_until)) = chunks.waiting.take() {
+            shelf.push(Taken::Chunk(SentChunk { frame, content, sent_until })).map_err(Unpack::Disk)?;
         }
-        *position = 0;
-        let Some(mut following) = frames.take() else { return Ok(false) };
-        match following.next().map_err(Unpack::Packing)? {
-            Next::End => Ok(false),
-            Next::Chunk { frame: next, content: unpacked } => {
-                (*frame, *content, *frames) = (next, unpacked, Some(following));
-                let Inner::Chunks { content, .. } = &self.inner else { return Ok(false) };
-                self.size = self.size.saturating_add(content.len() as u64);
-                if self.size > self.limit_bytes {
-                    return Err(Unpack::TooLarge);
-                }
-                self.hash.update(content);
-                Ok(true)
+        let Some(mut frames) = chunks.frames.take() else { return Ok(false) };
+        match frames.next().map_err(Unpack::Packing)? {
+            Next::End => return Ok(false),
+            Next::Chunk { frame, content } => {
+                chunks.waiting = Some((frame, chunks.sent.borrow().hasher.clone()));
+                chunks.content = content;
+            }
+            Next::Reference(reference) => {
+                let may_refer = self.may_refer.ok_or(Unpack::Reference)?;
+                let known = shelf.find(reference, may_refer).map_err(Unpack::Disk)?.ok_or(Unpack::Reference)?;
+                chunks.content = frames.unpacked(&known.frame, known.size()).ok_or(Unpack::Reference)?;
+                shelf.push(Taken::Known(known, &chunks.content)).map_err(Unpack::Disk)?;
             }
             Next::Other(before) => {
-                let rest = unpacked(following.rest(before), Packing::Zstd).map_err(Unpack::Packing)?;
+                let rest = unpacked(frames.rest(before), Packing::Zstd).map_err(Unpack::Packing)?;
                 self.inner = Inner::Bytes(rest);
-                Ok(true)
+                return Ok(true);
             }
         }
+        chunks.frames = Some(frames);
+        self.size = self.size.saturating_add(chunks.content.len() as u64);
+        if self.size > self.limit_bytes {
+            return Err(Unpack::TooLarge);
+        }
+        self.hash.update(&chunks.content);
+        Ok(true)
     }
 }
 
-/// What comes from the client, hashed and kept as it comes. It remembers why it failed, which decoders would tell in their
+/// What was read until now.
+#[derive(Default)]
+struct Hashing {
+    hasher: Sha256Hasher,
+    size: u64,
+}
+
+impl Hashing {
+    fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+}
+
+/// Hashes what is read of it, and nothing that only lies in its buffer.
+struct Hashed<'h, R> {
+    inner: R,
+    hasher: &'h RefCell<Hashing>,
+}
+
+impl<R: BufRead> Read for Hashed<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.hasher.borrow_mut().update(buffer.get(..length).unwrap_or_default());
+        Ok(length)
+    }
+}
+
+impl<R: BufRead> BufRead for Hashed<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, length: usize) {
+        // What is consumed lies in the buffer, so that this reads nothing.
+        if let Some(buffer) = (length > 0).then(|| self.inner.fill_buf().ok()).flatten() {
+            self.hasher.borrow_mut().update(buffer.get(..length).unwrap_or_default());
+        }
+        self.inner.consume(length);
+    }
+}
+
+/// What comes from the client, counted and kept as it comes. It remembers why it failed, which decoders would tell in their
 /// words.
 struct Sent<'s> {
     inner: &'s mut dyn Read,
     kept: &'s mut dyn Write,
-    hash: Sha256Hasher,
     size: u64,
     failure: Option<Failure>,
 }
@@ -398,7 +463,6 @@ impl Read for Sent<'_> {
             }
         };
         let piece = buffer.get(..length).unwrap_or_default();
-        self.hash.update(piece);
         self.size = self.size.saturating_add(piece.len() as u64);
         if self.size > CACHE_NAR_BYTES_MAX {
             self.failure = Some(Failure::TooLarge);
@@ -443,7 +507,7 @@ mod tests {
     fn taken(bytes: &[u8]) -> Result<(Received, Vec<u8>), ReceiveError> {
         let data = tempfile::tempdir().unwrap();
         let objects = objects(data.path(), Keep::Whole);
-        let (received, mut arriving) = receive(&mut &*bytes, &objects, None)?;
+        let (received, mut arriving) = receive(&mut &*bytes, &objects, Awaited::default())?;
         Ok((received, std::fs::read(arriving.file().unwrap().path()).unwrap()))
     }
 
@@ -468,8 +532,9 @@ mod tests {
         let bytes = nar.len() as u64;
         for keep in [Keep::Whole, Keep::Chunks] {
             let objects = objects(data.path(), keep);
-            assert!(receive(&mut &*bomb, &objects, Some(bytes)).is_ok());
-            let refused = receive(&mut &*bomb, &objects, Some(bytes - 1)).err();
+            let at_most = |bytes| Awaited { bytes_max: Some(bytes), may_refer: None };
+            assert!(receive(&mut &*bomb, &objects, at_most(bytes)).is_ok());
+            let refused = receive(&mut &*bomb, &objects, at_most(bytes - 1)).err();
             assert!(matches!(refused, Some(ReceiveError::Longer { bytes: announced }) if announced == bytes - 1));
         }
     }

@@ -242,6 +242,8 @@ pub const CACHE_UPSTREAM_CLOSURE_PATHS_MAX: usize = 20_000;
 pub const CACHE_UPSTREAM_CLOSURES_MAX: usize = 4;
 /// Store paths named in one request to a cache's interface.
 pub const CACHE_PATHS_MAX: usize = 200_000;
+/// Chunks asked for in one request; a client that packs a NAR asks for 8 MiB of it.
+pub const CACHE_CHUNKS_ASKED_MAX: usize = 10_000;
 /// Rows of one answer of a cache's interface.
 pub const CACHE_ROWS_MAX: u32 = 1_000;
 /// Caches and views of one server.

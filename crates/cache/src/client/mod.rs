@@ -7,6 +7,7 @@ mod pack;
 mod plan;
 mod push;
 mod requests;
+mod spool;
 #[cfg(test)]
 mod tests;
 

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use aux_core::hexadecimal;
 use aux_core::limits::{CACHE_MISSING_PATHS_MAX, CACHE_PUSH_ATTEMPTS_MAX};
 use aux_nix::{BaseName, Sha256};
 use serde::Deserialize;
 
-use super::pack::{PackError, Packed, pack};
+use super::pack::{Ask, PackError, Packed, Tools};
 use super::requests::part;
 use super::{CacheClient, ClientError, Item, Plan};
 
@@ -78,6 +79,11 @@ struct Missing {
     missing: Vec<String>,
 }
 
+#[derive(Deserialize)]
+struct KnownChunks {
+    known: Vec<String>,
+}
+
 /// Pushes what is missing. An error here means that nothing was tried; what failed later stands in the answer.
 pub fn push(
     client: &CacheClient,
@@ -102,6 +108,7 @@ pub fn push(
         step,
         next: AtomicUsize::new(0),
         is_stopped: AtomicBool::new(false),
+        asks_for_chunks: AtomicBool::new(true),
         states: Mutex::new(states),
         settled: Condvar::new(),
     };
@@ -170,12 +177,15 @@ struct Run<'a> {
     step: &'a (dyn Fn(PushStep<'_>) + Sync),
     next: AtomicUsize,
     is_stopped: AtomicBool,
+    /// Until the server says that it does not know the question.
+    asks_for_chunks: AtomicBool,
     states: Mutex<Vec<State>>,
     settled: Condvar,
 }
 
 impl Run<'_> {
     fn work(&self) {
+        let mut tools = None;
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = self.plan.items.get(number) else { return };
@@ -186,7 +196,7 @@ impl Run<'_> {
             let state = if self.is_stopped.load(Ordering::Relaxed) {
                 State::Failed(PushError::NotTried)
             } else {
-                match self.send(item) {
+                match self.send(item, &mut tools) {
                     Ok(file_bytes) => {
                         (self.step)(PushStep::Sent { path: &item.info.path, nar_bytes: item.info.nar_size });
                         State::Sent { file_bytes }
@@ -207,21 +217,29 @@ impl Run<'_> {
     }
 
     /// Sends one path; the answer is how many bytes went out.
-    fn send(&self, item: &Item) -> Result<u64, PushError> {
+    fn send(&self, item: &Item, tools: &mut Option<Tools>) -> Result<u64, PushError> {
         let mut info = item.info.clone();
         let cache = &self.options.cache;
         let nar = format!("{cache}/{}", info.url);
         let is_there = info.nar_size >= ASKED_FOR_BYTES && self.client.has(&nar)?;
         let mut sent = 0;
         if !is_there {
-            let mut packed = pack(&item.source, item.info.store_directory(), &self.options.scratch)?;
-            if (packed.nar_hash, packed.nar_size) != (info.nar_hash, info.nar_size) {
-                return Err(PushError::Damaged { hash: packed.nar_hash, size: packed.nar_size });
+            let tools = match tools {
+                Some(tools) => tools,
+                none => none.insert(Tools::new(item.info.store_directory(), &self.options.scratch)?),
+            };
+            let mut packed = self.pack(item, tools, self.asks_for_chunks.load(Ordering::Relaxed))?;
+            let mut put = again(&mut || self.put(&nar, &mut packed));
+            if packed.refers && put.as_ref().is_err_and(ClientError::is_about_a_reference) {
+                // It was collected meanwhile, or is damaged.
+                packed = self.pack(item, tools, false)?;
+                put = again(&mut || self.put(&nar, &mut packed));
             }
+            put?;
             info.file_hash = Some(packed.file_hash);
             info.file_size = Some(packed.file_size);
             sent = packed.file_size;
-            again(&mut || self.put(&nar, &mut packed))?;
+            tools.take_back(packed);
         }
         self.wait_for_needs(item)?;
         let document = info.print();
@@ -230,11 +248,35 @@ impl Run<'_> {
         Ok(sent)
     }
 
+    fn pack(&self, item: &Item, tools: &mut Tools, asks: bool) -> Result<Packed, PushError> {
+        let ask: &Ask<'_> = &|digests| self.known_chunks(digests);
+        let packed = tools.pack(&item.source, asks.then_some(ask))?;
+        if (packed.nar_hash, packed.nar_size) != (item.info.nar_hash, item.info.nar_size) {
+            return Err(PushError::Damaged { hash: packed.nar_hash, size: packed.nar_size });
+        }
+        Ok(packed)
+    }
+
+    /// Which chunks need not be sent; none where the server gives no answer, which whatever is sent next will tell.
+    fn known_chunks(&self, digests: &[[u8; 32]]) -> Vec<bool> {
+        let none = || vec![false; digests.len()];
+        if !self.asks_for_chunks.load(Ordering::Relaxed) {
+            return none();
+        }
+        let names: Vec<String> = digests.iter().map(|digest| hexadecimal(digest)).collect();
+        let answer = self.client.known_chunks(&self.options.cache, &names).and_then(|document| document.read());
+        let Ok(KnownChunks { known }) = answer else {
+            self.asks_for_chunks.store(false, Ordering::Relaxed);
+            return none();
+        };
+        let known: BTreeSet<String> = known.into_iter().collect();
+        names.iter().map(|name| known.contains(name)).collect()
+    }
+
     fn put(&self, path: &str, packed: &mut Packed) -> Result<(), ClientError> {
-        use std::io::Seek as _;
-        // A file in memory or just written can be read from its beginning.
-        let _start = packed.file.rewind();
-        self.client.put_stream(path, &mut packed.file, packed.file_size)
+        let unread = |cause| ClientError::Scratch { folder: self.options.scratch.display().to_string(), cause };
+        let mut packed_nar = packed.spool.reader().map_err(unread)?;
+        self.client.put_stream(path, &mut *packed_nar, packed.file_size)
     }
 
     /// A server refuses what refers to something that is not there. All that is waited for has a smaller number, so somebody

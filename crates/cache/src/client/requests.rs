@@ -155,6 +155,11 @@ impl CacheClient {
         self.post(&format!("caches/{}/missing", part(cache)?), &json!({ "paths": paths }), "aux.missing/1")
     }
 
+    /// Which chunks of these digests, in hexadecimal, a NAR for the cache may refer to.
+    pub fn known_chunks(&self, cache: &str, digests: &[String]) -> Result<Document, ClientError> {
+        self.post(&format!("caches/{}/chunks", part(cache)?), &json!({ "digests": digests }), "aux.chunks/1")
+    }
+
     pub fn pins(&self, cache: &str) -> Result<Document, ClientError> {
         self.get(&format!("caches/{}/pins", part(cache)?), "aux.pins/1")
     }

@@ -262,7 +262,7 @@ async fn take_nar(
         server.cache.catch_up()?;
         server.cache.confirm(&caller)?;
         let actor = server.cache.actor(&caller);
-        let terms = NarTerms { actor: &actor, announced: None };
+        let terms = NarTerms { actor: &actor, announced: None, may_refer: true };
         let received = server.cache.take_nar(&space, &name, &mut reader, terms)?;
         server.counters.pushed_bytes.add(received.file_size);
         Ok::<_, Failure>(())

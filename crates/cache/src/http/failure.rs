@@ -236,6 +236,7 @@ impl From<ReceiveError> for Failure {
             ReceiveError::Client(_) => Self::malformed("the body ended before its end"),
             ReceiveError::Packing(_) => Self::refused("packing", detail),
             ReceiveError::Nar(_) => Self::refused("nar", detail),
+            ReceiveError::Reference => Self::refused("reference", detail),
             ReceiveError::TooLarge | ReceiveError::Longer { .. } => Self::TooLarge,
             ReceiveError::Disk(error) => error.into(),
         }

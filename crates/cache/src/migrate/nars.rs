@@ -14,7 +14,7 @@ use super::{
 };
 use crate::cache::{ELSEWHERE, IDENTITY, IN_FOLDER, NARS};
 use crate::objects::{At, Bucket, Layout, ObjectError, Objects};
-use crate::receive::{receive, receive_whole};
+use crate::receive::{Awaited, receive, receive_whole};
 use crate::records::{ObjectRow, Records};
 
 /// What of a data folder is NARs.
@@ -148,7 +148,7 @@ impl Held<'_> {
             return looked_at(source, row).map(|()| true);
         }
         let stored = opened(source, row)?;
-        let received = receive(&mut stored.reader(), target, None);
+        let received = receive(&mut stored.reader(), target, Awaited::default());
         let (received, arriving) = received.map_err(|error| spoilt(row, error))?;
         held_against(&received, row)?;
         if received.kept_hash == row.file_hash {

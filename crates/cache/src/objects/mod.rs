@@ -19,9 +19,11 @@ use crate::receive::{Packing, Received};
 use crate::records::{ObjectRow, Records, RecordsError};
 pub(crate) use bucket::Bucket;
 pub use bucket::{BucketError, BucketSettings, REGION};
-pub(crate) use chunks::{At, cut, frame, index};
+pub(crate) use chunks::{At, cut, frame, index, reference};
 use chunks::{Chunks, Reading, Shelved, Shelving};
+pub(crate) use chunks::{KnownChunk, SentChunk};
 use folder::{Folder, Incoming};
+use reference::Reference;
 pub(crate) use stored::Stored;
 
 /// Below the data folder: packs that several servers write.
@@ -88,10 +90,9 @@ pub(crate) enum Arriving<'o> {
 pub(crate) enum Taken<'t> {
     Bytes(&'t [u8]),
     /// What its sender packed as one frame.
-    Chunk {
-        frame: Vec<u8>,
-        content: Vec<u8>,
-    },
+    Chunk(SentChunk),
+    /// What its sender knows to be here, and its content.
+    Known(KnownChunk, &'t [u8]),
 }
 
 /// Something among the NARs, by its name.
@@ -190,6 +191,18 @@ impl Objects {
         match self.writes.and_then(|tier| self.tiers.get(tier)).filter(|_| packing == Packing::Zstd) {
             Some(chunks) => Ok(Arriving::Chunks(Box::new(chunks.shelve()))),
             None => self.arrive_whole(),
+        }
+    }
+
+    /// Which chunks need not be sent: those of NARs that `may_refer` holds of, where chunks are written at all.
+    pub(crate) fn known(
+        &self,
+        digests: &[[u8; 32]],
+        may_refer: &dyn Fn(Sha256) -> bool,
+    ) -> Result<Vec<bool>, ObjectError> {
+        match self.writes.and_then(|tier| self.tiers.get(tier)) {
+            Some(chunks) => digests.iter().map(|digest| chunks.knows(digest, may_refer)).collect(),
+            None => Ok(vec![false; digests.len()]),
         }
     }
 
@@ -355,7 +368,20 @@ impl Arriving<'_> {
         match (self, taken) {
             (Self::Whole(_), _) => Ok(()),
             (Self::Chunks(shelving), Taken::Bytes(bytes)) => shelving.push(bytes),
-            (Self::Chunks(shelving), Taken::Chunk { frame, content }) => shelving.push_chunk(frame, content),
+            (Self::Chunks(shelving), Taken::Chunk(chunk)) => shelving.push_chunk(chunk),
+            (Self::Chunks(shelving), Taken::Known(chunk, content)) => shelving.push_known(chunk, content),
+        }
+    }
+
+    /// A chunk that the sender refers to, if it is here and in a NAR that `may_refer` holds of.
+    pub(crate) fn find(
+        &mut self,
+        reference: Reference,
+        may_refer: &dyn Fn(Sha256) -> bool,
+    ) -> Result<Option<KnownChunk>, ObjectError> {
+        match self {
+            Self::Whole(_) => Ok(None),
+            Self::Chunks(shelving) => shelving.find(reference, may_refer),
         }
     }
 

@@ -94,6 +94,13 @@ impl Records {
         })
     }
 
+    /// NARs with a chunk, the newest first.
+    pub(crate) fn nars_with_chunk(&self, chunk: i64, limit: u32) -> Result<Vec<Sha256>, RecordsError> {
+        let sql = "SELECT DISTINCT nar.hash, nar.number FROM part JOIN nar ON nar.number = part.nar WHERE part.chunk = ?1 \
+                   ORDER BY nar.number DESC LIMIT ?2";
+        self.read(|transaction| transaction.rows(sql, values![chunk, i64::from(limit)], |row| row.get(0).map(Sha256)))
+    }
+
     /// Forgets a NAR. Its chunks stay until they are forgotten themselves.
     pub(crate) fn forget_chunked(&self, place: i64, nar_hash: Sha256) -> Result<(), RecordsError> {
         let sql = "DELETE FROM nar WHERE hash = ?1 AND place = ?2";

@@ -169,7 +169,7 @@ impl Cache {
             Ok(response) => response,
             Err(trouble) => return Ok(Err(trouble)),
         };
-        let terms = NarTerms { actor: &self.actor_of(offered), announced: Some(&offer.info) };
+        let terms = NarTerms { actor: &self.actor_of(offered), announced: Some(&offer.info), may_refer: false };
         match self.take_nar(space, &name, &mut response.body, terms) {
             Ok(received) => {
                 upstream.succeeded();

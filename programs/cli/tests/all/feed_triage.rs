@@ -83,8 +83,8 @@ fn a_decision_is_made_on_a_real_terminal() {
     terminal.keys(&["y", "Enter"]);
     terminal.until("Reason, a sentence");
     terminal.keys(&["Acme's bolt since 1999", "Enter"]);
-    let screen = terminal.until("decided.toml: written");
-    assert!(screen.contains("(2/"), "{screen}");
+    terminal.until("decided.toml: written");
+    terminal.until("(2/");
     terminal.keys(&["q", "Enter"]);
     terminal.until("ended with 1");
     let text = fs::read_to_string(world.path("triage/identities/decided.toml")).unwrap();

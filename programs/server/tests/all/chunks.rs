@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 
+use aux_cache::client::{CacheClient, Plan, PushOptions, push};
+use aux_inventory::StoreObject;
+use aux_io::http::{HttpClient, HttpOptions, Url};
 use aux_nix::{NarInfo, Sha256};
 use serde_json::{Value, json};
 
@@ -138,4 +141,96 @@ fn a_real_nix_pushes_zstd_and_substitutes_what_chunks_give() {
     let third = nix.second_store("third");
     nix.run("nix", &["copy", "--no-check-sigs", "--from", &world.url("staging"), "--to", &third, &path]);
     assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+}
+
+/// A store object on disk that is pushed by our own client.
+struct Pushing<'w> {
+    world: &'w World,
+    client: CacheClient,
+}
+
+impl<'w> Pushing<'w> {
+    fn new(world: &'w World, token: &str) -> Self {
+        let http = HttpClient::new(HttpOptions::new("aux/test")).unwrap();
+        let base = Url::parse(&format!("http://{}/", world.listen)).unwrap();
+        Self { world, client: CacheClient::new(http, base, Some(token.to_owned().into())) }
+    }
+
+    /// Pushes a file of this text; how many bytes went out, and its hash.
+    fn push(&self, cache: &str, name: &str, text: &str) -> (u64, String) {
+        let made = Made::new(name, text);
+        let store = self.world.store().to_str().unwrap().to_owned();
+        let path = format!("{store}/{}", made.base);
+        let root = self.world.path("disk");
+        let source = root.join(path.trim_start_matches('/'));
+        fs::create_dir_all(source.parent().unwrap()).unwrap();
+        aux_io::file::replace(&source, text.as_bytes()).unwrap();
+        let object = StoreObject {
+            path,
+            nar_hash: Sha256::of(&made.nar).to_string(),
+            nar_size: made.nar.len() as u64,
+            references: Vec::new(),
+            deriver: None,
+            signatures: Vec::new(),
+            content_address: None,
+        };
+        let plan = Plan::new(&[object], &root).unwrap();
+        let scratch = self.world.path("");
+        let options = PushOptions { cache: cache.to_owned(), workers: 1, scratch, is_dry_run: false };
+        let pushed = push(&self.client, &plan, &options, &|_| {}).unwrap();
+        assert_eq!((pushed.sent.len(), pushed.failed.len()), (1, 0), "{:?}\n{}", pushed.failed, self.world.log());
+        let narinfo = self.world.ask(&format!("GET /{cache}/{}.narinfo", made.hash), &self.world.admin, b"");
+        let info = NarInfo::parse(&narinfo.body).unwrap();
+        let nar = self.world.ask(&format!("GET /{cache}/{}", info.url), &self.world.admin, b"");
+        assert_eq!((Some(Sha256::of(&nar.body)), Some(nar.body.len() as u64)), (info.file_hash, info.file_size));
+        assert!(zstd::decode_all(&*nar.body).unwrap() == made.nar);
+        (pushed.file_bytes, made.hash)
+    }
+}
+
+#[test]
+fn a_second_build_is_pushed_by_its_new_chunks_alone_and_no_cache_tells_of_another() {
+    let mut world = World::new();
+    world.api("POST", "caches", &json!({ "name": "apart" }));
+    let (mine, theirs) = (world.token("staging", &["push", "read"]), world.token("apart", &["push", "read"]));
+    let (one, other) = (text(&world, 'a'), text(&world, 'b'));
+    let (first, _) = Pushing::new(&world, &mine).push("staging", "program-1.0", &one);
+    assert!(first > 1 << 20, "{first}");
+    let (second, _) = Pushing::new(&world, &mine).push("staging", "program-1.0", &other);
+    assert!(second < 100_000, "{second}");
+    // Whoever pushes to another cache is not told what this one has.
+    let (apart, _) = Pushing::new(&world, &theirs).push("apart", "program-1.0", &other);
+    assert_eq!(apart, first);
+    let ask = world.ask("POST /-/api/1/caches/staging/chunks", &theirs, br#"{"digests":[]}"#);
+    assert_eq!(ask.status, 403);
+    let ask = world.ask("POST /-/api/1/caches/staging/chunks", &mine, br#"{"digests":["x"]}"#);
+    assert_eq!((ask.status, &ask.json()["error"]), (422, &json!("digest")));
+    // A chunk that is damaged is sent after all, and mended by that.
+    world.kill();
+    let pack = world.path("data/packs/00000000.pack");
+    let file = fs::OpenOptions::new().write(true).open(&pack).unwrap();
+    file.write_all_at(b"damage", 100_000).unwrap();
+    world.start(&[]);
+    let (third, _) = Pushing::new(&world, &mine).push("staging", "program-1.1", &other);
+    assert!(third > 1 << 20, "{third}");
+    assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+    // A server that keeps NARs whole is sent them whole.
+    world.kill();
+    world.start(&["--keep", "whole"]);
+    let (whole, _) = Pushing::new(&world, &mine).push("staging", "program-1.2", &text(&world, 'c'));
+    assert!(whole > 1 << 20, "{whole}");
+}
+
+#[test]
+fn a_reference_to_a_chunk_that_is_not_there_is_refused() {
+    let world = World::new();
+    let token = world.token("*", &["push", "read"]);
+    let made = Made::new("program-1.0", "p");
+    // Shape of a reference: a skippable frame, `aux1`, and a digest.
+    let frame = [&[0x5c, 0x2a, 0x4d, 0x18, 36, 0, 0, 0][..], b"aux1", &[7; 32]].concat();
+    for body in [&frame[..], &frame[..20], &[&frame[..], &frame].concat()] {
+        let answer = world.ask(&format!("PUT /staging/{}", made.nar_url()), &token, body);
+        assert_eq!(answer.status, 422, "{}", answer.text());
+    }
+    assert_eq!(world.ask(&format!("GET /staging/{}", made.nar_url()), &token, b"").status, 404);
 }

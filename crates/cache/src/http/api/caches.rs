@@ -1,6 +1,7 @@
 //! Caches: made, set up, and asked what of a closure they lack.
 
-use aux_core::limits::{CACHE_PATHS_MAX, CACHE_SPACES_MAX};
+use aux_core::limits::{CACHE_CHUNKS_ASKED_MAX, CACHE_PATHS_MAX, CACHE_SPACES_MAX};
+use aux_core::unhexadecimal;
 use aux_nix::signature::PublicKey;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,18 @@ struct Missing<'p> {
     missing: Vec<&'p str>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Digests {
+    digests: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct KnownChunks<'d> {
+    schema: &'static str,
+    known: Vec<&'d str>,
+}
+
 impl Call {
     pub(super) fn caches(&self, parts: &[&str]) -> Result<Reply, Failure> {
         match (parts, &self.method) {
@@ -85,7 +98,8 @@ impl Call {
             ([name], &Method::PATCH) => self.change_cache(name),
             ([name, "missing"], &Method::POST) => self.missing(name),
             ([] | [_], _) => Err(Failure::Method { allowed: "GET, POST, PATCH" }),
-            ([_, "missing"], _) => Err(Failure::Method { allowed: "POST" }),
+            ([name, "chunks"], &Method::POST) => self.known_chunks(name),
+            ([_, "missing" | "chunks"], _) => Err(Failure::Method { allowed: "POST" }),
             _ => Err(Failure::NotFound),
         }
     }
@@ -157,6 +171,23 @@ impl Call {
             }
         }
         ok(&Missing { schema: "aux.missing/1", missing })
+    }
+
+    fn known_chunks(&self, name: &str) -> Result<Reply, Failure> {
+        let space = self.space(name, Right::Push)?;
+        let asked: Digests = self.document()?;
+        if asked.digests.len() > CACHE_CHUNKS_ASKED_MAX {
+            return Err(Failure::TooLarge);
+        }
+        let wrong = || Failure::refused("digest", "a digest is 64 lowercase hexadecimal digits");
+        let digests = asked
+            .digests
+            .iter()
+            .map(|digest| unhexadecimal(digest)?.try_into().ok())
+            .collect::<Option<Vec<[u8; 32]>>>();
+        let known = self.cache.known_chunks(&space, &digests.ok_or_else(wrong)?)?;
+        let known = asked.digests.iter().zip(known).filter_map(|(digest, known)| known.then_some(digest.as_str()));
+        ok(&KnownChunks { schema: "aux.chunks/1", known: known.collect() })
     }
 
     fn cache_document(&self, space: &SharedSpace, schema: Option<&'static str>) -> CacheDocument {

@@ -15,7 +15,7 @@ const FILLER: u8 = b'0';
 /// In front of the buffer's content this much may be unused before what follows is moved.
 const SLACK_BYTES: usize = 8 << 20;
 /// Text with more hashes than one in so many bytes is kept as it is: each hole costs about forty bytes.
-const BYTES_PER_HOLE_MIN: usize = 256;
+pub(super) const BYTES_PER_HOLE_MIN: usize = 256;
 
 /// A store hash that was taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +44,23 @@ pub(crate) struct Cutter {
     scanned: usize,
     /// Within the buffer.
     holes: Vec<Hole>,
+    /// Memory of chunks that are done with.
+    spare: Vec<Vec<u8>>,
+    takes_back: bool,
 }
 
 impl Cutter {
     pub(crate) fn new(store_directory: &str) -> Self {
         let marker = Finder::new(format!("{store_directory}/").as_bytes()).into_owned();
-        Self { marker, buffer: Vec::new(), start: 0, scanned: 0, holes: Vec::new() }
+        let (buffer, holes, spare) = Default::default();
+        Self { marker, buffer, start: 0, scanned: 0, holes, spare, takes_back: false }
+    }
+
+    /// Takes another NAR from now on.
+    pub(crate) fn begin(&mut self) {
+        self.buffer.clear();
+        self.holes.clear();
+        (self.start, self.scanned) = (0, 0);
     }
 
     /// Takes more of the NAR, and says which chunks are complete by it.
@@ -65,6 +76,12 @@ impl Cutter {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Takes back the memory of a chunk. Fresh memory costs more than what is done with a chunk in it.
+    pub(crate) fn take_back(&mut self, cut: Cut) {
+        self.takes_back = true;
+        self.spare.push(cut.content);
+    }
+
     /// The next chunk, where enough is there to know its end: always, once the NAR `is_over`.
     pub(crate) fn next(&mut self, is_over: bool) -> Option<Cut> {
         let available = self.buffer.len().saturating_sub(self.start);
@@ -76,12 +93,26 @@ impl Cutter {
         let (min, average, max) = (CACHE_CHUNK_BYTES_MIN, CACHE_CHUNK_BYTES_AVERAGE, CACHE_CHUNK_BYTES_MAX);
         let (_, length) = FastCDC::new(content, min, average, max).cut(0, content.len());
         let end = self.outside_of_holes(self.start + length);
-        let content = self.buffer.get(self.start..end).unwrap_or_default().to_vec();
+        let mut content = self.memory(end - self.start);
+        content.extend_from_slice(self.buffer.get(self.start..end).unwrap_or_default());
         let taken = self.holes.partition_point(|hole| hole.position < end);
         let holes = self.holes.drain(..taken).map(|hole| Hole { position: hole.position - self.start, ..hole });
         let cut = Cut { content, holes: holes.collect() };
         self.start = end;
         Some(cut)
+    }
+
+    /// Memory for so many bytes: that of a chunk that was taken back, and else such as will do for others too.
+    fn memory(&mut self, length: usize) -> Vec<u8> {
+        match self.spare.iter().position(|memory| memory.capacity() >= length) {
+            Some(place) => {
+                let mut memory = self.spare.swap_remove(place);
+                memory.clear();
+                memory
+            }
+            None if self.takes_back => Vec::with_capacity(length.next_power_of_two()),
+            None => Vec::with_capacity(length),
+        }
     }
 
     /// A store path's directory, hash and dash.

@@ -3,13 +3,19 @@
 //! A hole is a raw block of 32 bytes (RFC 8878, section 3.1.1.2), and nothing else of the frame depends on what stands in it.
 //! So the frame of any build is that of the first one with other bytes in its holes: nothing is compressed anew to be sent.
 
-use std::io::{self, Write as _};
+use std::io;
+
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::stream::raw::{Encoder, InBuffer, Operation as _, OutBuffer};
+use zstd::zstd_safe::compress_bound;
 
 use super::cut::{Cut, HOLE_BYTES};
 
 /// At 3 one core compresses as fast as it hashes.
 const LEVEL: i32 = 3;
 pub(crate) const BLOCK_HEAD_BYTES: usize = 3;
+/// What a hole may add to a frame besides itself: heads of blocks, and less to find in what stands around it.
+const HOLE_FRAME_BYTES_MAX: usize = 64;
 /// Types of blocks (section 3.1.1.2.2).
 const RAW: usize = 0;
 const RLE: usize = 1;
@@ -17,57 +23,154 @@ const RLE: usize = 1;
 /// A chunk as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// With anything in its holes.
+    /// With zeros in its holes.
     pub bytes: Vec<u8>,
     /// Where in `bytes` the holes are, in order.
     pub holes: Vec<u32>,
 }
 
-/// Compresses a chunk. Where its holes cannot be kept apart from the rest, they are closed, in the chunk too.
-pub(crate) fn compress(cut: &mut Cut) -> io::Result<Frame> {
-    if !cut.holes.is_empty() {
-        let bytes = compressed(cut)?;
-        let noises = (0..cut.holes.len()).map(noise).collect::<Vec<_>>();
-        if let Some(frame) = Frame::with_holes(bytes, cut, &noises) {
-            return Ok(frame);
-        }
-        cut.close();
-    }
-    Ok(Frame { bytes: compressed(cut)?, holes: Vec::new() })
+/// Packs chunks and proves what they unpack to, with the memory of the last one.
+pub(crate) struct Packer {
+    pack: Compressor<'static>,
+    /// For blocks that end where it is told to.
+    pack_blocks: Encoder<'static>,
+    unpack: Decompressor<'static>,
+    /// The frame that was packed last.
+    frame: Vec<u8>,
+    /// What a frame unpacked to.
+    content: Vec<u8>,
 }
 
-impl Frame {
-    /// A frame in whose holes some characters stand, if it is one of the chunk, and whatever is put into its holes comes out
-    /// there and nowhere else.
-    pub(crate) fn with_holes(bytes: Vec<u8>, cut: &Cut, characters: &[[u8; HOLE_BYTES]]) -> Option<Self> {
-        let holes = places(&bytes, characters)?;
-        let mut frame = Self { bytes, holes };
-        // What the frame unpacks to as it is was seen by whoever made or took it. With every bit of its holes turned round,
-        // all that was copied out of one is something else.
-        let turned: Vec<[u8; HOLE_BYTES]> = characters.iter().map(|one| one.map(|byte| !byte)).collect();
-        frame.fill(&turned);
-        let mut expected = cut.content.clone();
-        for (hole, turned) in cut.holes.iter().zip(&turned) {
-            expected.get_mut(hole.position..hole.position + HOLE_BYTES)?.copy_from_slice(turned);
+impl Packer {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            pack: Compressor::new(LEVEL)?,
+            pack_blocks: Encoder::new(LEVEL)?,
+            unpack: Decompressor::new()?,
+            frame: Vec::new(),
+            content: Vec::new(),
+        })
+    }
+
+    /// Compresses a chunk. Where its holes cannot be kept apart from the rest, they are closed, in the chunk too.
+    pub(crate) fn compress(&mut self, cut: &mut Cut) -> io::Result<Frame> {
+        if !cut.holes.is_empty() {
+            self.pack(cut)?;
+            let bytes = self.frame.clone();
+            let noises = (0..cut.holes.len()).map(noise).collect::<Vec<_>>();
+            if let Some(frame) = self.with_holes(bytes, cut, &noises) {
+                return Ok(frame);
+            }
+            cut.close();
         }
-        let unpacked = zstd::bulk::decompress(&frame.bytes, expected.len()).ok()?;
-        frame.fill(&vec![[0; HOLE_BYTES]; characters.len()]);
-        (unpacked == expected).then_some(frame)
+        self.pack(cut)?;
+        Ok(Frame { bytes: self.frame.clone(), holes: Vec::new() })
     }
 
     /// The frame of a chunk as somebody sent it, who saw that it unpacks to its content.
-    pub(crate) fn sent(bytes: Vec<u8>, cut: &Cut) -> Option<Self> {
+    pub(crate) fn sent(&mut self, bytes: Vec<u8>, cut: &Cut) -> Option<Frame> {
         if cut.holes.is_empty() {
-            return Some(Self { bytes, holes: Vec::new() });
+            return Some(Frame { bytes, holes: Vec::new() });
         }
         let characters: Vec<_> = cut.holes.iter().map(|hole| hole.characters).collect();
-        Self::with_holes(bytes, cut, &characters)
+        self.with_holes(bytes, cut, &characters)
     }
 
-    /// Puts characters into the holes.
-    pub(crate) fn fill(&mut self, characters: &[[u8; HOLE_BYTES]]) {
-        fill(&mut self.bytes, &self.holes, characters);
+    /// A chunk as it is sent by whoever has its NAR: its frame with its own hashes in the holes, and from then on in the chunk
+    /// too. The receiver proves that they can be others.
+    pub(crate) fn packed(&mut self, cut: &mut Cut) -> io::Result<&[u8]> {
+        if !cut.holes.is_empty() {
+            self.pack(cut)?;
+            let noises: Vec<_> = (0..cut.holes.len()).map(noise).collect();
+            let places = places(&self.frame, &noises);
+            let characters: Vec<_> = cut.holes.iter().map(|hole| hole.characters).collect();
+            cut.close();
+            if let Some(places) = places {
+                fill(&mut self.frame, &places, &characters);
+                if unpacked(&mut self.unpack, &self.frame, cut.content.len(), &mut self.content) == Some(&cut.content) {
+                    return Ok(&self.frame);
+                }
+            }
+        }
+        self.pack(cut)?;
+        Ok(&self.frame)
     }
+
+    /// A frame in whose holes some characters stand, if it is one of the chunk, and whatever is put into its holes comes out
+    /// there and nowhere else. Zeros are in them from then on.
+    fn with_holes(&mut self, bytes: Vec<u8>, cut: &Cut, characters: &[[u8; HOLE_BYTES]]) -> Option<Frame> {
+        let holes = places(&bytes, characters)?;
+        let mut frame = Frame { bytes, holes };
+        // What the frame unpacks to as it is was seen by whoever made or took it. With every bit of its holes turned round,
+        // all that was copied out of one is something else.
+        let turned: Vec<[u8; HOLE_BYTES]> = characters.iter().map(|one| one.map(|byte| !byte)).collect();
+        fill(&mut frame.bytes, &frame.holes, &turned);
+        let unpacked = unpacked(&mut self.unpack, &frame.bytes, cut.content.len(), &mut self.content)?;
+        let mut position = 0;
+        for (hole, turned) in cut.holes.iter().zip(&turned) {
+            let end = hole.position + HOLE_BYTES;
+            let same = position..hole.position;
+            if unpacked.get(same.clone())? != cut.content.get(same)? || unpacked.get(hole.position..end)? != turned {
+                return None;
+            }
+            position = end;
+        }
+        let is_one = unpacked.get(position..)? == cut.content.get(position..)?;
+        fill(&mut frame.bytes, &frame.holes, &vec![[0; HOLE_BYTES]; characters.len()]);
+        is_one.then_some(frame)
+    }
+
+    /// Packs a chunk as it is, with noise in its holes.
+    fn pack(&mut self, cut: &Cut) -> io::Result<()> {
+        self.frame.clear();
+        self.frame.reserve(compress_bound(cut.content.len()) + cut.holes.len() * HOLE_FRAME_BYTES_MAX);
+        if cut.holes.is_empty() {
+            return self.pack.compress_to_buffer(&cut.content, &mut self.frame).map(drop);
+        }
+        self.pack_blocks.reinit()?;
+        self.pack_blocks.set_pledged_src_size(Some(cut.content.len() as u64))?;
+        let mut to = OutBuffer::around(&mut self.frame);
+        let mut position = 0;
+        for (number, hole) in cut.holes.iter().enumerate() {
+            let before = cut.content.get(position..hole.position).unwrap_or_default();
+            for piece in [before, &noise(number)] {
+                pack_piece(&mut self.pack_blocks, piece, &mut to)?;
+                // Ends the block.
+                complete(self.pack_blocks.flush(&mut to)?)?;
+            }
+            position = hole.position + HOLE_BYTES;
+        }
+        pack_piece(&mut self.pack_blocks, cut.content.get(position..).unwrap_or_default(), &mut to)?;
+        complete(self.pack_blocks.finish(&mut to, true)?)
+    }
+}
+
+fn pack_piece(packer: &mut Encoder<'_>, piece: &[u8], to: &mut OutBuffer<'_, Vec<u8>>) -> io::Result<()> {
+    let mut from = InBuffer::around(piece);
+    while from.pos() < piece.len() {
+        let before = (from.pos(), to.pos());
+        packer.run(&mut from, to)?;
+        complete(usize::from((from.pos(), to.pos()) == before))?;
+    }
+    Ok(())
+}
+
+/// Nothing may be left that found no room.
+fn complete(left: usize) -> io::Result<()> {
+    if left == 0 { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
+
+/// What a frame unpacks to, if that has so many bytes.
+fn unpacked<'c>(
+    unpack: &mut Decompressor<'_>,
+    frame: &[u8],
+    size: usize,
+    content: &'c mut Vec<u8>,
+) -> Option<&'c Vec<u8>> {
+    content.clear();
+    content.reserve(size);
+    unpack.decompress_to_buffer(frame, content).ok()?;
+    Some(&*content).filter(|content| content.len() == size)
 }
 
 /// Puts characters into the holes of a frame.
@@ -83,44 +186,6 @@ pub(crate) fn fill(frame: &mut [u8], holes: &[u32], characters: &[[u8; HOLE_BYTE
 /// Bytes that no compressor finds anything in, another 32 for each hole of a chunk.
 fn noise(number: usize) -> [u8; HOLE_BYTES] {
     blake3::hash(&(number as u64).to_le_bytes()).into()
-}
-
-/// A chunk as it is sent by whoever has its NAR: its frame with its own hashes in the holes. The receiver proves that they can
-/// be others.
-pub(crate) fn packed(cut: &Cut) -> io::Result<Vec<u8>> {
-    let mut closed = cut.clone();
-    closed.close();
-    if cut.holes.is_empty() {
-        return compressed(&closed);
-    }
-    let mut frame = compressed(cut)?;
-    let noises: Vec<_> = (0..cut.holes.len()).map(noise).collect();
-    if let Some(places) = places(&frame, &noises) {
-        fill(&mut frame, &places, &cut.holes.iter().map(|hole| hole.characters).collect::<Vec<_>>());
-        if zstd::bulk::decompress(&frame, closed.content.len()).is_ok_and(|unpacked| unpacked == closed.content) {
-            return Ok(frame);
-        }
-    }
-    compressed(&closed)
-}
-
-fn compressed(cut: &Cut) -> io::Result<Vec<u8>> {
-    let mut encoder = zstd::Encoder::new(Vec::with_capacity(cut.content.len() / 2), LEVEL)?;
-    encoder.set_pledged_src_size(Some(cut.content.len() as u64))?;
-    let mut position = 0;
-    for (number, hole) in cut.holes.iter().enumerate() {
-        let before = cut.content.get(position..hole.position).unwrap_or_default();
-        if !before.is_empty() {
-            encoder.write_all(before)?;
-            // Ends the block.
-            encoder.flush()?;
-        }
-        encoder.write_all(&noise(number))?;
-        encoder.flush()?;
-        position = hole.position + HOLE_BYTES;
-    }
-    encoder.write_all(cut.content.get(position..).unwrap_or_default())?;
-    encoder.finish()
 }
 
 /// What the head of a frame says (section 3.1.1.1).
@@ -232,10 +297,10 @@ mod tests {
     #[test]
     fn one_frame_serves_every_build() {
         let (mut one, other) = (cut(&text('a')), cut(&text('b')));
-        let mut frame = compress(&mut one).unwrap();
+        let mut frame = Packer::new().unwrap().compress(&mut one).unwrap();
         assert_eq!(frame.holes.len(), 300);
         for cut in [&one, &other] {
-            frame.fill(&cut.holes.iter().map(|hole| hole.characters).collect::<Vec<_>>());
+            fill(&mut frame.bytes, &frame.holes, &cut.holes.iter().map(|hole| hole.characters).collect::<Vec<_>>());
             let mut closed = cut.clone();
             closed.close();
             assert!(zstd::bulk::decompress(&frame.bytes, closed.content.len()).unwrap() == closed.content);
@@ -251,14 +316,14 @@ mod tests {
         text.extend(noise(0));
         let mut cut = cut(&text);
         assert_eq!(cut.holes.len(), 1);
-        let frame = compress(&mut cut).unwrap();
+        let frame = Packer::new().unwrap().compress(&mut cut).unwrap();
         assert_eq!((frame.holes.len(), cut.holes.len()), (0, 0));
         assert_eq!(zstd::bulk::decompress(&frame.bytes, text.len()).unwrap(), text);
     }
 
     #[test]
     fn a_frame_that_is_none_has_no_places() {
-        let frame = compress(&mut cut(&text('a'))).unwrap();
+        let frame = Packer::new().unwrap().compress(&mut cut(&text('a'))).unwrap();
         let zeros = [[0; HOLE_BYTES]; 300];
         assert_eq!(places(&frame.bytes, &zeros).unwrap(), frame.holes);
         for length in 0..frame.bytes.len() {

@@ -158,6 +158,11 @@ impl Index {
         self.records.chunked(self.place, nar_hash)
     }
 
+    /// NARs with a chunk, the newest first.
+    pub(crate) fn nars_with(&self, chunk: i64, limit: u32) -> Result<Vec<Sha256>, RecordsError> {
+        self.records.nars_with_chunk(chunk, limit)
+    }
+
     /// Forgets a NAR. Its chunks stay until [`Self::forget_chunks`] or [`Self::settle`].
     pub(crate) fn forget(&self, nar_hash: Sha256) -> Result<(), RecordsError> {
         self.records.forget_chunked(self.place, nar_hash)

@@ -11,6 +11,7 @@ mod pack;
 mod packs;
 mod read;
 mod recipe;
+pub(crate) mod reference;
 mod sealed;
 mod shelve;
 mod sweep;
@@ -36,12 +37,14 @@ use packs::Packs;
 pub(crate) use read::Reading;
 pub(crate) use sealed::Place;
 use sealed::Sealed;
-pub(crate) use shelve::{Shelved, Shelving};
+pub(crate) use shelve::{KnownChunk, SentChunk, Shelved, Shelving};
 
 const INDEX: &str = "chunks.sqlite";
 const FOLDER: &str = "packs";
 /// How often a NAR is looked up anew because its pack was moved between two looks.
 const LOOKS_MAX: usize = 4;
+/// Of the NARs with a chunk so many are looked at to see whether somebody may know of it; in doubt it is sent.
+const NARS_ASKED_MAX: u32 = 64;
 
 /// Packs and their index.
 #[derive(Debug)]
@@ -212,6 +215,26 @@ impl Chunks {
             *used.entry(chunk.number).or_default() += 1;
         }
         Ok(found)
+    }
+
+    /// [`Self::find`] for somebody who may know of the NARs that `may_refer` holds of, and of no others.
+    fn find_for(&self, digest: &[u8; 32], may_refer: &dyn Fn(Sha256) -> bool) -> Result<Option<Chunk>, ObjectError> {
+        let Some(chunk) = self.find(digest)? else { return Ok(None) };
+        let nars = self.index.nars_with(chunk.number, NARS_ASKED_MAX);
+        if nars.as_ref().is_ok_and(|nars| nars.iter().any(|nar| may_refer(*nar))) {
+            return Ok(Some(chunk));
+        }
+        self.release(&[chunk.number]);
+        nars.map(|_| None).map_err(ObjectError::from)
+    }
+
+    /// Whether a chunk of this content need not be sent by them.
+    pub(crate) fn knows(&self, digest: &[u8; 32], may_refer: &dyn Fn(Sha256) -> bool) -> Result<bool, ObjectError> {
+        let found = self.find_for(digest, may_refer)?;
+        if let Some(chunk) = &found {
+            self.release(&[chunk.number]);
+        }
+        Ok(found.is_some())
     }
 
     fn release(&self, numbers: &[i64]) {

@@ -8,20 +8,44 @@ use aux_nix::hash::Sha256Hasher;
 
 use super::super::ObjectError;
 use super::cut::{Cut, Cutter, HOLE_BYTES};
-use super::frame::{Frame, compress, fill};
+use super::frame::{Packer, fill};
 use super::index::{Chunk, NewNar, NewPart};
 use super::pack::Pack;
+use super::reference::Reference;
 use super::{Chunks, recipe};
 
 /// Taken at once by the cutter.
 const PIECE_BYTES: usize = 1 << 20;
 
+/// A chunk as its sender cut and packed it.
+pub(crate) struct SentChunk {
+    pub frame: Vec<u8>,
+    pub content: Vec<u8>,
+    /// The hash of all that was sent, up to the end of the frame.
+    pub sent_until: Sha256Hasher,
+}
+
+/// A chunk that is here.
+pub(crate) struct KnownChunk {
+    chunk: Chunk,
+    /// With the sender's hashes in its holes.
+    pub frame: Vec<u8>,
+    fillings: Vec<[u8; HOLE_BYTES]>,
+}
+
+impl KnownChunk {
+    /// Of its content.
+    pub(crate) fn size(&self) -> usize {
+        self.chunk.size as usize
+    }
+}
+
 /// A NAR that is arriving. Dropped before it is kept, it is gone.
 pub(crate) struct Shelving<'s> {
     chunks: &'s Chunks,
     cutter: Cutter,
-    /// The last chunk that was sent as one, and its content.
-    waiting: Option<(Vec<u8>, Vec<u8>)>,
+    /// The last chunk that was sent as one.
+    waiting: Option<SentChunk>,
     /// The sender's chunks are none, so that they are cut here.
     is_cut_here: bool,
     /// The pack that new chunks go to, and where it ended before.
@@ -37,8 +61,12 @@ pub(crate) struct Shelving<'s> {
     /// Chunks that were there, which collection spares meanwhile.
     used: Vec<i64>,
     fillings: Vec<[u8; HOLE_BYTES]>,
+    /// Of the frames until now, as they will be sent.
     hasher: Sha256Hasher,
+    /// Those are what came, byte for byte, so that they need not be hashed a second time.
+    is_as_sent: bool,
     size: u64,
+    packer: Option<Packer>,
 }
 
 /// What is sent of a NAR that was taken in whole.
@@ -64,7 +92,9 @@ impl<'s> Shelving<'s> {
             used: Vec::new(),
             fillings: Vec::new(),
             hasher: Sha256Hasher::default(),
+            is_as_sent: true,
             size: 0,
+            packer: None,
         }
     }
 
@@ -80,20 +110,55 @@ impl<'s> Shelving<'s> {
         Ok(())
     }
 
-    /// Takes a chunk as its sender cut and packed it, and its content. What is cut smaller than it would be here is cut anew.
-    pub(crate) fn push_chunk(&mut self, frame: Vec<u8>, content: Vec<u8>) -> Result<(), ObjectError> {
-        match self.waiting.take() {
-            Some((_, before)) if before.len() < CACHE_CHUNK_BYTES_MIN / 2 => {
-                self.is_cut_here = true;
-                self.push(&before)?;
-            }
-            Some((frame, before)) => self.shelve_sent(frame, before)?,
-            None => {}
-        }
+    /// Takes a chunk as its sender cut and packed it. What is cut smaller than it would be here is cut anew.
+    pub(crate) fn push_chunk(&mut self, chunk: SentChunk) -> Result<(), ObjectError> {
+        self.shelve_followed()?;
         if self.is_cut_here {
-            return self.push(&content);
+            return self.push(&chunk.content);
         }
-        self.waiting = Some((frame, content));
+        self.waiting = Some(chunk);
+        Ok(())
+    }
+
+    /// A chunk that the sender refers to, if it is whole, and in a NAR that the sender may know of.
+    pub(crate) fn find(
+        &mut self,
+        reference: Reference,
+        may_refer: &dyn Fn(Sha256) -> bool,
+    ) -> Result<Option<KnownChunk>, ObjectError> {
+        let Some(chunk) = self.chunks.find_for(&reference.digest, may_refer)? else { return Ok(None) };
+        self.used.push(chunk.number);
+        if chunk.holes.len() != reference.fillings.len() {
+            return Ok(None);
+        }
+        match self.chunks.fetch(&chunk) {
+            Ok(mut frame) => {
+                fill(&mut frame, &chunk.holes, &reference.fillings);
+                Ok(Some(KnownChunk { chunk, frame, fillings: reference.fillings }))
+            }
+            Err(error) => {
+                tracing::error!("{error}; the chunk has to be sent anew");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes a chunk that is here, and its content.
+    pub(crate) fn push_known(&mut self, known: KnownChunk, content: &[u8]) -> Result<(), ObjectError> {
+        self.shelve_followed()?;
+        let KnownChunk { chunk, frame, fillings } = known;
+        if self.is_cut_here {
+            return self.push(content);
+        }
+        if is_small(content) {
+            // Whether it may stay as it is depends on what follows.
+            let sent_until = Sha256Hasher::default();
+            self.is_as_sent = false;
+            self.waiting = Some(SentChunk { frame, content: content.to_vec(), sent_until });
+            return Ok(());
+        }
+        self.fillings.extend(fillings);
+        self.add(NewPart::Known(chunk.number), chunk, &frame, None);
         Ok(())
     }
 
@@ -154,26 +219,36 @@ impl<'s> Shelving<'s> {
         Ok(())
     }
 
-    /// The last chunk as it was sent, of which it was not known whether another follows.
-    fn shelve_waiting(&mut self) -> Result<(), ObjectError> {
+    /// The last chunk as it was sent, now that another follows.
+    fn shelve_followed(&mut self) -> Result<(), ObjectError> {
         match self.waiting.take() {
-            Some((frame, content)) => self.shelve_sent(frame, content),
+            Some(chunk) if is_small(&chunk.content) => {
+                self.is_cut_here = true;
+                self.push(&chunk.content)
+            }
+            Some(chunk) => self.shelve_sent(chunk),
             None => Ok(()),
         }
     }
 
-    fn shelve_sent(&mut self, frame: Vec<u8>, content: Vec<u8>) -> Result<(), ObjectError> {
-        self.shelve(Cut::of(content, &self.chunks.store_directory), Some(frame))
+    /// The last chunk as it was sent, of which it was not known whether another follows.
+    fn shelve_waiting(&mut self) -> Result<(), ObjectError> {
+        self.waiting.take().map_or(Ok(()), |chunk| self.shelve_sent(chunk))
+    }
+
+    fn shelve_sent(&mut self, chunk: SentChunk) -> Result<(), ObjectError> {
+        let SentChunk { frame, content, sent_until } = chunk;
+        self.shelve(Cut::of(content, &self.chunks.store_directory), Some((frame, sent_until)))
     }
 
     /// Shelves a chunk, in the frame that it was sent in, where that will do for other fillings too.
-    fn shelve(&mut self, cut: Cut, sent: Option<Vec<u8>>) -> Result<(), ObjectError> {
+    fn shelve(&mut self, cut: Cut, sent: Option<(Vec<u8>, Sha256Hasher)>) -> Result<(), ObjectError> {
         let mut cut = cut.settled();
         let digest = cut.digest();
         if let Some(place) = self.seen.get(&digest).copied() {
             let Some(chunk) = self.new.get(place).cloned() else { return Ok(()) };
             let frame = self.fetch_new(&chunk)?;
-            self.add(NewPart::New(place), chunk, (frame, &cut));
+            self.add_filled((NewPart::New(place), chunk), frame, &cut, sent);
             return Ok(());
         }
         let found = self.chunks.find(&digest)?;
@@ -181,22 +256,29 @@ impl<'s> Shelving<'s> {
             self.used.push(chunk.number);
             match self.chunks.fetch(chunk) {
                 Ok(frame) => {
-                    self.add(NewPart::Known(chunk.number), chunk.clone(), (frame, &cut));
+                    self.add_filled((NewPart::Known(chunk.number), chunk.clone()), frame, &cut, sent);
                     return Ok(());
                 }
                 Err(error) => tracing::error!("{error}; the chunk is written anew"),
             }
         }
         let had_holes = !cut.holes.is_empty();
-        let frame = match sent.and_then(|sent| Frame::sent(sent, &cut)) {
-            Some(frame) => frame,
-            None => compress(&mut cut).map_err(|cause| self.chunks.failed(cause))?,
+        let failed = |cause| self.chunks.failed(cause);
+        let packer = match &mut self.packer {
+            Some(packer) => packer,
+            none => none.insert(Packer::new().map_err(failed)?),
+        };
+        let (bytes, sent_until) = sent.unzip();
+        let (frame, sent_until) = match bytes.and_then(|bytes| packer.sent(bytes, &cut)) {
+            Some(frame) => (frame, sent_until),
+            None => (packer.compress(&mut cut).map_err(failed)?, None),
         };
         if had_holes && cut.holes.is_empty() {
             // They were closed, and so it is other content.
             return self.shelve(cut, None);
         }
-        let chunk = self.append(&frame.bytes, &cut, (digest, frame.holes))?;
+        let mut bytes = frame.bytes;
+        let chunk = self.append(&bytes, &cut, (digest, frame.holes))?;
         let is_same = |found: &Chunk| (found.checksum, &found.holes) == (chunk.checksum, &chunk.holes);
         let part = if let Some(Chunk { number, pack, .. }) = found.filter(is_same) {
             self.mended.push((pack, Chunk { number, ..chunk.clone() }));
@@ -206,7 +288,8 @@ impl<'s> Shelving<'s> {
             self.new.push(chunk.clone());
             NewPart::New(self.new.len() - 1)
         };
-        self.add(part, chunk, (frame.bytes, &cut));
+        self.fill(&mut bytes, &chunk, &cut);
+        self.add(part, chunk, &bytes, sent_until);
         Ok(())
     }
 
@@ -219,10 +302,8 @@ impl<'s> Shelving<'s> {
         Ok(frame)
     }
 
-    /// Writes a new frame with zeros in its holes.
+    /// Writes a new frame, which has zeros in its holes.
     fn append(&mut self, frame: &[u8], cut: &Cut, (digest, holes): ([u8; 32], Vec<u32>)) -> Result<Chunk, ObjectError> {
-        let mut stored = frame.to_vec();
-        fill(&mut stored, &holes, &vec![[0; HOLE_BYTES]; holes.len()]);
         let (pack, _) = match &mut self.pack {
             Some(pack) => pack,
             none => {
@@ -231,7 +312,7 @@ impl<'s> Shelving<'s> {
                 none.insert((pack, size))
             }
         };
-        let position = pack.append(&stored)?;
+        let position = pack.append(frame)?;
         let short = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         Ok(Chunk {
             number: 0,
@@ -239,21 +320,49 @@ impl<'s> Shelving<'s> {
             size: short(cut.content.len()),
             pack: pack.number,
             position,
-            length: short(stored.len()),
-            checksum: *blake3::hash(&stored).as_bytes(),
+            length: short(frame.len()),
+            checksum: *blake3::hash(frame).as_bytes(),
             holes,
         })
     }
 
-    fn add(&mut self, part: NewPart, chunk: Chunk, (mut frame, cut): (Vec<u8>, &Cut)) {
+    /// Adds a chunk that was there before, and may have been packed just so by its sender.
+    fn add_filled(
+        &mut self,
+        (part, chunk): (NewPart, Chunk),
+        mut frame: Vec<u8>,
+        cut: &Cut,
+        sent: Option<(Vec<u8>, Sha256Hasher)>,
+    ) {
+        self.fill(&mut frame, &chunk, cut);
+        let sent_until = sent.and_then(|(sent, sent_until)| (sent == frame).then_some(sent_until));
+        self.add(part, chunk, &frame, sent_until);
+    }
+
+    /// Puts what was cut out back into a frame, and notes it.
+    fn fill(&mut self, frame: &mut [u8], chunk: &Chunk, cut: &Cut) {
         let first = self.fillings.len();
         self.fillings.extend(cut.holes.iter().map(|hole| hole.characters));
-        fill(&mut frame, &chunk.holes, self.fillings.get(first..).unwrap_or_default());
-        self.hasher.update(&frame);
+        fill(frame, &chunk.holes, self.fillings.get(first..).unwrap_or_default());
+    }
+
+    /// Adds a chunk, whose frame is as it will be sent. `sent_until` is there if it came so.
+    fn add(&mut self, part: NewPart, chunk: Chunk, frame: &[u8], sent_until: Option<Sha256Hasher>) {
+        if let Some(sent_until) = sent_until.filter(|_| self.is_as_sent) {
+            self.hasher = sent_until;
+        } else {
+            self.is_as_sent = false;
+            self.hasher.update(frame);
+        }
         self.size += frame.len() as u64;
         self.parts.push(part);
         self.all.push(chunk);
     }
+}
+
+/// Whether it would not be cut so here, unless it is the last.
+fn is_small(content: &[u8]) -> bool {
+    content.len() < CACHE_CHUNK_BYTES_MIN / 2
 }
 
 impl Drop for Shelving<'_> {

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 
+use super::reference::Reference;
 use super::*;
 use crate::moto::{CREDENTIALS, Moto};
 use crate::objects::{Bucket, BucketSettings, REGION, Stored};
@@ -14,6 +15,7 @@ use aux_core::limits::{
     CACHE_PIECE_BYTES,
 };
 use aux_io::http::HttpOptions;
+use aux_nix::hash::Sha256Hasher;
 use jiff::Timestamp;
 
 /// Every test below, once for each kind of tier.
@@ -42,6 +44,7 @@ macro_rules! contract {
 contract!(
     what_went_in_comes_out_and_a_second_build_takes_next_to_no_room,
     chunks_are_taken_as_they_are_sent_and_what_is_cut_too_small_is_cut_anew,
+    a_chunk_that_is_here_need_not_be_sent_by_whoever_may_know_it,
     any_part_of_it_can_be_read,
     what_was_not_kept_leaves_nothing,
     a_changed_byte_anywhere_in_a_pack_is_never_sent,
@@ -239,32 +242,91 @@ fn chunks_are_taken_as_they_are_sent_and_what_is_cut_too_small_is_cut_anew(world
     let before = world.bytes();
     let send = |nar: &[u8], chunks: &[Vec<u8>]| {
         let mut shelving = world.chunks.shelve();
-        for chunk in chunks {
-            let content = zstd::stream::decode_all(&**chunk).unwrap();
-            shelving.push_chunk(chunk.clone(), content).unwrap();
+        let mut sent_until = Sha256Hasher::default();
+        for frame in chunks {
+            sent_until.update(frame);
+            let content = zstd::stream::decode_all(&**frame).unwrap();
+            let chunk = SentChunk { frame: frame.clone(), content, sent_until: sent_until.clone() };
+            shelving.push_chunk(chunk).unwrap();
         }
-        shelving.finish().unwrap();
+        let shelved = shelving.finish().unwrap();
         shelving.keep(Sha256::of(nar)).unwrap();
         assert!(world.holds(nar));
+        let sent = world.sent(Sha256::of(nar)).unwrap();
+        assert_eq!((shelved.file_hash, shelved.file_size), (Sha256::of(&sent), sent.len() as u64));
+        sent == chunks.concat()
     };
     let mut cutter = cut::Cutter::new("/nix/store");
     cutter.push(&other);
-    let frames: Vec<_> =
-        std::iter::from_fn(|| cutter.next(true)).map(|cut| frame::packed(&cut.settled()).unwrap()).collect();
-    send(&other, &frames);
+    let mut packer = frame::Packer::new().unwrap();
+    let frames: Vec<_> = std::iter::from_fn(|| cutter.next(true))
+        .map(|cut| packer.packed(&mut cut.settled()).unwrap().to_vec())
+        .collect();
+    assert!(send(&other, &frames), "it is sent as it came");
     assert_eq!(world.bytes(), before, "what its sender cut is what is here");
     let third = nar(1, 'c', 6 << 20);
     let small: Vec<_> = third.chunks(1000).map(|piece| zstd::bulk::compress(piece, 1).unwrap()).collect();
-    send(&third, &small);
+    assert!(!send(&third, &small));
     assert_eq!(world.bytes(), before);
     // New ones too, and by somebody who packs otherwise.
     let new = nar(2, 'c', 3 << 20);
     let large: Vec<_> = new.chunks(900_000).map(|piece| zstd::bulk::compress(piece, 7).unwrap()).collect();
-    send(&new, &large);
+    assert!(!send(&new, &large), "its hashes have no places of their own");
     let again = nar(2, 'd', 3 << 20);
     let large: Vec<_> = again.chunks(900_000).map(|piece| zstd::bulk::compress(piece, 1).unwrap()).collect();
-    send(&again, &large);
+    assert!(!send(&again, &large), "what was there first is sent");
     assert!(world.holds(&new));
+}
+
+fn a_chunk_that_is_here_need_not_be_sent_by_whoever_may_know_it(world: &World) {
+    let (one, other) = (nar(1, 'a', 6 << 20), nar(1, 'b', 6 << 20));
+    let hash = world.keep(&one);
+    let before = world.bytes();
+    let cuts = |nar: &[u8]| {
+        let mut cutter = cut::Cutter::new("/nix/store");
+        cutter.push(nar);
+        std::iter::from_fn(|| cutter.next(true)).map(cut::Cut::settled).collect::<Vec<_>>()
+    };
+    let refer = |shelving: &mut Shelving<'_>, cut: &cut::Cut, may_refer: &dyn Fn(Sha256) -> bool| {
+        let found = shelving.find(Reference::to(cut, cut.digest()), may_refer).unwrap();
+        let Some(known) = found else { return false };
+        let content = zstd::bulk::decompress(&known.frame, known.size()).unwrap();
+        shelving.push_known(known, &content).unwrap();
+        true
+    };
+    let mut shelving = world.chunks.shelve();
+    for cut in cuts(&other) {
+        assert!(!refer(&mut shelving, &cut, &|_| false), "it is none of their business");
+        assert!(!world.chunks.knows(&cut.digest(), &|_| false).unwrap());
+        let mut fewer = Reference::to(&cut, cut.digest());
+        fewer.fillings.pop();
+        assert!(shelving.find(fewer, &|_| true).unwrap().is_none());
+        assert!(world.chunks.knows(&cut.digest(), &|nar| nar == hash).unwrap());
+        assert!(refer(&mut shelving, &cut, &|nar| nar == hash));
+    }
+    assert!(shelving.find(Reference { digest: [7; 32], fillings: Vec::new() }, &|_| true).unwrap().is_none());
+    let shelved = shelving.finish().unwrap();
+    shelving.keep(Sha256::of(&other)).unwrap();
+    assert!(world.holds(&other));
+    let sent = world.sent(Sha256::of(&other)).unwrap();
+    assert_eq!((shelved.file_hash, shelved.file_size), (Sha256::of(&sent), sent.len() as u64));
+    assert_eq!(world.bytes(), before);
+    // Small ones are no way to make a NAR of a thousand pieces.
+    let small = nar(3, 'c', 1000);
+    world.keep(&small);
+    let before = world.bytes();
+    let mut shelving = world.chunks.shelve();
+    for _ in 0..200 {
+        assert!(refer(&mut shelving, &cuts(&small)[0], &|_| true));
+    }
+    shelving.finish().unwrap();
+    let many = small.repeat(200);
+    shelving.keep(Sha256::of(&many)).unwrap();
+    assert!(world.holds(&many));
+    assert!(world.chunks.index.nar(Sha256::of(&many)).unwrap().unwrap().chunks.len() < 20);
+    assert!(world.bytes() > before);
+    // Nothing is spared any longer.
+    assert!(world.chunks.used().is_empty());
 }
 
 fn any_part_of_it_can_be_read(world: &World) {
