@@ -9,6 +9,12 @@
 let
   inherit (lib) mkEnableOption mkIf mkOption types;
   cfg = config.services.aux-server;
+  # What systemd reads as root and hands on to the server alone, by the name that its options know it by.
+  credentials =
+    credential "signing-key" cfg.signingKeyFile
+    ++ credential "records-password" cfg.recordsPasswordFile
+    ++ credential "objects" cfg.objectsCredentialsFile;
+  credential = name: file: if file == null then [ ] else [ "${name}:${toString file}" ];
 in
 {
   options.services.aux-server = {
@@ -38,6 +44,12 @@ in
       type = types.nullOr types.path;
       default = null;
       description = "A file with the password for `records`, which systemd reads and hands on.";
+    };
+    signingKeyFile = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = "/run/aux/secrets/current/cache-key";
+      description = "A file with the signing keys, which systemd reads and hands on; null keeps them in the folder.";
     };
     objects = mkOption {
       type = types.nullOr types.str;
@@ -78,15 +90,13 @@ in
       # Upstreams of caches are reached through it.
       environment = config.networking.proxy.envVars;
       # The empty word takes back what the unit itself says. The folder is the unit's state directory.
-      serviceConfig.LoadCredential = mkIf (cfg.recordsPasswordFile != null || cfg.objectsCredentialsFile != null) (
-        (if cfg.recordsPasswordFile == null then [ ] else [ "records-password:${toString cfg.recordsPasswordFile}" ])
-        ++ (if cfg.objectsCredentialsFile == null then [ ] else [ "objects:${toString cfg.objectsCredentialsFile}" ])
-      );
+      serviceConfig.LoadCredential = mkIf (credentials != [ ]) credentials;
       serviceConfig.ExecStart = [
         ""
         (
           "${cfg.package}/bin/aux-server --data /var/lib/aux-cache --listen ${cfg.listen} --store-dir ${toString cfg.storeDir}"
           + (if cfg.feed == null then "" else " --feed ${toString cfg.feed}")
+          + (if cfg.signingKeyFile == null then "" else " --signing-key-file %d/signing-key")
           # A percent sign is systemd's in this place.
           + (if cfg.records == null then "" else " --records ${lib.escapeShellArg (lib.replaceStrings [ "%" ] [ "%%" ] cfg.records)}")
           + (if cfg.recordsPasswordFile == null then "" else " --records-password-file %d/records-password")

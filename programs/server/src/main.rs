@@ -28,6 +28,10 @@ struct Args {
     /// Holds the password for --records, on its first line; readable by this user alone.
     #[arg(long, value_name = "FILE", requires = "records")]
     records_password_file: Option<PathBuf>,
+    /// Sign with the keys of this file, readable by this user alone, instead of with those of DIR/signing-key: a key a line, as
+    /// `nix-store --generate-binary-cache-key` writes it.
+    #[arg(long, value_name = "FILE")]
+    signing_key_file: Option<PathBuf>,
     /// Where to listen; port 0 takes any that is free. Put a proxy that speaks TLS in front of other addresses than loopback.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8180")]
     listen: SocketAddr,

@@ -99,6 +99,7 @@ fn surroundings(args: &Args) -> Result<Surroundings, String> {
         http,
         store_directory: args.store_dir.clone(),
         feed: args.feed.clone(),
+        signing_keys: args.signing_key_file.clone(),
         keep: keep(args),
         bucket: bucket(args)?,
         now: Box::new(Timestamp::now),

@@ -8,6 +8,7 @@ mod bad_input;
 mod cache;
 mod cache_migrate;
 mod cache_server;
+mod cache_signing;
 mod config_show;
 mod configuration;
 #[path = "../../../../tests/support/corpora.rs"]

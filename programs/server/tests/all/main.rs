@@ -31,6 +31,7 @@ mod page_in_a_browser;
 mod postgres;
 mod pushing;
 mod several;
+mod signing;
 mod units;
 mod upstream;
 mod upstream_lies;
