@@ -23,6 +23,7 @@ mod push;
 mod receive;
 mod records;
 mod scrub;
+mod trial;
 mod turns;
 mod upstream;
 mod verdict;
