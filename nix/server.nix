@@ -13,7 +13,8 @@ let
   credentials =
     credential "signing-key" cfg.signingKeyFile
     ++ credential "records-password" cfg.recordsPasswordFile
-    ++ credential "objects" cfg.objectsCredentialsFile;
+    ++ credential "objects" cfg.objectsCredentialsFile
+    ++ credential "netrc" cfg.netrcFile;
   credential = name: file: if file == null then [ ] else [ "${name}:${toString file}" ];
 in
 {
@@ -68,6 +69,12 @@ in
       default = null;
       description = "A file with who may use `objects`, as Amazon's own programs have it, which systemd reads and hands on.";
     };
+    netrcFile = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = "/etc/nix/netrc";
+      description = "The passwords of the upstreams of its caches, as Nix has them in `netrc-file`, which systemd reads and hands on.";
+    };
     keep = mkOption {
       type = types.nullOr types.str;
       default = null;
@@ -103,6 +110,7 @@ in
           + (if cfg.objects == null then "" else " --objects ${lib.escapeShellArg cfg.objects}")
           + (if cfg.objectsEndpoint == null then "" else " --objects-endpoint ${lib.escapeShellArg cfg.objectsEndpoint}")
           + (if cfg.objectsCredentialsFile == null then "" else " --objects-credentials-file %d/objects")
+          + (if cfg.netrcFile == null then "" else " --netrc-file %d/netrc")
           + (if cfg.keep == null then "" else " --keep ${cfg.keep}")
         )
       ];

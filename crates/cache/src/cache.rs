@@ -27,7 +27,7 @@ use crate::objects::{Bucket, BucketSettings, Keep, Layout, ObjectError, Objects}
 use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Place, Records, RecordsError, Shared, SpaceRow};
 use crate::scrub::Scrub;
-use crate::upstream::{UpstreamError, Upstreams};
+use crate::upstream::{Netrc, UpstreamError, Upstreams};
 use crate::verdict::ViewVerdict;
 
 /// What Nix's own cache has as its priority; lower is asked first.
@@ -55,6 +55,8 @@ pub struct Surroundings {
     pub store_directory: String,
     /// How other caches are reached: who asks, and through which proxy.
     pub http: HttpOptions,
+    /// The passwords of other caches.
+    pub netrc: Netrc,
     /// A compiled index that somebody keeps new; without one no rule that asks for an audit holds.
     pub feed: Option<PathBuf>,
     /// A file with the signing keys, which nobody else may read; without one they are in the data folder.
@@ -74,6 +76,7 @@ impl Surroundings {
             random: Box::new(|| Some([7; 32])),
             store_directory: "/nix/store".to_owned(),
             http: HttpOptions::new("aux/test"),
+            netrc: Netrc::default(),
             feed: None,
             signing_keys: None,
             keep,
@@ -260,7 +263,8 @@ impl Cache {
         // What is changed from here on is read again; what was changed before is read below.
         let seen = records.changes(i64::MAX)?.map_or(0, |changes| changes.number);
         drop(beginning);
-        let upstreams = Upstreams::new(surroundings.http.clone(), records.upstreams()?)?;
+        let netrc = std::mem::take(&mut surroundings.netrc);
+        let upstreams = Upstreams::new(surroundings.http.clone(), netrc, records.upstreams()?)?;
         let cache = Self {
             objects,
             records,

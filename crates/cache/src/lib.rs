@@ -34,7 +34,7 @@ pub use http::{Server, serve};
 pub use migrate::{Carried, Move, MoveError, MoveStep, Moved, Way, migrate};
 pub use objects::{BucketError, BucketSettings, Keep, REGION};
 pub use records::{Place, PlaceError, password};
-pub use upstream::UpstreamError;
+pub use upstream::{Netrc, NetrcError, UpstreamError};
 
 #[cfg(test)]
 #[expect(dead_code, reason = "the corpora are for other packages' tests")]

@@ -55,6 +55,10 @@ struct Args {
     /// The region of --objects.
     #[arg(long, value_name = "NAME", requires = "objects", default_value = REGION)]
     objects_region: String,
+    /// The passwords of upstreams, as Nix has them: `machine HOST login NAME password WORD`, or `default`; readable by this
+    /// user alone. They are sent over https:// and to this machine, and never on to another server.
+    #[arg(long, value_name = "FILE")]
+    netrc_file: Option<PathBuf>,
     /// The store directory of those who substitute from here.
     #[arg(long, value_name = "DIR", default_value = "/nix/store")]
     store_dir: String,

@@ -35,5 +35,6 @@ mod signing;
 mod units;
 mod upstream;
 mod upstream_lies;
+mod upstream_passwords;
 mod views;
 mod world;
