@@ -1,6 +1,7 @@
 //! A private binary cache of what was vetted: storage, routes, policy gate, collection, checks.
 
 pub mod access;
+mod brotli;
 mod cache;
 mod catalogue;
 mod check;
@@ -16,6 +17,7 @@ mod leaving;
 mod migrate;
 pub mod names;
 mod objects;
+mod packing;
 mod policy;
 mod promote;
 mod prove;

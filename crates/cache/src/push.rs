@@ -95,7 +95,7 @@ impl Cache {
             return Err(PutError::View);
         }
         let size = announced.map(|info| info.nar_size);
-        let (received, arrived) = receive(from, &self.objects, size).map_err(PutError::Receive)?;
+        let (received, arrived) = receive(from, name.packing(), &self.objects, size).map_err(PutError::Receive)?;
         if let Some(info) = announced {
             held_against(&received, info)?;
         }
