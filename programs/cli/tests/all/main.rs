@@ -6,6 +6,7 @@ mod audit;
 mod bad_feed;
 mod bad_input;
 mod cache;
+mod cache_boot;
 mod cache_migrate;
 mod cache_server;
 mod cache_signing;

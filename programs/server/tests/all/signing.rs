@@ -4,12 +4,14 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use aux_cache::{Move, Place, Way, migrate};
 use aux_nix::NarInfo;
 use aux_nix::signature::{KeyName, SecretKey, TrustedKeys};
 use serde_json::json;
 
 use crate::postgres::Postgres;
 use crate::pushing::Made;
+use crate::several::records_wish;
 use crate::world::{Nix, World};
 
 fn key(name: &str, seed: u8) -> SecretKey {
@@ -128,6 +130,30 @@ fn several_servers_sign_with_one_key_that_is_in_no_folder_of_theirs() {
     two.kill();
     one.start(&["--records", &address, "--signing-key-file", &wrong]);
     assert_eq!(one.public_key, other.public().to_string());
+}
+
+#[test]
+fn records_are_moved_of_a_folder_that_has_no_key_and_checked_there() {
+    let Some(cluster) = Postgres::new() else { return };
+    let address = cluster.database();
+    let mut world = World::prepared();
+    let team = key("team-1", 3);
+    let named = file(&world.path("team-key"), &[&team]);
+    world.start(&["--signing-key-file", &named]);
+    let path = Made::new("hello-1.0", "hello");
+    path.push(&world, &world.token("staging", &["push"]));
+    world.api("POST", "views/vetted/promote", &json!({ "paths": [path.base] }));
+    world.kill();
+    let wish = Move {
+        store_directory: world.store().display().to_string(),
+        ..records_wish(&world.path("data"), &Place::parse(&address, None).unwrap(), Way::Out)
+    };
+    migrate(&wish, &mut |_| {}).unwrap();
+    assert!(world.refused(&["--records", &address]).contains("name theirs with --signing-key-file"));
+    world.start(&["--records", &address, "--signing-key-file", &named]);
+    assert!(is_signed(&world, "vetted", &path, &team.public().to_string()));
+    assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+    assert!(!world.path("data/signing-key").exists());
 }
 
 #[test]
