@@ -9,6 +9,13 @@
 let
   inherit (lib) mkEnableOption mkIf mkOption types;
   cfg = config.services.aux-server;
+  # What systemd reads as root and hands on to the server alone, by the name that its options know it by.
+  credentials =
+    credential "signing-key" cfg.signingKeyFile
+    ++ credential "records-password" cfg.recordsPasswordFile
+    ++ credential "objects" cfg.objectsCredentialsFile
+    ++ credential "netrc" cfg.netrcFile;
+  credential = name: file: if file == null then [ ] else [ "${name}:${toString file}" ];
 in
 {
   options.services.aux-server = {
@@ -39,6 +46,12 @@ in
       default = null;
       description = "A file with the password for `records`, which systemd reads and hands on.";
     };
+    signingKeyFile = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = "/run/aux/secrets/current/cache-key";
+      description = "A file with the signing keys, which systemd reads and hands on; null keeps them in the folder.";
+    };
     objects = mkOption {
       type = types.nullOr types.str;
       default = null;
@@ -55,6 +68,12 @@ in
       type = types.nullOr types.path;
       default = null;
       description = "A file with who may use `objects`, as Amazon's own programs have it, which systemd reads and hands on.";
+    };
+    netrcFile = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = "/etc/nix/netrc";
+      description = "The passwords of the upstreams of its caches, as Nix has them in `netrc-file`, which systemd reads and hands on.";
     };
     keep = mkOption {
       type = types.nullOr types.str;
@@ -78,21 +97,20 @@ in
       # Upstreams of caches are reached through it.
       environment = config.networking.proxy.envVars;
       # The empty word takes back what the unit itself says. The folder is the unit's state directory.
-      serviceConfig.LoadCredential = mkIf (cfg.recordsPasswordFile != null || cfg.objectsCredentialsFile != null) (
-        (if cfg.recordsPasswordFile == null then [ ] else [ "records-password:${toString cfg.recordsPasswordFile}" ])
-        ++ (if cfg.objectsCredentialsFile == null then [ ] else [ "objects:${toString cfg.objectsCredentialsFile}" ])
-      );
+      serviceConfig.LoadCredential = mkIf (credentials != [ ]) credentials;
       serviceConfig.ExecStart = [
         ""
         (
           "${cfg.package}/bin/aux-server --data /var/lib/aux-cache --listen ${cfg.listen} --store-dir ${toString cfg.storeDir}"
           + (if cfg.feed == null then "" else " --feed ${toString cfg.feed}")
+          + (if cfg.signingKeyFile == null then "" else " --signing-key-file %d/signing-key")
           # A percent sign is systemd's in this place.
           + (if cfg.records == null then "" else " --records ${lib.escapeShellArg (lib.replaceStrings [ "%" ] [ "%%" ] cfg.records)}")
           + (if cfg.recordsPasswordFile == null then "" else " --records-password-file %d/records-password")
           + (if cfg.objects == null then "" else " --objects ${lib.escapeShellArg cfg.objects}")
           + (if cfg.objectsEndpoint == null then "" else " --objects-endpoint ${lib.escapeShellArg cfg.objectsEndpoint}")
           + (if cfg.objectsCredentialsFile == null then "" else " --objects-credentials-file %d/objects")
+          + (if cfg.netrcFile == null then "" else " --netrc-file %d/netrc")
           + (if cfg.keep == null then "" else " --keep ${cfg.keep}")
         )
       ];

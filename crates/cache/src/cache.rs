@@ -9,6 +9,7 @@ use std::thread;
 use aux_core::limits::CACHE_SERVERS_MAX;
 use aux_io::file::{self, FileError, Lock};
 use aux_io::http::HttpOptions;
+use aux_io::private::PrivateError;
 use aux_nix::NarInfo;
 use aux_nix::narinfo::NarInfoError;
 use aux_nix::signature::KeyError;
@@ -19,14 +20,14 @@ use crate::access::{Caller, Right, Secret, Token, Tokens};
 use crate::catalogue::{Catalogue, Kept, SharedSpace, Space};
 use crate::clock::Clock;
 use crate::feed::Feed;
-use crate::keys::Keys;
+use crate::keys::{Keys, OWN_FILE};
 use crate::migrate::{MOVED, MOVING};
 use crate::names::SpaceName;
 use crate::objects::{Bucket, BucketSettings, Keep, Layout, ObjectError, Objects};
 use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Place, Records, RecordsError, Shared, SpaceRow};
 use crate::scrub::Scrub;
-use crate::upstream::{UpstreamError, Upstreams};
+use crate::upstream::{Netrc, UpstreamError, Upstreams};
 use crate::verdict::ViewVerdict;
 
 /// What Nix's own cache has as its priority; lower is asked first.
@@ -42,7 +43,6 @@ pub(crate) const IDENTITY: &str = "identity";
 /// The setting that says where the NARs are: the address of a bucket, or that it is the data folder.
 pub(crate) const NARS: &str = "nars";
 pub(crate) const IN_FOLDER: &str = "the folder";
-const KEY_FILE: &str = "signing-key";
 /// The setting that says which keys made the signatures that are kept.
 const SIGNED_WITH: &str = "signed with";
 
@@ -55,8 +55,12 @@ pub struct Surroundings {
     pub store_directory: String,
     /// How other caches are reached: who asks, and through which proxy.
     pub http: HttpOptions,
+    /// The passwords of other caches.
+    pub netrc: Netrc,
     /// A compiled index that somebody keeps new; without one no rule that asks for an audit holds.
     pub feed: Option<PathBuf>,
+    /// A file with the signing keys, which nobody else may read; without one they are in the data folder.
+    pub signing_keys: Option<PathBuf>,
     /// How NARs that come from now on are kept.
     pub keep: Keep,
     /// Where NARs that come from now on go, instead of the data folder.
@@ -72,7 +76,9 @@ impl Surroundings {
             random: Box::new(|| Some([7; 32])),
             store_directory: "/nix/store".to_owned(),
             http: HttpOptions::new("aux/test"),
+            netrc: Netrc::default(),
             feed: None,
+            signing_keys: None,
             keep,
             bucket: None,
         }
@@ -111,9 +117,14 @@ pub enum OpenError {
     InUse { path: PathBuf },
     #[error(
         "{}: there is no signing key, and the servers of {place} sign with {keys}; put the file `signing-key` of one of \
-         them there", path.display()
+         them there, or name theirs with --signing-key-file", path.display()
     )]
     NoKey { path: PathBuf, place: Place, keys: String },
+    #[error(
+        "{}: there is no signing key, and what is here was signed with {keys}; name the file with it by --signing-key-file, \
+         or put it there", path.display()
+    )]
+    LostKey { path: PathBuf, keys: String },
     #[error(
         "{}: holds other keys than {keys}, with which the servers of {place} sign that run now; give all the same file, \
          and to change keys stop all", path.display()
@@ -160,6 +171,8 @@ pub enum OpenError {
     Records(#[from] RecordsError),
     #[error("{0}")]
     Object(#[from] ObjectError),
+    #[error(transparent)]
+    Private(#[from] PrivateError),
     #[error("{}: cannot be read: {cause}", path.display())]
     Secret { path: PathBuf, cause: String },
     #[error("{}: is no signing key: {cause}", path.display())]
@@ -210,7 +223,7 @@ impl Cache {
         // One server at a time begins, so that two make neither two keys nor two tokens of the first start.
         let beginning = records.hold(Shared::Views, true)?;
         let is_new = check_records(data, place, &records, &surroundings)?;
-        check_key(data, place, &records)?;
+        check_key(data, place, (&records, &surroundings))?;
         let bucket = bucket(&surroundings)?;
         let layout = layout(data, &incoming, &surroundings, true);
         let objects = Objects::open(&layout, &records, bucket.as_ref())?;
@@ -237,7 +250,8 @@ impl Cache {
         if let Some(to) = records.setting(MOVED)? {
             return Err(OpenError::Gone { to });
         }
-        let keys = Keys::open(&data.join(KEY_FILE), &surroundings)?;
+        check_own_key(data, &records, &surroundings)?;
+        let keys = Keys::open(data, &surroundings)?;
         let machine = std::mem::replace(&mut surroundings.now, Box::new(|| Timestamp::UNIX_EPOCH));
         let clock = Clock::new(machine, records.last_act()?);
         let actor = Actor::server(clock.now());
@@ -249,7 +263,8 @@ impl Cache {
         // What is changed from here on is read again; what was changed before is read below.
         let seen = records.changes(i64::MAX)?.map_or(0, |changes| changes.number);
         drop(beginning);
-        let upstreams = Upstreams::new(surroundings.http.clone(), records.upstreams()?)?;
+        let netrc = std::mem::take(&mut surroundings.netrc);
+        let upstreams = Upstreams::new(surroundings.http.clone(), netrc, records.upstreams()?)?;
         let cache = Self {
             objects,
             records,
@@ -498,16 +513,26 @@ fn check_place(records: &Records, bucket: Option<&Bucket>, surroundings: &Surrou
 }
 
 /// Servers of one store sign with the same keys. To change them all are stopped, and the first to start signs anew.
-fn check_key(data: &Path, place: &Place, records: &Records) -> Result<(), OpenError> {
+fn check_key(data: &Path, place: &Place, (records, surroundings): (&Records, &Surroundings)) -> Result<(), OpenError> {
     let Some(known) = records.setting(SIGNED_WITH)? else { return Ok(()) };
-    let (path, place) = (data.join(KEY_FILE), place.clone());
-    if !path.exists() {
-        return Err(OpenError::NoKey { path, place, keys: known });
+    let (own, place) = (data.join(OWN_FILE), place.clone());
+    if surroundings.signing_keys.is_none() && !own.exists() {
+        return Err(OpenError::NoKey { path: own, place, keys: known });
     }
-    if Keys::read(&path)?.public() == known || records.serves_alone()? {
+    if Keys::read(data, surroundings)?.public() == known || records.serves_alone()? {
         return Ok(());
     }
+    let path = surroundings.signing_keys.clone().unwrap_or(own);
     Err(OpenError::OtherKey { path, place, keys: known })
+}
+
+/// A key that was elsewhere, and is not named now, is not replaced by a new one, which no client would know.
+fn check_own_key(data: &Path, records: &Records, surroundings: &Surroundings) -> Result<(), OpenError> {
+    let path = data.join(OWN_FILE);
+    match records.setting(SIGNED_WITH)? {
+        Some(keys) if surroundings.signing_keys.is_none() && !path.exists() => Err(OpenError::LostKey { path, keys }),
+        _ => Ok(()),
+    }
 }
 
 fn bucket(surroundings: &Surroundings) -> Result<Option<Arc<Bucket>>, ObjectError> {

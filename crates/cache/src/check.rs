@@ -186,7 +186,7 @@ impl Cache {
 
 /// What is wrong with a NAR, read and hashed whole; `None` where it is what the records say.
 pub(crate) fn damage(stored: &Stored, object: &ObjectRow) -> Option<String> {
-    match rehash(&mut stored.reader()) {
+    match rehash(&mut stored.reader(), object.packing) {
         Err(error) => Some(error.to_string()),
         Ok(read) if (read.nar_hash, read.nar_size) != (object.nar_hash, object.nar_size) => {
             Some(format!("its content is that of {}", read.nar_hash.nix32()))

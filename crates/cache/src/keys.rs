@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::cache::{OpenError, Surroundings};
 
+/// The file in the data folder.
+pub(crate) const OWN_FILE: &str = "signing-key";
 /// A file with keys, bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 /// Keys at once; each is one more signature in every narinfo.
@@ -18,15 +20,41 @@ const KEYS_MAX: usize = 4;
 pub(crate) struct Keys(Vec<SecretKey>);
 
 impl Keys {
-    /// Reads a file with a key a line, as `nix-store --generate-binary-cache-key` writes it, or makes it with one key.
-    pub(crate) fn open(path: &Path, surroundings: &Surroundings) -> Result<Self, OpenError> {
-        if path.exists() { Self::read(path) } else { Self::make(path, surroundings) }
+    /// Those of the file that was named; else of the folder's own, which is made with one key where there is none.
+    pub(crate) fn open(data: &Path, surroundings: &Surroundings) -> Result<Self, OpenError> {
+        let own = data.join(OWN_FILE);
+        let Some(named) = &surroundings.signing_keys else {
+            return if own.exists() { Self::read_own(&own) } else { Self::make(&own, surroundings) };
+        };
+        let keys = Self::read_named(named)?;
+        // It stays as it is, since whoever leaves the option away is to have the keys of before.
+        if own.exists() && Self::read_own(&own).is_ok_and(|own| own.public() != keys.public()) {
+            let (own, named) = (own.display(), named.display());
+            tracing::warn!("{own} holds other keys and is not used: {named} is what everything is signed with");
+        }
+        Ok(keys)
     }
 
-    pub(crate) fn read(path: &Path) -> Result<Self, OpenError> {
+    /// The same for somebody who only looks: nothing is made.
+    pub(crate) fn read(data: &Path, surroundings: &Surroundings) -> Result<Self, OpenError> {
+        surroundings.signing_keys.as_deref().map_or_else(|| Self::read_own(&data.join(OWN_FILE)), Self::read_named)
+    }
+
+    /// A file in the data folder, which is closed to others as a whole.
+    fn read_own(path: &Path) -> Result<Self, OpenError> {
         let unread = |cause: String| OpenError::Secret { path: path.to_path_buf(), cause };
         let bytes = Zeroizing::new(aux_io::input::read(path, FILE_BYTES_MAX).map_err(|error| unread(error.message()))?);
-        let text = std::str::from_utf8(&bytes).map_err(|_| unread("it is no text".to_owned()))?;
+        Self::parse(&bytes, path)
+    }
+
+    fn read_named(path: &Path) -> Result<Self, OpenError> {
+        Self::parse(&Zeroizing::new(aux_io::private::read(path, FILE_BYTES_MAX)?), path)
+    }
+
+    /// Reads a key a line, as `nix-store --generate-binary-cache-key` writes it.
+    fn parse(bytes: &[u8], path: &Path) -> Result<Self, OpenError> {
+        let unread = |cause: String| OpenError::Secret { path: path.to_path_buf(), cause };
+        let text = std::str::from_utf8(bytes).map_err(|_| unread("it is no text".to_owned()))?;
         let mut keys: Vec<SecretKey> = Vec::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let key = SecretKey::parse(line).map_err(|cause| OpenError::Key { path: PathBuf::from(path), cause })?;

@@ -1,6 +1,7 @@
 //! A private binary cache of what was vetted: storage, routes, policy gate, collection, checks.
 
 pub mod access;
+mod brotli;
 mod cache;
 mod catalogue;
 mod check;
@@ -16,6 +17,7 @@ mod leaving;
 mod migrate;
 pub mod names;
 mod objects;
+mod packing;
 mod policy;
 mod promote;
 mod prove;
@@ -23,6 +25,7 @@ mod push;
 mod receive;
 mod records;
 mod scrub;
+mod trial;
 mod turns;
 mod upstream;
 mod verdict;
@@ -33,7 +36,7 @@ pub use http::{Server, serve};
 pub use migrate::{Carried, Move, MoveError, MoveStep, Moved, Way, migrate};
 pub use objects::{BucketError, BucketSettings, Keep, REGION};
 pub use records::{Place, PlaceError, password};
-pub use upstream::UpstreamError;
+pub use upstream::{Netrc, NetrcError, UpstreamError};
 
 #[cfg(test)]
 #[expect(dead_code, reason = "the corpora are for other packages' tests")]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aux_nix::{BaseName, Sha256, nix32};
 
-use crate::receive::Packing;
+use crate::packing::Packing;
 
 /// Longest name of a cache or view.
 const SPACE_NAME_BYTES_MAX: usize = 64;
@@ -80,6 +80,11 @@ impl UploadName {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The packing that its suffix stands for, if that is known.
+    pub(crate) fn packing(&self) -> Option<Packing> {
+        self.0.split_once(".nar").and_then(|(_, suffix)| Packing::of_suffix(suffix))
     }
 }
 
@@ -179,13 +184,13 @@ mod tests {
     #[test]
     fn the_name_of_an_offered_nar_says_nar_path_and_packing() {
         let (nar, path) = (Sha256::of(b"nar"), PathHash([7; 20]));
-        for packing in ["none", "xz", "zstd", "gzip"] {
-            let packing = Packing::parse(packing).unwrap();
+        for packing in Packing::ALL {
             let name = UploadName::parse(&pulled_name(nar, path, packing)).unwrap();
             assert_eq!(parse_pulled_name(&name), Some((nar, path, packing)));
+            assert_eq!(name.packing(), Some(packing));
         }
         for other in
-            ["x.nar", "a-b.nar.xz", &format!("{}.nar", nar.nix32()), &format!("{}-{path}.nar.bz2", nar.nix32())]
+            ["x.nar", "a-b.nar.xz", &format!("{}.nar", nar.nix32()), &format!("{}-{path}.nar.lz4", nar.nix32())]
         {
             assert_eq!(parse_pulled_name(&UploadName::parse(other).unwrap()), None, "{other}");
         }

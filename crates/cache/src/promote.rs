@@ -70,13 +70,14 @@ pub enum PromoteError {
     Database(#[from] RecordsError),
 }
 
-/// What a promotion looks at: the paths that are wanted, those of them that are new, and refusals that no rule made.
-struct Candidates {
-    roots: BTreeSet<BaseName>,
+/// What a promotion looks at: the paths that are wanted, those of them that are new, those that the view has, and
+/// refusals that no rule made.
+pub(crate) struct Candidates {
+    pub(crate) roots: BTreeSet<BaseName>,
     rows: BTreeMap<BaseName, PathRow>,
-    infos: Vec<NarInfo>,
-    present: usize,
-    refused: Vec<Refusal>,
+    pub(crate) infos: Vec<NarInfo>,
+    pub(crate) present: Vec<NarInfo>,
+    pub(crate) refused: Vec<Refusal>,
 }
 
 impl Cache {
@@ -88,9 +89,7 @@ impl Cache {
         let source = row.source.and_then(|number| self.catalogue.numbered(number)).ok_or(PromoteError::NoView)?;
         let policy = Policy::parse(&row.policy)?;
         let mut found = self.candidates(view, &source, wish)?;
-        if let Some(root) = found.roots.iter().find(|root| caller.may_name(root.name()).is_err()) {
-            return Err(PromoteError::Name(root.to_string()));
-        }
+        found.may_all_be_named_by(caller)?;
         let (mut judgements, feed) = self.judge_all(&policy, &mut found);
         let admitted = admitted(&found, wish.is_partial);
         for judgement in &mut judgements {
@@ -107,7 +106,7 @@ impl Cache {
             edition: None,
             decision: None,
             admitted: admitted.iter().cloned().collect(),
-            present: found.present,
+            present: found.present.len(),
             refused: found.refused,
         };
         if wish.is_dry {
@@ -147,7 +146,12 @@ impl Cache {
     }
 
     /// The wanted paths, by what the source holds and the view has.
-    fn candidates(&self, view: &SharedSpace, source: &SharedSpace, wish: &Wish) -> Result<Candidates, PromoteError> {
+    pub(crate) fn candidates(
+        &self,
+        view: &SharedSpace,
+        source: &SharedSpace,
+        wish: &Wish,
+    ) -> Result<Candidates, PromoteError> {
         let mut refused = Vec::new();
         let mut wanted = wish.roots.clone();
         if let Some(lock) = &wish.lock {
@@ -178,15 +182,20 @@ impl Cache {
         }));
         let is_root =
             |row: &PathRow| numbers.contains(&row.number) && named.get(&row.hash).is_none_or(|base| *base == row.base);
-        let mut found =
-            Candidates { roots: BTreeSet::new(), rows: BTreeMap::new(), infos: Vec::new(), present: 0, refused };
+        let mut found = Candidates {
+            roots: BTreeSet::new(),
+            rows: BTreeMap::new(),
+            infos: Vec::new(),
+            present: Vec::new(),
+            refused,
+        };
         for (row, _) in closure {
             let info = NarInfo::parse(row.narinfo.as_bytes())?;
             if is_root(&row) {
                 found.roots.insert(info.path.clone());
             }
             if view.read().path(row.hash).is_some() {
-                found.present += 1;
+                found.present.push(info);
                 continue;
             }
             if !wish.with_closure && !is_root(&row) {
@@ -278,6 +287,14 @@ impl Policy {
 }
 
 impl Candidates {
+    /// Whether a token is for all that is asked for.
+    pub(crate) fn may_all_be_named_by(&self, caller: &Caller) -> Result<(), PromoteError> {
+        match self.roots.iter().find(|root| caller.may_name(root.name()).is_err()) {
+            Some(root) => Err(PromoteError::Name(root.to_string())),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses what is withdrawn, and what would not be whole in the view.
     fn refuse_unfit(&mut self, view: &SharedSpace, source: &SharedSpace) {
         let roots: BTreeSet<&BaseName> = self.roots.iter().collect();

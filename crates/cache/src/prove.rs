@@ -6,8 +6,8 @@ use aux_nix::NarInfo;
 use aux_nix::content_address::ContentError;
 
 use crate::cache::Cache;
+use crate::packing::unpacked;
 use crate::push::PutError;
-use crate::receive::unpacked;
 use crate::records::ObjectRow;
 
 impl Cache {

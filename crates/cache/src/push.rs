@@ -98,6 +98,7 @@ impl Cache {
         }
         let is_in_it = |nar_hash| space.read().nar(nar_hash).is_some();
         let awaited = Awaited {
+            packing: name.packing(),
             bytes_max: announced.map(|info| info.nar_size),
             may_refer: may_refer.then_some(&is_in_it as &dyn Fn(Sha256) -> bool),
         };

@@ -8,14 +8,12 @@ use aux_core::limits::{CACHE_LISTING_ENTRIES_MAX, CACHE_NAR_BYTES_MAX};
 use aux_nix::Sha256;
 use aux_nix::hash::Sha256Hasher;
 use aux_nix::nar::{Listing, NarError, Reader};
-use aux_nix::narinfo::Compression;
 
 use crate::frames::{Frames, Next};
 use crate::objects::{Arriving, ObjectError, Objects, SentChunk, Taken, classified};
+use crate::packing::{Packing, START_BYTES, unpacked};
 
 const BUFFER_BYTES: usize = 256 << 10;
-/// Enough to tell how something is packed.
-const START_BYTES: usize = 8;
 
 /// What arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,62 +53,12 @@ pub enum ReceiveError {
 /// What is known of a NAR before it comes.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Awaited<'a> {
+    /// How it is packed, by its name or the records.
+    pub packing: Option<Packing>,
     /// One that unpacks to more bytes is read no further.
     pub bytes_max: Option<u64>,
     /// Whose chunks it may refer to instead of having them; to none where it may not at all.
     pub may_refer: Option<&'a dyn Fn(Sha256) -> bool>,
-}
-
-/// How a NAR is packed. Its first bytes tell, and not its name: Nix 2.8 has one name for some packings and none at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
-    None,
-    Gzip,
-    Xz,
-    Zstd,
-}
-
-impl Packing {
-    const ALL: [Self; 4] = [Self::None, Self::Gzip, Self::Xz, Self::Zstd];
-
-    /// As a narinfo calls it.
-    pub fn compression(self) -> Compression {
-        match self {
-            Self::None => Compression::None,
-            Self::Gzip => Compression::Gzip,
-            Self::Xz => Compression::Xz,
-            Self::Zstd => Compression::Zstd,
-        }
-    }
-
-    /// What stands behind `.nar` in a name.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Gzip => ".gz",
-            Self::Xz => ".xz",
-            Self::Zstd => ".zst",
-        }
-    }
-
-    /// By what stands behind `.nar`.
-    pub fn of_suffix(suffix: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|packing| packing.suffix() == suffix)
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|packing| packing.compression().name() == name)
-    }
-
-    /// RFC 1952 section 2.3.1; the xz file format, section 2.1.1.1; RFC 8878 sections 3.1.1 and 3.1.2.
-    fn of(start: &[u8]) -> Self {
-        match start {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
-            _ => Self::None,
-        }
-    }
 }
 
 /// Reads all of `from`, and has it ready to be kept, if it is a NAR.
@@ -120,7 +68,7 @@ pub(crate) fn receive<'o>(
     awaited: Awaited<'_>,
 ) -> Result<(Received, Arriving<'o>), ReceiveError> {
     let start = start(from)?;
-    let packing = Packing::of(&start);
+    let packing = Packing::of(&start, awaited.packing);
     let arriving = objects.arrive(packing)?;
     receive_into((start, from), packing, arriving, awaited)
 }
@@ -128,10 +76,11 @@ pub(crate) fn receive<'o>(
 /// The same, to be kept as it came whatever it is.
 pub(crate) fn receive_whole<'o>(
     from: &mut dyn Read,
+    named: Option<Packing>,
     objects: &'o Objects,
 ) -> Result<(Received, Arriving<'o>), ReceiveError> {
     let start = start(from)?;
-    let packing = Packing::of(&start);
+    let packing = Packing::of(&start, named);
     receive_into((start, from), packing, objects.arrive_whole()?, Awaited::default())
 }
 
@@ -157,10 +106,10 @@ fn receive_into<'o>(
     Ok((received, arriving))
 }
 
-/// Hashes a kept file and the NAR in it: what a check asks.
-pub(crate) fn rehash(file: &mut dyn Read) -> Result<Received, ReceiveError> {
+/// Hashes a kept file and the NAR in it, which the records say is packed so: what a check asks.
+pub(crate) fn rehash(file: &mut dyn Read, recorded: Packing) -> Result<Received, ReceiveError> {
     let start = start(file)?;
-    let packing = Packing::of(&start);
+    let packing = Packing::of(&start, Some(recorded));
     take(&mut start.chain(file), packing, (&mut io::sink(), Path::new("")), None, Awaited::default())
 }
 
@@ -243,16 +192,6 @@ fn unpack(
         (None, Err(error)) => Err(Unpack::Nar(error)),
         (None, Ok(listing)) => Ok(Unpacked { hash: nar.hash.finish(), size: nar.size, listing }),
     }
-}
-
-/// What is in a packing.
-pub(crate) fn unpacked<'r>(packed: impl BufRead + 'r, packing: Packing) -> io::Result<Box<dyn Read + 'r>> {
-    Ok(match packing {
-        Packing::None => Box::new(packed),
-        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
-        Packing::Xz => Box::new(lzma_rust2::XzReader::new(packed, true)),
-        Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
-    })
 }
 
 fn listing(nar: &mut Unpacking<'_, '_, '_>) -> Result<String, NarError> {
@@ -505,50 +444,134 @@ mod tests {
     }
 
     fn taken(bytes: &[u8]) -> Result<(Received, Vec<u8>), ReceiveError> {
+        taken_as(bytes, None)
+    }
+
+    fn taken_as(bytes: &[u8], named: Option<Packing>) -> Result<(Received, Vec<u8>), ReceiveError> {
         let data = tempfile::tempdir().unwrap();
         let objects = objects(data.path(), Keep::Whole);
-        let (received, mut arriving) = receive(&mut &*bytes, &objects, Awaited::default())?;
+        let (received, mut arriving) =
+            receive(&mut &*bytes, &objects, Awaited { packing: named, ..Awaited::default() })?;
         Ok((received, std::fs::read(arriving.file().unwrap().path()).unwrap()))
+    }
+
+    fn bzip2(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn brotli(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = ::brotli::CompressorWriter::new(Vec::new(), BUFFER_BYTES, 2, 22);
+        encoder.write_all(bytes).unwrap();
+        encoder.into_inner()
+    }
+
+    /// All but xz, of which only the reader is here: a real Nix writes that in the server's tests.
+    const PACKINGS: [Packing; 5] = [Packing::None, Packing::Brotli, Packing::Bzip2, Packing::Gzip, Packing::Zstd];
+
+    fn packed(bytes: &[u8], packing: Packing) -> Vec<u8> {
+        match packing {
+            Packing::None => bytes.to_vec(),
+            Packing::Brotli => brotli(bytes),
+            Packing::Bzip2 => bzip2(bytes),
+            Packing::Gzip => gzip(bytes),
+            Packing::Xz => unreachable!(),
+            Packing::Zstd => zstd::stream::encode_all(bytes, 1).unwrap(),
+        }
     }
 
     #[test]
     fn every_packing_gives_the_same_nar_and_the_kept_file_hashes_right() {
         let nar = nar();
-        for sent in [nar.clone(), gzip(&nar), zstd::stream::encode_all(&*nar, 1).unwrap()] {
-            let (received, kept) = taken(&sent).unwrap();
+        for packing in PACKINGS {
+            let sent = packed(&nar, packing);
+            let (received, kept) = taken_as(&sent, Some(packing)).unwrap();
+            assert_eq!(received.packing, packing);
             assert_eq!((received.nar_hash, received.nar_size), (Sha256::of(&nar), nar.len() as u64));
             assert_eq!((received.file_hash, received.file_size), (Sha256::of(&sent), sent.len() as u64));
             assert_eq!(kept, sent);
-            assert_eq!(rehash(&mut &*kept).unwrap().nar_hash, Sha256::of(&nar));
+            assert_eq!(rehash(&mut &*kept, packing).unwrap().nar_hash, Sha256::of(&nar));
             assert!(received.listing.contains(r#""executable":true"#), "{}", received.listing);
+            // But for brotli its first bytes tell, whatever it is called.
+            let unnamed = taken(&sent).map(|(received, _)| received.packing);
+            match packing {
+                Packing::Brotli => assert!(matches!(unnamed, Err(ReceiveError::Nar(_)))),
+                _ => assert_eq!(unnamed.unwrap(), packing),
+            }
+            assert!(packing == Packing::Brotli || taken_as(&sent, Some(Packing::Brotli)).is_err());
         }
     }
 
     #[test]
     fn what_unpacks_to_more_than_was_announced_is_read_no_further() {
         let nar = nar();
-        let bomb = zstd::stream::encode_all(&*nar, 1).unwrap();
-        let data = tempfile::tempdir().unwrap();
         let bytes = nar.len() as u64;
-        for keep in [Keep::Whole, Keep::Chunks] {
-            let objects = objects(data.path(), keep);
-            let at_most = |bytes| Awaited { bytes_max: Some(bytes), may_refer: None };
-            assert!(receive(&mut &*bomb, &objects, at_most(bytes)).is_ok());
-            let refused = receive(&mut &*bomb, &objects, at_most(bytes - 1)).err();
-            assert!(matches!(refused, Some(ReceiveError::Longer { bytes: announced }) if announced == bytes - 1));
+        for packing in PACKINGS {
+            let bomb = packed(&nar, packing);
+            for keep in [Keep::Whole, Keep::Chunks] {
+                let data = tempfile::tempdir().unwrap();
+                let objects = objects(data.path(), keep);
+                let at_most = |bytes| Awaited { packing: Some(packing), bytes_max: Some(bytes), may_refer: None };
+                assert!(receive(&mut &*bomb, &objects, at_most(bytes)).is_ok());
+                let refused = receive(&mut &*bomb, &objects, at_most(bytes - 1)).err();
+                assert!(matches!(refused, Some(ReceiveError::Longer { bytes: announced }) if announced == bytes - 1));
+            }
+        }
+    }
+
+    /// A few hundred bytes that unpack to what nobody announced are left where they go beyond it, long before their end.
+    #[test]
+    fn a_bomb_is_left_at_the_bound_and_not_unpacked() {
+        let zeros = vec![0; 64 << 20];
+        for packing in [Packing::Brotli, Packing::Bzip2] {
+            let bomb = packed(&zeros, packing);
+            assert!(bomb.len() < 64 << 10, "{packing:?}: {} bytes", bomb.len());
+            let mut whole = Unpacking {
+                inner: Inner::Bytes(unpacked(&bomb[..], packing).unwrap()),
+                shelf: None,
+                may_refer: None,
+                hash: Sha256Hasher::default(),
+                size: 0,
+                limit_bytes: 1 << 20,
+                failure: None,
+            };
+            assert!(io::copy(&mut whole, &mut io::sink()).is_err());
+            assert!(matches!(whole.failure, Some(Unpack::TooLarge)));
+            assert!(whole.size <= 2 << 20, "{packing:?}: {} bytes came out", whole.size);
         }
     }
 
     #[test]
     fn what_is_cut_damaged_or_no_nar_is_refused() {
         let nar = nar();
-        let zstd = zstd::stream::encode_all(&*nar, 1).unwrap();
-        for sent in [&zstd[..zstd.len() - 1], &gzip(&nar)[..100], b"\xfd7zXZ\0none", b"\x28\xb5\x2f\xfd"] {
-            assert!(matches!(taken(sent), Err(ReceiveError::Packing(_))), "{:?}", &sent[..8]);
+        for packing in PACKINGS.into_iter().filter(|packing| *packing != Packing::None) {
+            let sent = packed(&nar, packing);
+            for cut in [&sent[..sent.len() - 1], &sent[..sent.len() / 2], &sent[..10]] {
+                let refused = taken_as(cut, Some(packing));
+                assert!(matches!(refused, Err(ReceiveError::Packing(_))), "{packing:?}, {} bytes", cut.len());
+            }
+            for behind in [&b"more"[..], b"\0", &nar[..8]] {
+                let refused = taken_as(&[&sent[..], behind].concat(), Some(packing));
+                assert!(refused.is_err(), "{packing:?}, {behind:?} behind it");
+            }
+            let mut damaged = sent.clone();
+            damaged[sent.len() / 2] ^= 0x10;
+            // Brotli has no checksum, and zstd need not: what they give then is another NAR, or none.
+            let read = taken_as(&damaged, Some(packing)).map(|(received, _)| received.nar_hash);
+            let has_checksum = matches!(packing, Packing::Bzip2 | Packing::Gzip);
+            assert!(read.map_or(true, |hash| !has_checksum && hash != Sha256::of(&nar)), "{packing:?}");
+            assert!(matches!(taken_as(&packed(b"text", packing), Some(packing)), Err(ReceiveError::Nar(_))));
+            assert!(matches!(taken_as(&packed(b"", packing), Some(packing)), Err(ReceiveError::Nar(_))));
+        }
+        let starts: [&[u8]; 3] = [b"\xfd7zXZ\0none", b"\x28\xb5\x2f\xfd", b"BZh91AY&SYnone"];
+        for sent in starts {
+            assert!(matches!(taken(sent), Err(ReceiveError::Packing(_))), "{sent:?}");
         }
         let longer = [&nar[..], b"more"].concat();
-        for sent in [&nar[..nar.len() - 8], &longer, b"", b"text", &gzip(b"text")] {
+        for sent in [&nar[..nar.len() - 8], &longer, b"", b"text", b"BZh9text"] {
             assert!(matches!(taken(sent), Err(ReceiveError::Nar(_))), "{} bytes", sent.len());
         }
+        assert!(matches!(taken_as(&nar, Some(Packing::Brotli)), Err(ReceiveError::Packing(_))));
     }
 }

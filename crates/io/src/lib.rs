@@ -9,6 +9,7 @@ pub mod file;
 mod hostile;
 pub mod http;
 pub mod input;
+pub mod private;
 pub mod process;
 pub mod source;
 pub mod sqlite;

@@ -28,6 +28,10 @@ struct Args {
     /// Holds the password for --records, on its first line; readable by this user alone.
     #[arg(long, value_name = "FILE", requires = "records")]
     records_password_file: Option<PathBuf>,
+    /// Sign with the keys of this file, readable by this user alone, instead of with those of DIR/signing-key: a key a line, as
+    /// `nix-store --generate-binary-cache-key` writes it.
+    #[arg(long, value_name = "FILE")]
+    signing_key_file: Option<PathBuf>,
     /// Where to listen; port 0 takes any that is free. Put a proxy that speaks TLS in front of other addresses than loopback.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8180")]
     listen: SocketAddr,
@@ -51,6 +55,10 @@ struct Args {
     /// The region of --objects.
     #[arg(long, value_name = "NAME", requires = "objects", default_value = REGION)]
     objects_region: String,
+    /// The passwords of upstreams, as Nix has them: `machine HOST login NAME password WORD`, or `default`; readable by this
+    /// user alone. They are sent over https:// and to this machine, and never on to another server.
+    #[arg(long, value_name = "FILE")]
+    netrc_file: Option<PathBuf>,
     /// The store directory of those who substitute from here.
     #[arg(long, value_name = "DIR", default_value = "/nix/store")]
     store_dir: String,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aux_cache::{BucketSettings, Cache, Keep, Place, Server, Surroundings, serve};
+use aux_cache::{BucketSettings, Cache, Keep, Netrc, Place, Server, Surroundings, serve};
 use aux_core::limits::{CACHE_BLOCKING_THREADS_MAX, CACHE_WAITING_CONNECTIONS_MAX};
 use aux_io::http::{HttpOptions, Proxy};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -95,10 +95,13 @@ fn raise_descriptors() {
 fn surroundings(args: &Args) -> Result<Surroundings, String> {
     let mut http = HttpOptions::new(concat!("aux-server/", env!("CARGO_PKG_VERSION")));
     http.proxy = proxy()?;
+    let netrc = args.netrc_file.as_deref().map(Netrc::read).transpose();
     Ok(Surroundings {
         http,
+        netrc: netrc.map_err(|error| error.to_string())?.unwrap_or_default(),
         store_directory: args.store_dir.clone(),
         feed: args.feed.clone(),
+        signing_keys: args.signing_key_file.clone(),
         keep: keep(args),
         bucket: bucket(args)?,
         now: Box::new(Timestamp::now),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use aux_nix::{Sha256, nix32};
 
-use crate::receive::Packing;
+use crate::packing::Packing;
 use crate::records::PathRow;
 
 /// A path, ready to be sent but for its hashes.

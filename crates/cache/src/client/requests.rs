@@ -76,6 +76,19 @@ pub struct Promotion {
     pub reason: Option<String>,
 }
 
+/// A policy that is to be tried: on what is named, or on all that the view serves.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PolicyTrial {
+    /// TOML.
+    pub policy: String,
+    /// Store paths or their last parts.
+    pub paths: Vec<String>,
+    /// The text of a `flake.lock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+    pub closure: bool,
+}
+
 /// Where a view is to go back to.
 #[derive(Debug, Clone, Serialize)]
 pub struct Rollback {
@@ -113,6 +126,11 @@ impl CacheClient {
     /// Gives a view another policy, in TOML.
     pub fn set_policy(&self, name: &str, policy: &str) -> Result<Document, ClientError> {
         self.put(&format!("views/{}/policy", part(name)?), &json!({ "policy": policy }), "aux.view/1")
+    }
+
+    /// What a policy would say, if the view had it.
+    pub fn test_policy(&self, name: &str, trial: &PolicyTrial) -> Result<Document, ClientError> {
+        self.post(&format!("views/{}/policy/test", part(name)?), trial, "aux.policy-test/1")
     }
 
     pub fn create_token(&self, token: &NewToken) -> Result<Document, ClientError> {

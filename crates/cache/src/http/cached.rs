@@ -22,8 +22,8 @@ use crate::access::{Caller, Right};
 use crate::catalogue::{Nar, SharedSpace};
 use crate::names::{PathHash, SpaceName, UploadName, parse_pulled_name};
 use crate::objects::{ObjectName, Stored};
+use crate::packing::Packing;
 use crate::push::NarTerms;
-use crate::receive::Packing;
 use crate::upstream::Via;
 
 const READ: &str = "GET, HEAD";

@@ -13,8 +13,8 @@ use super::{Server, blocking};
 use crate::access::Caller;
 use crate::catalogue::{Nar, SharedSpace, ready};
 use crate::names::PathHash;
+use crate::packing::Packing;
 use crate::push::PutError;
-use crate::receive::Packing;
 use crate::upstream::{Found, Lack, Via};
 
 /// The narinfo of a path that the cache lacks, as an upstream has it.

@@ -263,7 +263,7 @@ fn opened(objects: &Objects, row: &ObjectRow) -> Result<Stored, Spoilt> {
 /// Reads and hashes a NAR of the store.
 fn looked_at(objects: &Objects, row: &ObjectRow) -> Result<(), Spoilt> {
     let stored = opened(objects, row)?;
-    let read = rehash(&mut stored.reader()).map_err(|error| spoilt(row, error))?;
+    let read = rehash(&mut stored.reader(), row.packing).map_err(|error| spoilt(row, error))?;
     held_against(&read, row)
 }
 

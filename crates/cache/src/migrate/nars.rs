@@ -148,7 +148,8 @@ impl Held<'_> {
             return looked_at(source, row).map(|()| true);
         }
         let stored = opened(source, row)?;
-        let received = receive(&mut stored.reader(), target, Awaited::default());
+        let awaited = Awaited { packing: Some(row.packing), ..Awaited::default() };
+        let received = receive(&mut stored.reader(), target, awaited);
         let (received, arriving) = received.map_err(|error| spoilt(row, error))?;
         held_against(&received, row)?;
         if received.kept_hash == row.file_hash {
@@ -157,7 +158,7 @@ impl Held<'_> {
         }
         // Narinfos say which bytes are sent of it, and these would be others.
         drop(arriving);
-        let received = receive_whole(&mut stored.reader(), target);
+        let received = receive_whole(&mut stored.reader(), Some(row.packing), target);
         let (received, arriving) = received.map_err(|error| spoilt(row, error))?;
         held_against(&received, row)?;
         target.replace(arriving, &received).map_err(failed)?;

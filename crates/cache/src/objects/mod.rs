@@ -15,7 +15,8 @@ use std::sync::Arc;
 use aux_nix::Sha256;
 use jiff::Timestamp;
 
-use crate::receive::{Packing, Received};
+use crate::packing::Packing;
+use crate::receive::Received;
 use crate::records::{ObjectRow, Records, RecordsError};
 pub(crate) use bucket::Bucket;
 pub use bucket::{BucketError, BucketSettings, REGION};

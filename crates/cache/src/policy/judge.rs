@@ -15,25 +15,41 @@ pub(crate) struct Broken {
     pub is_unknown: bool,
 }
 
-enum Outcome {
+/// What one rule says of one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ruling {
+    pub rule: String,
+    pub outcome: Outcome,
+}
+
+/// Whether something holds, with why or why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
     Holds(String),
     Fails(String),
+    /// Nobody could tell; that is no.
     Unknown(String),
+}
+
+/// What every rule says of one path, in the order of the policy.
+pub(crate) fn rulings(policy: &Policy, facts: &Facts<'_>) -> Vec<Ruling> {
+    let ruling = |rule: &Rule| Ruling { rule: rule.name.clone(), outcome: rule_outcome(rule, facts) };
+    policy.rules.iter().map(ruling).collect()
 }
 
 /// Judges one path: the evidence, one sentence a rule, and what does not hold.
 pub(crate) fn judge(policy: &Policy, facts: &Facts<'_>) -> (Vec<String>, Vec<Broken>) {
     let (mut evidence, mut broken) = (Vec::new(), Vec::new());
-    for rule in &policy.rules {
-        match rule_outcome(rule, facts) {
-            Outcome::Holds(why) => evidence.push(format!("{}: {why}", rule.name)),
+    for Ruling { rule, outcome } in rulings(policy, facts) {
+        match outcome {
+            Outcome::Holds(why) => evidence.push(format!("{rule}: {why}")),
             Outcome::Fails(why) => {
-                evidence.push(format!("{}: no: {why}", rule.name));
-                broken.push(Broken { rule: rule.name.clone(), reason: why, is_unknown: false });
+                evidence.push(format!("{rule}: no: {why}"));
+                broken.push(Broken { rule, reason: why, is_unknown: false });
             }
             Outcome::Unknown(why) => {
-                evidence.push(format!("{}: cannot be told: {why}", rule.name));
-                broken.push(Broken { rule: rule.name.clone(), reason: why, is_unknown: true });
+                evidence.push(format!("{rule}: cannot be told: {why}"));
+                broken.push(Broken { rule, reason: why, is_unknown: true });
             }
         }
     }

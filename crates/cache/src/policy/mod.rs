@@ -12,7 +12,7 @@ use aux_nix::{BaseName, NarInfo};
 
 use crate::names::Pattern;
 
-pub(crate) use judge::judge;
+pub(crate) use judge::{Outcome, Ruling, judge, rulings};
 pub(crate) use text::PolicyError;
 
 /// How old a feed may be and still be believed, days, where a policy does not say.

@@ -6,7 +6,8 @@ use super::driver::{Problem, Row, Transaction, values};
 use super::error::RecordsError;
 use super::{Actor, Change, Records, SpaceRow, changes, copy, signed, trail, unsigned};
 use crate::names::{PathHash, UploadName};
-use crate::receive::{Packing, Received};
+use crate::packing::Packing;
+use crate::receive::Received;
 
 /// A NAR that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

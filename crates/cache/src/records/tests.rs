@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use super::{Actor, Commit, CommitOutcome, Decision, Place, Records, SpaceRow, Terms, To};
 use crate::access::{Right, Token, TokenHash};
 use crate::names::{PathHash, UploadName};
+use crate::packing::Packing;
 use crate::postgres::Postgres;
-use crate::receive::{Packing, Received};
+use crate::receive::Received;
 
 /// Every test below, once for each store.
 macro_rules! contract {

@@ -14,6 +14,7 @@ mod flights;
 #[path = "../../../../tests/support/http_server.rs"]
 mod http_server;
 mod lasting;
+mod netrc;
 mod offer;
 mod one;
 mod pull;
@@ -35,6 +36,7 @@ use tokio::time::Instant;
 pub(crate) use closure::ClosureError;
 use flights::Flights;
 use lasting::Lasting;
+pub use netrc::{Netrc, NetrcError};
 pub(crate) use offer::Offer;
 pub use one::UpstreamError;
 pub(crate) use one::{Event, Upstream};
@@ -75,6 +77,8 @@ pub(crate) struct Offered {
 pub(crate) struct Upstreams {
     /// Who asks, and through which proxy.
     http: HttpOptions,
+    /// What they are told of who asks.
+    netrc: Netrc,
     /// Of each cache, by its number, in the order in which they are believed.
     spaces: RwLock<BTreeMap<i64, Arc<[Arc<Upstream>]>>>,
     offers: Mutex<Lasting<Key, Arc<Offered>>>,
@@ -89,14 +93,15 @@ pub(crate) struct Upstreams {
 
 impl Upstreams {
     /// Sets up those that the records name.
-    pub(crate) fn new(http: HttpOptions, rows: Vec<UpstreamRow>) -> Result<Self, UpstreamError> {
+    pub(crate) fn new(http: HttpOptions, netrc: Netrc, rows: Vec<UpstreamRow>) -> Result<Self, UpstreamError> {
         let mut spaces: BTreeMap<i64, Vec<Arc<Upstream>>> = BTreeMap::new();
         for row in rows {
-            spaces.entry(row.space).or_default().push(Arc::new(Upstream::new(row, &http)?));
+            spaces.entry(row.space).or_default().push(Arc::new(Upstream::new(row, &http, &netrc)?));
         }
         let spaces = spaces.into_iter().map(|(number, upstreams)| (number, upstreams.into())).collect();
         Ok(Self {
             http,
+            netrc,
             spaces: RwLock::new(spaces),
             offers: Mutex::new(Lasting::new(CACHE_UPSTREAM_OFFERS_BYTES_MAX)),
             lacks: Mutex::new(Lasting::new(CACHE_UPSTREAM_ABSENT_MAX)),
@@ -116,7 +121,7 @@ impl Upstreams {
 
     /// Whether a row can be asked at all, before it is written down.
     pub(crate) fn set_up(&self, row: UpstreamRow) -> Result<Arc<Upstream>, UpstreamError> {
-        Upstream::new(row, &self.http).map(Arc::new)
+        Upstream::new(row, &self.http, &self.netrc).map(Arc::new)
     }
 
     /// Takes one in, in the place of the one of its name. What was remembered of the cache's lacks and offers is forgotten.

@@ -8,8 +8,8 @@ use aux_nix::narinfo::{Compression, NarInfoError, NarUrl, NarUrlError};
 use aux_nix::signature::{SignatureError, TrustedKeys};
 
 use crate::names::{PathHash, Pattern, pulled_name};
+use crate::packing::Packing;
 use crate::push::PutError;
-use crate::receive::Packing;
 
 /// Why an answer of an upstream is not used. All of it is the upstream's doing.
 #[derive(Debug, thiserror::Error)]

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::Via;
 use super::breaker::{Breaker, Shown};
 use super::lasting::Lasting;
+use super::netrc::{Authorization, InTheClear, Netrc};
 use super::offer::{Offer, Refusal, Rules};
 use crate::names::PathHash;
 use crate::records::UpstreamRow;
@@ -48,6 +49,7 @@ pub(super) enum Trouble {
 pub(crate) struct Upstream {
     pub row: UpstreamRow,
     keys: TrustedKeys,
+    authorization: Option<Authorization>,
     asking: HttpClient,
     fetching: HttpClient,
     /// Held by questions that are on their way, also by those for which nobody waits any more.
@@ -115,7 +117,7 @@ pub(super) fn count(counter: &AtomicU64) {
 
 impl Upstream {
     /// Sets it up; opens no connection.
-    pub(super) fn new(row: UpstreamRow, http: &HttpOptions) -> Result<Self, UpstreamError> {
+    pub(super) fn new(row: UpstreamRow, http: &HttpOptions, netrc: &Netrc) -> Result<Self, UpstreamError> {
         let name = || row.terms.name.to_string();
         let keys = TrustedKeys::parse(&row.terms.keys.join(" "));
         let keys = keys.map_err(|cause| UpstreamError::Key { name: name(), cause })?;
@@ -136,6 +138,10 @@ impl Upstream {
         let budget = Duration::from_millis(row.terms.budget_milliseconds.into());
         let asking = client(budget, CACHE_UPSTREAM_QUESTIONS_MAX)?;
         let fetching = client(Duration::from_secs(CACHE_UPSTREAM_FETCH_SECONDS_MAX), CACHE_UPSTREAM_FETCHES_MAX)?;
+        let authorization = netrc.authorization(&row.terms.url).unwrap_or_else(|InTheClear| {
+            tracing::warn!("upstream {}: its password is not sent, because {} is in the clear", name(), row.terms.url);
+            None
+        });
         let state = State {
             breaker: Breaker::default(),
             passed_over: Lasting::new(CACHE_UPSTREAM_ABSENT_MAX),
@@ -143,7 +149,8 @@ impl Upstream {
             refusal: None,
         };
         let questions = Arc::new(Semaphore::new(CACHE_UPSTREAM_QUESTIONS_MAX));
-        Ok(Self { row, keys, asking, fetching, questions, counts: Counts::default(), state: Mutex::new(state) })
+        let (counts, state) = (Counts::default(), Mutex::new(state));
+        Ok(Self { row, keys, authorization, asking, fetching, questions, counts, state })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -222,10 +229,9 @@ impl Upstream {
     /// Asks for a narinfo and judges it; `Ok(None)` where the upstream has none, or none that is wanted. Blocks.
     pub(super) fn question(&self, hash: PathHash, store_directory: &str, via: &Via) -> Result<Option<Offer>, Trouble> {
         let url = self.below(&format!("{hash}.narinfo"))?;
-        let request = Request::get(url, NARINFO_BYTES_MAX as u64).header("via", via.as_str());
+        let request = self.request(url, NARINFO_BYTES_MAX as u64, via);
         let response = self.asking.fetch(&request).map_err(sorted)?;
-        // A bucket whose contents nobody may list answers 403 for what is not there.
-        if matches!(response.status, 403 | 404 | 410) {
+        if self.is_absence(response.status) {
             count(&self.counts.absent);
             return Ok(None);
         }
@@ -240,12 +246,27 @@ impl Upstream {
     /// Begins to fetch the NAR of an offer; what comes is bounded in bytes, time and speed, and not checked yet. Blocks.
     pub(super) fn nar(&self, offer: &Offer, via: &Via) -> Result<Response, Trouble> {
         let url = self.below(offer.from.as_str())?;
-        let request = Request::get(url, offer.packed_bytes_max()).header("via", via.as_str());
+        let request = self.request(url, offer.packed_bytes_max(), via);
         let response = self.fetching.fetch(&request).map_err(sorted)?;
-        if matches!(response.status, 403 | 404 | 410) {
+        if self.is_absence(response.status) {
             return Err(Trouble::Refused(Refusal::NoNar));
         }
         whole(response)
+    }
+
+    /// A request with what says who asks. A redirect to another origin leaves that behind (`aux_io::http`).
+    fn request(&self, url: Url, limit_bytes: u64, via: &Via) -> Request {
+        let request = Request::get(url, limit_bytes).header("via", via.as_str());
+        match &self.authorization {
+            Some(authorization) => request.header("authorization", authorization.expose()),
+            None => request,
+        }
+    }
+
+    /// A bucket whose contents nobody may list answers 403 for what is not there. To whoever came with a password it says
+    /// that this one opens nothing.
+    fn is_absence(&self, status: u16) -> bool {
+        matches!(status, 404 | 410) || (status == 403 && self.authorization.is_none())
     }
 
     /// Something below the upstream's URL; its origin cannot be left by what a narinfo says.

@@ -1,9 +1,11 @@
 //! What is asked for.
 
+use std::fmt;
+
 use super::Url;
 
 /// One request. Built from [`Request::get`], [`Request::post`] or [`Request::new`] and completed by its fields.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Request {
     pub url: Url,
     pub method: Method,
@@ -68,5 +70,15 @@ impl Request {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+}
+
+/// Without the values of headers and without a body, since either may be a credential.
+impl fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let mut shown = formatter.debug_struct("Request");
+        shown.field("method", &self.method.name()).field("url", &self.url).field("headers", &headers);
+        shown.finish_non_exhaustive()
     }
 }

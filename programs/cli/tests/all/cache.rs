@@ -58,6 +58,41 @@ fn a_closure_is_pushed_promoted_withdrawn_and_explained() {
 }
 
 #[test]
+fn a_policy_is_tried_before_it_is_given() {
+    let world = World::empty();
+    let Some(server) = CacheServer::start(&world) else { return };
+    let path = &server.path;
+    world.file("names.toml", "[[rule]]\nname = \"no libraries\"\nany = [{ name-not = [\"library-*\"] }]\n");
+    let audit = "[[rule]]\nname = \"no critical\"\nany = [{ audit = \"severity:critical\" }]\n";
+    world.file("audit.toml", &format!("{audit}[[rule]]\nname = \"fixed\"\nany = [{{ fixed-output = true }}]\n"));
+    world.file("open.toml", "[[rule]]\nname = \"fixed\"\nany = [{ fixed-output = true }]\n");
+    world.file("wrong.toml", "[[rule]]\nname = \"x\"\nkyes = []\n");
+    let mut transcript = Vec::new();
+    for command in [
+        &format!("push {path} --to staging --root system"),
+        "policy vetted --test open.toml",
+        &format!("policy vetted {path} --test open.toml"),
+        &format!("policy vetted {path} --test names.toml"),
+        &format!("policy vetted {path} --test names.toml --no-closure"),
+        &format!("promote {path} --to vetted"),
+        "policy vetted --test open.toml",
+        "policy vetted --test names.toml",
+        "policy vetted --test names.toml --json",
+        "policy vetted --test audit.toml",
+        "policy vetted --test wrong.toml",
+        "policy vetted --test none.toml",
+        "policy vetted --test open.toml --set open.toml",
+        &format!("policy vetted {path}"),
+        "policy staging --test open.toml",
+        "policy vetted",
+    ] {
+        let said = server.run(&world, command);
+        transcript.push(format!("$ aux cache {command}\n{}\n", server.shown(&said)));
+    }
+    insta::assert_snapshot!(transcript.concat());
+}
+
+#[test]
 fn upstreams_are_given_looked_at_and_taken_away() {
     let world = World::empty();
     let Some(server) = CacheServer::start(&world) else { return };

@@ -17,7 +17,7 @@ const CLOSURE: &str = r#"builtins.toFile "application-3.4" "needs ${builtins.toF
 pub(crate) struct CacheServer {
     child: Child,
     pub(crate) url: String,
-    public_key: String,
+    pub(crate) public_key: String,
     /// The closure's root.
     pub(crate) path: String,
 }
@@ -25,8 +25,13 @@ pub(crate) struct CacheServer {
 impl CacheServer {
     /// A server with its data in the world's folder `data`, and a store below `system`; the administrator's token is the
     /// file `token`. `None` where something of it is not on this machine.
-    #[expect(clippy::disallowed_methods, reason = "the server is a process of its own")]
     pub(crate) fn start(world: &World) -> Option<Self> {
+        Self::start_with(world, &[])
+    }
+
+    /// The same with some arguments more.
+    #[expect(clippy::disallowed_methods, reason = "the server is a process of its own")]
+    pub(crate) fn start_with(world: &World, arguments: &[&str]) -> Option<Self> {
         let program = Path::new(env!("CARGO_BIN_EXE_aux")).with_file_name("aux-server");
         if !program.exists() {
             assert!(!in_ci(), "aux-server is not built");
@@ -35,7 +40,8 @@ impl CacheServer {
         }
         let path = build(world)?;
         let mut command = Command::new(program);
-        command.args(["--listen", "127.0.0.1:0", "--json", "--data"]).arg(world.path("data")).env_clear();
+        command.args(["--listen", "127.0.0.1:0", "--json", "--data"]).arg(world.path("data"));
+        command.args(arguments).current_dir(world.path("")).env_clear();
         let log = fs::File::create(world.path("log")).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();

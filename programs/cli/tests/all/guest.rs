@@ -87,7 +87,7 @@ impl Guest {
 
     /// Puts a program on the disk, without what only a debugger reads.
     #[expect(clippy::disallowed_methods, reason = "strip makes the disk ten times smaller")]
-    fn program(&self, from: &Path) {
+    pub(crate) fn program(&self, from: &Path) {
         let to = self.path("bin").join(from.file_name().unwrap());
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         let stripped = Command::new("strip").arg("-o").arg(&to).arg(from).stderr(Stdio::null()).status();

@@ -6,8 +6,10 @@ mod audit;
 mod bad_feed;
 mod bad_input;
 mod cache;
+mod cache_boot;
 mod cache_migrate;
 mod cache_server;
+mod cache_signing;
 mod config_show;
 mod configuration;
 #[path = "../../../../tests/support/corpora.rs"]

@@ -48,7 +48,8 @@ pub(crate) fn add(world: &World, name: &str, more: &str) {
     }
 }
 
-const INSTALL: &str = "secret install --repo fleet --machine web1 --identity web1.key --to secrets --accept-disk";
+pub(crate) const INSTALL: &str =
+    "secret install --repo fleet --machine web1 --identity web1.key --to secrets --accept-disk";
 
 #[test]
 fn secrets_become_files_and_units_are_named() {

@@ -24,7 +24,7 @@ impl Pushed {
         let library = Made::new("library-1.0", &noise(1, 3 << 20)).in_zstd();
         // It shares most of its chunks with the first.
         let twin = Made::new("library-1.1", &format!("{}more", noise(1, 3 << 20))).in_zstd();
-        let program = Made::new("program-1.0", "p").needs(&library);
+        let program = Made::new("program-1.0", "p").needs(&library).in_brotli();
         let made = vec![library, twin, program];
         for made in &made {
             made.push(world, &token);

@@ -9,7 +9,7 @@ use aux_nix::narinfo::{Compression, Nar, NarUrl};
 use aux_nix::signature::{KeyName, SecretKey};
 use aux_nix::{BaseName, NarInfo, Sha256, StorePath, nix32};
 
-use crate::http_server::{Answer, HttpServer};
+use crate::http_server::{Answer, HttpServer, Received};
 use crate::world::World;
 
 /// A server whose answers are put path by path; what was not put is not there.
@@ -43,6 +43,14 @@ impl Foreign {
     /// How often it was asked for paths that end so.
     pub(crate) fn asked(&self, end: &str) -> usize {
         self.server.requests().iter().filter(|request| request.path.ends_with(end)).count()
+    }
+}
+
+impl Foreign {
+    /// What every request said of who asks.
+    pub(crate) fn authorizations(&self) -> Vec<Option<String>> {
+        let said = |request: Received| request.headers.get("authorization").cloned();
+        self.server.requests().into_iter().map(said).collect()
     }
 }
 

@@ -49,24 +49,35 @@ fn a_machine_that_enables_it_starts_the_server_with_options_it_has() {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the server itself says which options it has")]
-fn a_bucket_and_who_may_use_it_reach_the_server() {
+fn a_bucket_and_what_nobody_else_may_read_reach_the_server() {
     let configuration = r#"{
         services.aux-server = {
             enable = true; keep = "chunks"; objects = "s3://nars/team"; objectsEndpoint = "https://s3.example.org";
             objectsCredentialsFile = "/run/keys/s3"; records = "postgres://aux@db.example.org/aux";
-            recordsPasswordFile = "/run/keys/db";
+            recordsPasswordFile = "/run/keys/db"; signingKeyFile = "/run/keys/cache";
+            netrcFile = "/etc/nix/netrc";
         };
     }"#;
     let Some(made) = evaluated(configuration) else { return };
     let service = &made["services"]["aux-server"]["serviceConfig"];
     // A condition within a unit is left to the module system that there really is.
     assert_eq!(service["LoadCredential"]["condition"], true);
-    assert_eq!(service["LoadCredential"]["content"], json!(["records-password:/run/keys/db", "objects:/run/keys/s3"]));
+    let credentials = json!([
+        "signing-key:/run/keys/cache",
+        "records-password:/run/keys/db",
+        "objects:/run/keys/s3",
+        "netrc:/etc/nix/netrc",
+    ]);
+    assert_eq!(service["LoadCredential"]["content"], credentials);
     let started = service["ExecStart"][1].as_str().unwrap().replace('\'', "");
     let arguments = started.split(' ').skip(1).chain(["--help"]);
     let helped = Command::new(env!("CARGO_BIN_EXE_aux-server")).args(arguments).output().unwrap();
     assert!(helped.status.success(), "{started}: {}", String::from_utf8_lossy(&helped.stderr));
-    assert!(started.contains(" --objects-credentials-file %d/objects --keep chunks"), "{started}");
+    assert!(started.contains(" --signing-key-file %d/signing-key --records "), "{started}");
+    assert!(
+        started.contains(" --objects-credentials-file %d/objects --netrc-file %d/netrc --keep chunks"),
+        "{started}"
+    );
 }
 
 #[test]

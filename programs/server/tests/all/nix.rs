@@ -14,7 +14,7 @@ fn a_closure_is_pushed_with_netrc_and_substituted_with_the_servers_key() {
     let path = nix.build();
     let closure = nix.closure(&path);
     assert_eq!(closure.len(), 4);
-    for packing in ["xz", "none", "zstd", "gzip"] {
+    for packing in ["xz", "none", "zstd", "gzip", "bzip2", "br"] {
         world.api("POST", "caches", &json!({ "name": packing, "signs": true }));
         nix.run("nix", &["copy", "--to", &format!("{}?compression={packing}", world.url(packing)), &path]);
         assert_eq!(world.api("GET", &format!("caches/{packing}"), &json!({}))["paths"], 4);
@@ -34,6 +34,51 @@ fn a_closure_is_pushed_with_netrc_and_substituted_with_the_servers_key() {
     for one in closure {
         let copied = world.path("second").join("nix/store").join(one.rsplit('/').next().unwrap());
         assert!(copied.exists(), "{}", copied.display());
+    }
+}
+
+/// What Nix packs so is kept so, served so, checked, and pulled through another server.
+#[test]
+fn nars_in_bzip2_and_brotli_go_all_the_ways_that_others_go() {
+    for (packing, suffix) in [("bzip2", "bz2"), ("br", "br")] {
+        let mut far = World::new();
+        far.api("PATCH", "caches/staging", &json!({ "anonymous": true, "signs": true }));
+        let token = far.token("*", &["push"]);
+        let Some(nix) = Nix::new(&far, &token) else { return };
+        let path = nix.build();
+        let staging = format!("{}?compression={packing}", far.url("staging"));
+        nix.run("nix", &["copy", "--to", &staging, &path]);
+        // Whoever pushed asks under the name it gave.
+        let third = nix.second_store("third");
+        nix.run("nix", &["copy", "--from", &far.url("staging"), "--to", &third, "--no-check-sigs", &path]);
+        let is_packed_so = |world: &World| {
+            let said = world.ask(&format!("GET /staging/{}.narinfo", hash(&path)), "", b"").text().to_owned();
+            let url = said.lines().find(|line| line.starts_with("URL: ")).unwrap();
+            said.contains(&format!("\nCompression: {packing}\n")) && url.ends_with(&format!(".nar.{suffix}"))
+        };
+        assert!(is_packed_so(&far));
+        assert_eq!(far.api("POST", "fsck", &json!({}))["clean"], true);
+        // The records are read again after a restart.
+        far.kill();
+        far.start(&[]);
+        assert_eq!(far.api("POST", "fsck", &json!({}))["clean"], true);
+
+        let near = World::beside(&far);
+        near.api("PATCH", "caches/staging", &json!({ "anonymous": true }));
+        let wish = json!({ "url": far.url("staging"), "keys": [far.public_key] });
+        near.api("PUT", "caches/staging/upstreams/far", &wish);
+        let nix = Nix::new(&far, &token).unwrap();
+        nix.forget();
+        let (from, second) = (near.url("staging"), nix.second_store("second"));
+        let from = ["copy", "--from", &from, "--to", &second, "--option", "trusted-public-keys"];
+        nix.run("nix", &[&from[..], &[&far.public_key, &path]].concat());
+        for one in nix.closure(&path) {
+            let copied = far.path("second").join("nix/store").join(one.rsplit('/').next().unwrap());
+            assert!(copied.exists(), "{}", copied.display());
+        }
+        assert_eq!(near.api("GET", "caches/staging", &json!({}))["paths"], 4, "{packing}");
+        assert!(is_packed_so(&near));
+        assert_eq!(near.api("POST", "fsck", &json!({}))["clean"], true);
     }
 }
 

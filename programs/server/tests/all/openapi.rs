@@ -27,7 +27,7 @@ fn body(path: &str, method: &str, made: &Made) -> Value {
             json!({ "url": "https://cache.example.org", "keys": [key("upstream-1", 1).public().to_string()] })
         }
         ("{pin}", "put") => json!({ "path": made.base }),
-        ("policy", _) => json!({ "policy": "" }),
+        ("policy" | "test", _) => json!({ "policy": "" }),
         ("rollback", _) => json!({ "to": 0, "reason": "x" }),
         _ => json!({}),
     }

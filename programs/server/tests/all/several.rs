@@ -270,10 +270,7 @@ fn a_server_that_fits_not_to_its_store_does_not_start() {
         (vec!["--records", "postgres://aux@localhost/x?sslrootcert=/nowhere"], "sslrootcert=/nowhere: "),
         (vec!["--records", "mysql://aux@localhost/x"], "does not begin with postgres://"),
         (vec!["--records", "postgres:///x?colour=1"], "is no address of a database"),
-        (
-            vec!["--records", &address, "--records-password-file", file.to_str().unwrap()],
-            "others may read this password",
-        ),
+        (vec!["--records", &address, "--records-password-file", file.to_str().unwrap()], "others may read this file"),
         (vec!["--records", "postgres:///x?host=/nowhere&user=aux"], "the database cannot be reached"),
     ] {
         let told = refused(&own, &arguments);

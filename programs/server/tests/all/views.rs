@@ -84,6 +84,78 @@ fn what_is_refused_names_the_rule_and_the_way_and_what_is_promoted_is_substitute
     assert!(decisions["decisions"][1]["feed"].as_str().unwrap().contains("built"));
 }
 
+/// What a policy says, whether nothing was changed by asking.
+fn tried(world: &World, policy: &str, wish: Value) -> Value {
+    let state = || {
+        let view = world.api("GET", "views/vetted", &json!({}));
+        let decisions = world.api("GET", "views/vetted/decisions", &json!({}));
+        (view["policy"].clone(), view["editions"].clone(), decisions, world.api("GET", "trail?limit=1000", &json!({})))
+    };
+    let before = state();
+    let mut wish = wish;
+    wish["policy"] = policy.into();
+    let said = world.api("POST", "views/vetted/policy/test", &wish);
+    assert_eq!(state(), before);
+    said
+}
+
+#[test]
+fn a_policy_is_tried_on_what_is_served_and_on_what_is_named_and_changes_nothing() {
+    let Some((world, path)) = world(POLICY) else { return };
+    let served = || json!({});
+    let named = || json!({ "paths": [path] });
+    let said = tried(&world, POLICY, served());
+    assert_eq!((&said["outcome"], &said["paths"], &said["refused"]), (&json!("nothing"), &json!([]), &json!([])));
+    let said = tried(&world, POLICY, named());
+    assert_eq!((&said["outcome"], said["paths"].as_array().unwrap().len()), (&json!("admitted"), 4));
+    assert!(said["feed"]["serial"].is_u64());
+    let one = &said["paths"][0];
+    assert_eq!((&one["served"], &one["admitted"]), (&json!(false), &json!(true)));
+    let ruling = json!({ "rule": "no critical", "outcome": "holds", "reason": "nothing known of it is at or above severity:critical" });
+    assert_eq!(one["rules"][0], ruling);
+    assert_eq!(promote(&world, &path)["outcome"], "promoted");
+
+    // What is served already is judged too, unlike by a promotion.
+    publish(&world.path("feed.auxdb"), &["openssl:openssl"]);
+    for (wish, count) in [(served(), 4), (named(), 4), (json!({ "paths": [path], "closure": false }), 4)] {
+        let said = tried(&world, POLICY, wish);
+        assert_eq!((&said["outcome"], said["paths"].as_array().unwrap().len()), (&json!("refused"), count));
+        assert!(said["paths"].as_array().unwrap().iter().all(|path| path["served"] == true), "{said}");
+        let refused = said["refused"].as_array().unwrap();
+        assert_eq!((refused.len(), &refused[0]["rule"]), (1, &json!("no critical")));
+        assert_eq!(refused[0]["reason"], "CVE-2021-10001 (critical) affects openssl 1.1.1g");
+        assert_eq!(refused[0]["dependency_path"].as_array().unwrap().len(), 2);
+    }
+    let said = tried(&world, "", served());
+    assert_eq!(
+        (&said["outcome"], &said["feed"], &said["paths"][0]["rules"]),
+        (&json!("admitted"), &json!(null), &json!([]))
+    );
+    // What nobody can tell is no, and says that it is that.
+    std::fs::remove_file(world.path("feed.auxdb")).unwrap();
+    let said = tried(&world, POLICY, served());
+    let first = &said["paths"][0]["rules"];
+    assert_eq!((&said["outcome"], &first[0]["outcome"]), (&json!("refused"), &json!("unknown")));
+    assert_eq!((&first[0]["reason"], &first[1]["outcome"]), (&json!("the feed cannot be read"), &json!("holds")));
+    // What is no path of the source is refused as a promotion refuses it.
+    let none = format!("{}-none", "0".repeat(32));
+    let said = tried(&world, "", json!({ "paths": [none] }));
+    assert_eq!((&said["outcome"], &said["refused"][0]["rule"]), (&json!("refused"), &json!("in source")));
+
+    let test = "POST /-/api/1/views/vetted/policy/test";
+    let wish = json!({ "policy": POLICY }).to_string();
+    let reader = world.token("vetted", &["read"]);
+    assert_eq!(world.ask(test, &reader, wish.as_bytes()).status, 403);
+    assert_eq!(world.ask(test, &world.token("vetted", &["promote"]), wish.as_bytes()).status, 200);
+    let label = json!({ "label": "x", "cache": "vetted", "rights": ["promote"], "names": "zlib-*" });
+    let narrow = world.api("POST", "tokens", &label);
+    let wish = json!({ "policy": POLICY, "paths": [path] }).to_string();
+    assert_eq!(world.ask(test, narrow["token"].as_str().unwrap(), wish.as_bytes()).status, 403);
+    let wrong = world.ask(test, &world.admin, json!({ "policy": "kyes = 1" }).to_string().as_bytes());
+    assert_eq!((wrong.status, &wrong.json()["error"]), (422, &json!("policy")));
+    assert_eq!(world.ask(&test.replace("vetted", "staging"), &world.admin, b"{\"policy\":\"\"}").status, 422);
+}
+
 #[test]
 fn a_critical_advisory_on_a_dependency_turns_the_verdict_within_a_minute() {
     let Some((world, path)) = world(POLICY) else { return };

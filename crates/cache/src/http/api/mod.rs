@@ -3,6 +3,7 @@
 mod caches;
 mod hiding;
 mod keeping;
+mod policies;
 mod tokens;
 mod upstreams;
 mod views;

@@ -10,9 +10,9 @@ use super::caches::{path_hash, path_name, priority, space_name};
 use super::{Call, Failure, Reply, ok, reply};
 use crate::access::Right;
 use crate::catalogue::SharedSpace;
-use crate::names::label;
+use crate::names::{PathHash, label};
 use crate::policy::Policy;
-use crate::promote::{Promotion, Wish};
+use crate::promote::{Promotion, Refusal, Wish};
 use crate::records::{Decision, NewSpace, To};
 
 #[derive(Deserialize)]
@@ -30,12 +30,6 @@ struct NewView {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewPolicy {
-    policy: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct PromotionWish {
     #[serde(default)]
     paths: Vec<String>,
@@ -49,7 +43,7 @@ struct PromotionWish {
     reason: Option<String>,
 }
 
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 
@@ -70,11 +64,17 @@ enum Edition {
 }
 
 #[derive(Serialize)]
-struct RefusalDocument {
+pub(super) struct RefusalDocument {
     path: String,
     rule: String,
     reason: String,
     dependency_path: Vec<String>,
+}
+
+impl From<Refusal> for RefusalDocument {
+    fn from(Refusal { path, rule, reason, dependency_path }: Refusal) -> Self {
+        Self { path, rule, reason, dependency_path }
+    }
 }
 
 impl Call {
@@ -91,14 +91,15 @@ impl Call {
             ([name, "rollback"], &Method::POST) => self.roll_back(name),
             ([name, "decisions"], &Method::GET) => self.decisions(name),
             ([] | [_], _) => Err(Failure::Method { allowed: "GET, POST" }),
+            ([name, "policy", "test"], &Method::POST) => self.test_policy(name),
             ([_, "policy"], _) => Err(Failure::Method { allowed: "PUT" }),
-            ([_, "promote" | "rollback"], _) => Err(Failure::Method { allowed: "POST" }),
+            ([_, "promote" | "rollback"] | [_, "policy", "test"], _) => Err(Failure::Method { allowed: "POST" }),
             ([_, "decisions"], _) => Err(Failure::Method { allowed: "GET" }),
             _ => Err(Failure::NotFound),
         }
     }
 
-    fn view(&self, name: &str, right: Right) -> Result<SharedSpace, Failure> {
+    pub(super) fn view(&self, name: &str, right: Right) -> Result<SharedSpace, Failure> {
         let space = self.space(name, right)?;
         let is_view = space.read().row.source.is_some();
         if is_view { Ok(space) } else { Err(Failure::refused("no-view", format!("{name} is a cache, and not a view"))) }
@@ -136,35 +137,14 @@ impl Call {
         reply(StatusCode::CREATED, &self.view_document(&view, true)?)
     }
 
-    fn set_policy(&self, name: &str) -> Result<Reply, Failure> {
-        let view = self.view(name, Right::Admin)?;
-        let wanted: NewPolicy = self.document()?;
-        Policy::parse(&wanted.policy).map_err(|error| Failure::refused("policy", error.to_string()))?;
-        let _views = self.cache.changing_views()?;
-        let mut row = view.row();
-        row.policy = wanted.policy;
-        let what = format!("policy {}", row.policy_digest());
-        self.cache.records.change_space(&row, &self.cache.actor(&self.caller), &what)?;
-        self.cache.reload(&row)?;
-        self.cache.judge_view(&view)?;
-        ok(&self.view_document(&view, true)?)
-    }
-
     fn promote(&self, name: &str) -> Result<Reply, Failure> {
         let view = self.view(name, Right::Promote)?;
         let wanted: PromotionWish = self.document()?;
-        if wanted.paths.len() > CACHE_PATHS_MAX {
-            return Err(Failure::TooLarge);
-        }
         if wanted.paths.is_empty() && wanted.lock.is_none() {
             return Err(Failure::malformed("neither `paths` nor `lock` names anything"));
         }
         let wish = Wish {
-            roots: wanted
-                .paths
-                .iter()
-                .map(|path| path_hash(path).map(|hash| (hash, path_name(path))))
-                .collect::<Result<_, _>>()?,
+            roots: roots(&wanted.paths)?,
             lock: wanted.lock,
             with_closure: wanted.closure,
             is_partial: wanted.partial,
@@ -202,7 +182,7 @@ impl Call {
         ok(&json!({ "schema": "aux.decisions/1", "decisions": decisions }))
     }
 
-    fn view_document(&self, view: &SharedSpace, is_whole: bool) -> Result<Value, Failure> {
+    pub(super) fn view_document(&self, view: &SharedSpace, is_whole: bool) -> Result<Value, Failure> {
         let verdict = self.cache.verdict(view);
         let row = view.row();
         let source = row.source.and_then(|number| self.cache.catalogue.numbered(number));
@@ -239,17 +219,16 @@ impl Call {
     }
 }
 
+/// Paths as a client names them.
+pub(super) fn roots(paths: &[String]) -> Result<Vec<(PathHash, Option<String>)>, Failure> {
+    if paths.len() > CACHE_PATHS_MAX {
+        return Err(Failure::TooLarge);
+    }
+    paths.iter().map(|path| path_hash(path).map(|hash| (hash, path_name(path)))).collect()
+}
+
 fn promotion_document(view: &str, promotion: Promotion) -> Value {
-    let refused: Vec<RefusalDocument> = promotion
-        .refused
-        .into_iter()
-        .map(|one| RefusalDocument {
-            path: one.path,
-            rule: one.rule,
-            reason: one.reason,
-            dependency_path: one.dependency_path,
-        })
-        .collect();
+    let refused: Vec<RefusalDocument> = promotion.refused.into_iter().map(RefusalDocument::from).collect();
     json!({
         "schema": "aux.promotion/1",
         "view": view,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use aux_io::http::{Url, UrlError};
+use aux_io::private::PrivateError;
 use zeroize::Zeroizing;
 
 /// The bytes of a file with credentials.
@@ -39,12 +40,10 @@ pub enum BucketError {
     Endpoint { text: String, cause: UrlError },
     #[error("{text}: plain http:// is for this machine alone; use https://")]
     Insecure { text: String },
-    #[error("{path}: the credentials cannot be read: {cause}")]
-    File { path: String, cause: std::io::Error },
-    #[error("{path}: has more than {CREDENTIALS_BYTES_MAX} bytes, and is no file of credentials")]
-    TooLarge { path: String },
-    #[error("{path}: strangers can read it; chmod 600 it")]
-    Readable { path: String },
+    #[error("{0}")]
+    File(#[from] PrivateError),
+    #[error("{path}: is no text, and no file of credentials")]
+    Text { path: String },
     #[error("{path}: has no line `{name} = …`")]
     Missing { path: String, name: &'static str },
 }
@@ -79,20 +78,10 @@ impl BucketSettings {
 
 impl Credentials {
     fn read(path: &Path) -> Result<Self, BucketError> {
-        use std::io::Read as _;
-        use std::os::unix::fs::MetadataExt as _;
-        let shown = path.display().to_string();
-        let failed = |cause| BucketError::File { path: shown.clone(), cause };
-        let file = std::fs::File::open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.mode() & 0o007 != 0 {
-            return Err(BucketError::Readable { path: shown });
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.take(CREDENTIALS_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
-        if text.len() as u64 > CREDENTIALS_BYTES_MAX {
-            return Err(BucketError::TooLarge { path: shown });
-        }
-        Self::parse(&text).map_err(|name| BucketError::Missing { path: shown, name })
+        let bytes = Zeroizing::new(aux_io::private::read(path, CREDENTIALS_BYTES_MAX)?);
+        let path = path.display().to_string();
+        let text = std::str::from_utf8(&bytes).map_err(|_| BucketError::Text { path: path.clone() })?;
+        Self::parse(text).map_err(|name| BucketError::Missing { path, name })
     }
 
     /// Reads the first section; the error is the name of what is missing.
@@ -163,6 +152,6 @@ mod tests {
             assert!(matches!(settings("s3://b", Some(endpoint)), Err(BucketError::Insecure { .. })), "{endpoint}");
         }
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-        assert!(matches!(settings("s3://b", None), Err(BucketError::Readable { .. })));
+        assert!(matches!(settings("s3://b", None), Err(BucketError::File(PrivateError::Readable { .. }))));
     }
 }

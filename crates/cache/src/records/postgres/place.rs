@@ -166,19 +166,13 @@ impl Said {
 
 /// Reads a password from the first line of a file that nobody else may read. The error is a sentence for a person.
 pub fn password(file: &Path) -> Result<Zeroizing<String>, String> {
-    use std::os::unix::fs::MetadataExt;
-    let shown = file.display();
-    let unread = |cause: String| format!("{shown}: {cause}");
-    let metadata = std::fs::metadata(file).map_err(|error| unread(error.to_string()))?;
-    if metadata.mode() & 0o077 != 0 {
-        return Err(unread("others may read this password; `chmod 600` it".to_owned()));
-    }
-    let bytes = aux_io::input::read(file, PASSWORD_BYTES_MAX).map_err(|error| unread(error.message()))?;
+    let bytes = aux_io::private::read(file, PASSWORD_BYTES_MAX).map_err(|error| error.to_string())?;
     let bytes = Zeroizing::new(bytes);
-    let text = std::str::from_utf8(&bytes).map_err(|_| unread("is no text".to_owned()))?;
+    let unread = |cause: &str| format!("{}: {cause}", file.display());
+    let text = std::str::from_utf8(&bytes).map_err(|_| unread("is no text"))?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.to_owned())),
-        _ => Err(unread("its first line is empty".to_owned())),
+        _ => Err(unread("its first line is empty")),
     }
 }
 

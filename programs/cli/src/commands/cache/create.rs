@@ -1,6 +1,6 @@
 //! `aux cache create`: a cache to push to, or a view of one that shows what was promoted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aux_app::exit;
 use aux_cache::client::{NewCache, NewView};
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let client = args.server.client()?;
     let name = args.name.clone();
     let (document, line) = if let Some(source) = &args.view_of {
-        let policy = args.policy.as_ref().map(text).transpose()?;
+        let policy = args.policy.as_deref().map(text).transpose()?;
         let view = NewView { name, source: source.clone(), anonymous: args.anonymous, policy, priority: args.priority };
         let line = format!("view {} of {source} made; what is promoted into it is served", args.name);
         (client.create_view(&view), line)
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
 }
 
 /// A small file of text.
-pub(super) fn text(path: &PathBuf) -> Result<String, Failure> {
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
     let bytes = aux_io::input::read(path, SECRET_FILE_BYTES_MAX)?;
     String::from_utf8(bytes).map_err(|_| Failure::new(format!("{}: is not UTF-8", path.display())))
 }

@@ -51,8 +51,9 @@ struct Answer {
     refused: Vec<Refused>,
 }
 
+/// A path, and a rule that does not hold for it.
 #[derive(Deserialize)]
-struct Refused {
+pub(super) struct Refused {
     path: String,
     rule: String,
     reason: String,
@@ -78,12 +79,24 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
 }
 
 /// A link is followed here; all else is the server's to know.
-fn store_path(typed: &str) -> String {
+pub(super) fn store_path(typed: &str) -> String {
     let options = environment::read_options();
     let path = PathBuf::from(typed);
     let is_local = !path.starts_with(&options.store_dir) && path.exists();
     let followed = is_local.then(|| aux_inventory::store_path_of(&path, &options.store_dir)).flatten();
     followed.unwrap_or_else(|| typed.to_owned())
+}
+
+pub(super) fn refusals(refused: &[Refused]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for refused in refused {
+        lines.push(format!("  {}", refused.path));
+        lines.push(format!("    rule `{}`: {}", refused.rule, refused.reason));
+        if refused.dependency_path.len() > 1 {
+            lines.push(format!("    needed by {}", refused.dependency_path.join(" -> ")));
+        }
+    }
+    lines
 }
 
 fn lines(answer: &Answer, args: &Args) -> Vec<String> {
@@ -100,13 +113,7 @@ fn lines(answer: &Answer, args: &Args) -> Vec<String> {
     if answer.present > 0 && answer.outcome != "nothing" {
         lines.push(format!("{} of those needed were there before", answer.present));
     }
-    for refused in &answer.refused {
-        lines.push(format!("  {}", refused.path));
-        lines.push(format!("    rule `{}`: {}", refused.rule, refused.reason));
-        if refused.dependency_path.len() > 1 {
-            lines.push(format!("    needed by {}", refused.dependency_path.join(" -> ")));
-        }
-    }
+    lines.extend(refusals(&answer.refused));
     if let Some(edition) = answer.edition {
         lines.push(format!("edition {edition} of {}; `aux cache rollback` goes back", args.to));
     }
