@@ -17,6 +17,7 @@ sqlite3|sqlite3
 gpg|gnupg
 zstd|zstd
 nginx|nginx-light
+curl|curl
 git|git
 make|make
 skopeo|skopeo

@@ -2,11 +2,13 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::corpora::in_ci;
 use crate::foreign::{Foreign, Foreigner, key, redirect};
 use crate::http::Answer;
 use crate::pushing::Made;
@@ -141,4 +143,36 @@ fn a_netrc_file_that_others_may_read_or_that_is_none_ends_the_start() {
     refused("default password s3cret\n", 0o640, "others may read this file");
     refused("\npassword s3cret\n", 0o600, "line 2: stands before the first");
     refused("machine a password s3cret s3cret\n", 0o600, "line 1: is no word of a netrc file");
+}
+
+/// Nix reads the file by the library of curl, whose program is asked here.
+#[test]
+#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a real peer; a test that skips must say so")]
+fn a_netrc_file_means_what_it_means_to_curl() {
+    let mut near = World::new();
+    let front = Foreign::new();
+    let signer = key("far-1", 5).public().to_string();
+    for netrc in [
+        "machine 127.0.0.1 login a password b",
+        "machine 127.0.0.1 password only",
+        "machine other.example login a password b\nmachine 127.0.0.1 login c password d",
+        "machine 127.0.0.1 login a password b\nmachine 127.0.0.1 login c password d",
+        "machine 127.0.0.1 login a\nmachine 127.0.0.1 login c password d",
+        "default login x password y\nmachine 127.0.0.1 login a password b",
+        "# ours\nmachine 127.0.0.1\n\tlogin a\n\tpassword \"q \\\"x#\" # theirs",
+        "machine 127.0.0.1 account z login a password b",
+    ] {
+        with_netrc(&mut near, &format!("{netrc}\n"));
+        follow(&near, &front.url, &signer, &[]);
+        assert_eq!(narinfo(&near, &"0".repeat(32)).status, 404);
+        let curl =
+            Command::new("curl").args(["--silent", "--netrc-file"]).arg(near.path("netrc")).arg(&front.url).status();
+        if curl.is_err() {
+            assert!(!in_ci(), "curl is not installed");
+            return eprintln!("skipped: no curl; `apt-get install curl` would bring it");
+        }
+        let sent = front.authorizations();
+        let [.., ours, theirs] = sent.as_slice() else { panic!("{sent:?}") };
+        assert!(ours.is_some() && ours == theirs, "{netrc}: {sent:?}");
+    }
 }
