@@ -1,5 +1,6 @@
 //! What Nix asks of a cache or view, and what it puts.
 
+use std::io;
 use std::sync::Arc;
 
 use aux_core::limits::{CACHE_NOTE_BYTES_MAX, NARINFO_BYTES_MAX};
@@ -21,7 +22,7 @@ use super::{Server, blocking, pulled};
 use crate::access::{Caller, Right};
 use crate::catalogue::{Nar, SharedSpace};
 use crate::names::{PathHash, SpaceName, UploadName, parse_pulled_name};
-use crate::objects::{ObjectName, Stored};
+use crate::objects::{ObjectError, ObjectName, Stored};
 use crate::push::NarTerms;
 use crate::receive::Packing;
 use crate::upstream::Via;
@@ -132,7 +133,8 @@ fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answe
     }
 }
 
-/// Sends a NAR or a part of it. That it is there and as long as it was when it was hashed is known before the head leaves.
+/// Sends a NAR or a part of it. That all of it is there and as long as it was when it was hashed is known before the head
+/// leaves, and its first piece is read.
 pub(super) async fn send_nar(
     server: &Arc<Server>,
     (hash, nar): (Sha256, Nar),
@@ -154,7 +156,10 @@ pub(super) async fn send_nar(
         Some(stored) => stored,
         None => open(server, name, size).await?,
     };
-    let body = if request.method() == Method::HEAD { Body::empty() } else { Body::nar(stored, start, length) };
+    let body = match *request.method() {
+        Method::HEAD => Body::empty(),
+        _ => Body::nar(stored, start, length).await.map_err(|error| unreadable(hash, error))?,
+    };
     if request.method() == Method::GET {
         server.counters.nar_bytes.add(length);
     }
@@ -172,7 +177,7 @@ pub(super) async fn send_nar(
 async fn open(server: &Arc<Server>, name: ObjectName, size: u64) -> Result<Stored, Failure> {
     let server = Arc::clone(server);
     let open = move || {
-        let stored = server.cache.objects.open_to_send(&name)?;
+        let stored = server.cache.objects.open_to_send(&name).map_err(|error| lost(name.nar_hash, error))?;
         let (found, hash) = (stored.size(), name.nar_hash.nix32());
         if found == size {
             return Ok(stored);
@@ -192,6 +197,26 @@ fn tagged(mut answer: Answer, tag: &str) -> Answer {
 /// A NAR under the name that it was put under. Whoever pushed asks for it: to go on with a push, and later, because Nix
 /// remembers the narinfo that it wrote and not the one it would read.
 async fn arrived(
+/// What the client is told of a NAR that the records speak of and that cannot be opened. One that is missing is not there: Nix
+/// takes the path from elsewhere then, and where it hears of any other trouble it asks here again.
+fn lost(hash: Sha256, error: ObjectError) -> Failure {
+    match &error {
+        ObjectError::File { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+            tracing::error!("the NAR {} is lost: {error}", hash.nix32());
+            Failure::NotFound
+        }
+        _ => error.into(),
+    }
+}
+
+/// The same where it was opened and its first piece could not be read.
+fn unreadable(hash: Sha256, error: io::Error) -> Failure {
+    match error.downcast::<ObjectError>() {
+        Ok(error) => lost(hash, error),
+        Err(error) => Failure::Internal { detail: format!("the NAR {} cannot be read: {error}", hash.nix32()) },
+    }
+}
+
     server: &Arc<Server>,
     space: &SharedSpace,
     name: UploadName,
