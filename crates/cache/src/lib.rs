@@ -25,6 +25,7 @@ mod records;
 mod scrub;
 mod turns;
 mod upstream;
+mod uses;
 mod verdict;
 mod withdraw;
 

@@ -85,7 +85,7 @@ async fn get(
             answer => answer,
         },
         Resource::Nar(name, offered) => {
-            let nar = offered.and_then(|hash| Some((hash, space.read().nar(hash)?)));
+            let nar = offered.and_then(|hash| Some((hash, used_nar(server, space, hash)?)));
             match nar {
                 Some(nar) => send_nar(server, nar, request).await,
                 None => match (parse_pulled_name(&name), pulls(server, space, request.headers())) {
@@ -110,6 +110,13 @@ async fn get(
     }
 }
 
+/// A NAR that somebody asks for, if a path that is visible has it.
+fn used_nar(server: &Server, space: &SharedSpace, hash: Sha256) -> Option<Nar> {
+    let space = space.read();
+    server.cache.note_use(space.path_of(hash)?);
+    space.nar(hash)
+}
+
 /// On which way a question goes on to others, if the cache has any to ask, as a view never has, and it did not come from
 /// here.
 fn pulls(server: &Server, space: &SharedSpace, headers: &HeaderMap) -> Option<Via> {
@@ -123,6 +130,9 @@ fn pulls(server: &Server, space: &SharedSpace, headers: &HeaderMap) -> Option<Vi
 fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answer, Failure> {
     let space = space.read();
     if let Some(narinfo) = space.narinfo(hash) {
+        if let Some(path) = space.path(hash) {
+            server.cache.note_use(path);
+        }
         server.counters.narinfo_hits.add(1);
         return Ok(bytes(StatusCode::OK, NARINFO, narinfo));
     }
@@ -187,16 +197,6 @@ async fn open(server: &Arc<Server>, name: ObjectName, size: u64) -> Result<Store
     blocking(open).await
 }
 
-fn tagged(mut answer: Answer, tag: &str) -> Answer {
-    if let Ok(value) = HeaderValue::from_str(tag) {
-        answer.headers_mut().insert(ETAG, value);
-    }
-    answer
-}
-
-/// A NAR under the name that it was put under. Whoever pushed asks for it: to go on with a push, and later, because Nix
-/// remembers the narinfo that it wrote and not the one it would read.
-async fn arrived(
 /// What the client is told of a NAR that the records speak of and that cannot be opened. One that is missing is not there: Nix
 /// takes the path from elsewhere then, and where it hears of any other trouble it asks here again.
 fn lost(hash: Sha256, error: ObjectError) -> Failure {
@@ -217,6 +217,16 @@ fn unreadable(hash: Sha256, error: io::Error) -> Failure {
     }
 }
 
+fn tagged(mut answer: Answer, tag: &str) -> Answer {
+    if let Ok(value) = HeaderValue::from_str(tag) {
+        answer.headers_mut().insert(ETAG, value);
+    }
+    answer
+}
+
+/// A NAR under the name that it was put under. Whoever pushed asks for it: to go on with a push, and later, because Nix
+/// remembers the narinfo that it wrote and not the one it would read.
+async fn arrived(
     server: &Arc<Server>,
     space: &SharedSpace,
     name: UploadName,
@@ -228,7 +238,7 @@ fn unreadable(hash: Sha256, error: io::Error) -> Failure {
     let nar_hash = upload.object.nar_hash;
     // To Nix any zstd of a NAR is as good as the one it sent: it holds only the NAR itself against what it knows.
     let is_zstd = upload.object.packing == Packing::Zstd && name_of_zstd;
-    let committed = space.read().nar(nar_hash).filter(|nar| is_zstd || nar.file_hash == upload.sent_hash);
+    let committed = used_nar(server, space, nar_hash).filter(|nar| is_zstd || nar.file_hash == upload.sent_hash);
     match committed {
         Some(nar) => send_nar(server, (nar_hash, nar), request).await,
         None if request.method() == Method::HEAD => Ok(head(StatusCode::OK, NAR, upload.sent_size, Body::empty())),
