@@ -69,6 +69,9 @@ pub struct Promotion {
     /// The text of a `flake.lock`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock: Option<String>,
+    /// The text of an SBOM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sbom: Option<String>,
     pub closure: bool,
     pub partial: bool,
     pub dry_run: bool,
@@ -203,9 +206,6 @@ impl CacheClient {
     }
 }
 
-/// A name as a part of a path; one that could mean another path is refused before it is sent.
-pub(super) fn part(name: &str) -> Result<&str, ClientError> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
 /// What a collection leaves alone besides what is needed; without bounds the server's own age.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bounds {
@@ -217,6 +217,9 @@ pub struct Bounds {
     pub stored_bytes_max: Option<u64>,
 }
 
+/// A name as a part of a path; one that could mean another path is refused before it is sent.
+pub(super) fn part(name: &str) -> Result<&str, ClientError> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
         return Err(ClientError::Name(name.to_owned()));
     }

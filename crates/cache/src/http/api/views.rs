@@ -40,6 +40,7 @@ struct PromotionWish {
     #[serde(default)]
     paths: Vec<String>,
     lock: Option<String>,
+    sbom: Option<String>,
     #[serde(default = "yes")]
     closure: bool,
     #[serde(default)]
@@ -166,6 +167,7 @@ impl Call {
                 .map(|path| path_hash(path).map(|hash| (hash, path_name(path))))
                 .collect::<Result<_, _>>()?,
             lock: wanted.lock,
+            sbom: wanted.sbom,
             with_closure: wanted.closure,
             is_partial: wanted.partial,
             is_dry: wanted.dry_run,
