@@ -86,6 +86,8 @@ struct Candidates {
 impl Cache {
     /// Promotes into a view. A refusal is an answer, and written down as well.
     pub fn promote(&self, view: &SharedSpace, wish: &Wish, caller: &Caller) -> Result<Promotion, PromoteError> {
+        let sbom = wish.sbom.as_deref().map(|text| Sbom::parse(text, self.store_directory()));
+        let sbom = sbom.transpose().map_err(PromoteError::Sbom)?;
         let views = self.changing_views()?;
         let keeping = self.keeping()?;
         let row = view.row();
@@ -95,8 +97,6 @@ impl Cache {
         if let Some(root) = found.roots.iter().find(|root| caller.may_name(root.name()).is_err()) {
             return Err(PromoteError::Name(root.to_string()));
         }
-        let sbom = wish.sbom.as_deref().map(|text| Sbom::parse(text, self.store_directory()));
-        let sbom = sbom.transpose().map_err(PromoteError::Sbom)?;
         let (mut judgements, feed) = self.judge_all(&policy, sbom.as_ref(), &mut found);
         let admitted = admitted(&found, wish.is_partial);
         for judgement in &mut judgements {
