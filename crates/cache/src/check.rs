@@ -71,7 +71,10 @@ impl Cache {
     /// Removes what nobody needs, or says what it would remove.
     pub fn collect(&self, terms: Terms, caller: &Caller) -> Result<Collected, OrderError> {
         let actor = self.actor(caller);
-        self.write_uses()?;
+        // Room has to come back also where a disk is so full that nothing can be written down.
+        if terms.asks_uses() {
+            self.write_uses()?;
+        }
         if terms.is_dry {
             return Ok(self.records.collect(terms, &actor)?);
         }

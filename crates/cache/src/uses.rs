@@ -41,6 +41,13 @@ impl Cache {
         }
         Ok(())
     }
+
+    /// The same for somebody who goes on without it, because the disk is full or the database away.
+    pub(crate) fn try_to_write_uses(&self) {
+        if let Err(error) = self.write_uses() {
+            tracing::warn!("uses are not written down yet: {error}");
+        }
+    }
 }
 
 #[cfg(test)]

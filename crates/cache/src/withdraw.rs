@@ -110,7 +110,7 @@ impl Cache {
             (None, Some(_)) => "waiting",
             (None, None) => "absent",
         };
-        self.write_uses()?;
+        self.try_to_write_uses();
         let used = path.as_ref().map(|path| self.records.used(path.number)).transpose()?.flatten();
         let known = path.map(|path| path.base).or_else(|| withdrawal.as_ref().map(|one| one.base.clone()));
         let told = known.or_else(|| last.map(|judgement| judgement.base.clone()));

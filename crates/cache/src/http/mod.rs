@@ -130,8 +130,12 @@ async fn write_uses(server: Arc<Server>) {
 
 async fn put_uses(server: &Arc<Server>) {
     let server = Arc::clone(server);
-    if let Err(failure) = blocking(move || Ok(server.cache.write_uses()?)).await {
-        tracing::warn!("uses are not written down: {} {}", failure.word(), failure.logged().unwrap_or_default());
+    let written = blocking(move || {
+        server.cache.try_to_write_uses();
+        Ok(())
+    });
+    if written.await.is_err() {
+        tracing::error!("writing down uses ended early");
     }
 }
 

@@ -161,7 +161,7 @@ fn upstreams(server: &Server, spaces: &[SharedSpace], html: &mut String) {
 
 /// How much of what is kept anybody wants.
 fn used(server: &Server, html: &mut String) -> Result<(), Failure> {
-    server.cache.write_uses()?;
+    server.cache.try_to_write_uses();
     let Some(since) = server.cache.records.uses_since()? else { return Ok(()) };
     let day = uses::day(server.cache.now()).saturating_sub(USED_DAYS);
     let paths = server.cache.records.used_since(day)?;

@@ -25,6 +25,11 @@ impl Terms {
         Self { before, unused_since: None, by_use: false, is_dry }
     }
 
+    /// Whether it makes a difference what was used.
+    pub fn asks_uses(&self) -> bool {
+        self.unused_since.is_some() || self.by_use
+    }
+
     /// Paths pushed after the first of these and used from the second on stay (seconds since 1970).
     fn bounds(&self, transaction: &Transaction<'_>) -> Result<(i64, i64), Problem> {
         let unused_since = self.unused_since.map(Timestamp::as_second);
