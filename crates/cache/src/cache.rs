@@ -28,6 +28,7 @@ use crate::promote::PromoteError;
 use crate::records::{Actor, NewSpace, Place, Records, RecordsError, Shared, SpaceRow};
 use crate::scrub::Scrub;
 use crate::upstream::{Netrc, UpstreamError, Upstreams};
+use crate::uses::Uses;
 use crate::verdict::ViewVerdict;
 
 /// What Nix's own cache has as its priority; lower is asked first.
@@ -102,6 +103,7 @@ pub struct Cache {
     pub(crate) feed: Feed,
     pub(crate) scrub: Scrub,
     pub(crate) upstreams: Upstreams,
+    pub(crate) uses: Uses,
     verdicts: Mutex<BTreeMap<i64, ViewVerdict>>,
     clock: Clock,
     surroundings: Surroundings,
@@ -260,6 +262,7 @@ impl Cache {
             admin_token(&records, &data.join(TOKEN_FILE), &surroundings, &actor)?;
             records.set_setting("made", "1")?;
         }
+        records.begin_uses(actor.now)?;
         // What is changed from here on is read again; what was changed before is read below.
         let seen = records.changes(i64::MAX)?.map_or(0, |changes| changes.number);
         drop(beginning);
@@ -277,6 +280,7 @@ impl Cache {
             feed: Feed::new(surroundings.feed.clone()),
             scrub: Scrub::default(),
             upstreams,
+            uses: Uses::default(),
             verdicts: Mutex::default(),
             clock,
             surroundings,

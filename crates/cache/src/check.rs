@@ -71,6 +71,10 @@ impl Cache {
     /// Removes what nobody needs, or says what it would remove.
     pub fn collect(&self, terms: Terms, caller: &Caller) -> Result<Collected, OrderError> {
         let actor = self.actor(caller);
+        // Room has to come back also where a disk is so full that nothing can be written down.
+        if terms.asks_uses() {
+            self.write_uses()?;
+        }
         if terms.is_dry {
             return Ok(self.records.collect(terms, &actor)?);
         }
@@ -89,18 +93,20 @@ impl Cache {
         Ok(collected)
     }
 
-    /// The terms under which no more goes than must, so that what stays takes at most so many bytes: what was pushed last
-    /// stays, and all that it needs. Where that cannot be had, the terms that were given.
+    /// The terms under which no more goes than must, so that what stays takes at most so many bytes: what was pushed or used
+    /// last stays, and all that it needs. Where that cannot be had, the terms that were given.
     pub fn terms_within(&self, stored_bytes_max: u64, terms: Terms, caller: &Caller) -> Result<Terms, OrderError> {
+        self.write_uses()?;
         let (actor, stored) = (self.actor(caller), self.records.stored()?.1);
         let at = |second: i64| Timestamp::from_second(second).map_or(terms.before, |before| before.min(terms.before));
+        let within = |second: i64| Terms { before: at(second), by_use: true, ..terms };
         let fits = |second: i64| -> Result<bool, OrderError> {
-            let tried = Terms { before: at(second), is_dry: true };
+            let tried = Terms { is_dry: true, ..within(second) };
             let goes = self.records.collect(tried, &actor)?.stored_bytes;
             Ok(stored.saturating_sub(goes) <= stored_bytes_max)
         };
         let before = first(terms.before.as_second(), fits)?;
-        Ok(Terms { before: at(before), ..terms })
+        Ok(within(before))
     }
 
     /// Reads and hashes everything. What is pushed meanwhile may not be seen.

@@ -112,7 +112,7 @@ mod tests {
         };
         let collect = || {
             let before = Timestamp::from_second(second.load(Ordering::SeqCst)).unwrap();
-            cache.collect(Terms { before, is_dry: false }, &Caller::Anonymous).unwrap().objects.len()
+            cache.collect(Terms::older_than(before, false), &Caller::Anonymous).unwrap().objects.len()
         };
         let nars = || store.keys().into_iter().filter(|key| !key.ends_with("records")).count();
         let leftovers = || cache.check().unwrap().leftovers;

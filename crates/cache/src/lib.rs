@@ -28,6 +28,7 @@ mod scrub;
 mod trial;
 mod turns;
 mod upstream;
+mod uses;
 mod verdict;
 mod withdraw;
 

@@ -14,7 +14,7 @@ use crate::catalogue::SharedSpace;
 use crate::dependencies::Ways;
 use crate::feed::Findings;
 use crate::names::PathHash;
-use crate::policy::{Audited, Condition, Facts, NoBuilders, Policy, PolicyError, judge};
+use crate::policy::{Audited, Condition, Facts, NoBuilders, Policy, PolicyError, Sbom, judge};
 use crate::records::{Decision, Judgement, PathRow, SpaceRow};
 
 /// What is asked.
@@ -24,6 +24,8 @@ pub struct Wish {
     pub roots: Vec<(PathHash, Option<String>)>,
     /// A `flake.lock`, for the sources it locks.
     pub lock: Option<String>,
+    /// An SBOM, for the licences it says.
+    pub sbom: Option<String>,
     pub with_closure: bool,
     /// Roots whose closure holds are promoted also where others do not.
     pub is_partial: bool,
@@ -58,6 +60,8 @@ pub enum PromoteError {
     NoView,
     #[error("the flake.lock cannot be read: {0}")]
     Lock(String),
+    #[error("the SBOM cannot be read: {0}")]
+    Sbom(String),
     #[error("the token is not for {0}")]
     Name(String),
     #[error("the database ended meanwhile, and began again")]
@@ -83,6 +87,8 @@ pub(crate) struct Candidates {
 impl Cache {
     /// Promotes into a view. A refusal is an answer, and written down as well.
     pub fn promote(&self, view: &SharedSpace, wish: &Wish, caller: &Caller) -> Result<Promotion, PromoteError> {
+        let sbom = wish.sbom.as_deref().map(|text| Sbom::parse(text, self.store_directory()));
+        let sbom = sbom.transpose().map_err(PromoteError::Sbom)?;
         let views = self.changing_views()?;
         let keeping = self.keeping()?;
         let row = view.row();
@@ -90,7 +96,7 @@ impl Cache {
         let policy = Policy::parse(&row.policy)?;
         let mut found = self.candidates(view, &source, wish)?;
         found.may_all_be_named_by(caller)?;
-        let (mut judgements, feed) = self.judge_all(&policy, &mut found);
+        let (mut judgements, feed) = self.judge_all(&policy, sbom.as_ref(), &mut found);
         let admitted = admitted(&found, wish.is_partial);
         for judgement in &mut judgements {
             judgement.admitted = admitted.contains(&judgement.base);
@@ -229,7 +235,12 @@ impl Cache {
     }
 
     /// Judges every candidate. Returns what is to be written down, and which feed it rests on.
-    fn judge_all(&self, policy: &Policy, found: &mut Candidates) -> (Vec<Judgement>, Option<String>) {
+    fn judge_all(
+        &self,
+        policy: &Policy,
+        sbom: Option<&Sbom>,
+        found: &mut Candidates,
+    ) -> (Vec<Judgement>, Option<String>) {
         let paths: Vec<&BaseName> = found.infos.iter().map(|info| &info.path).collect();
         let findings = self.findings(policy, &paths);
         let roots: BTreeSet<&BaseName> = found.roots.iter().collect();
@@ -237,7 +248,7 @@ impl Cache {
         let mut judgements = Vec::new();
         for info in &found.infos {
             let audit = audited(&findings, &info.path);
-            let (mut evidence, broken) = judge(policy, &Facts { info, audit, builders: &NoBuilders });
+            let (mut evidence, broken) = judge(policy, &Facts { info, audit, builders: &NoBuilders, sbom });
             let path = info.path.to_string();
             let before = found.refused.iter().filter(|refusal| refusal.path == path);
             evidence.extend(before.map(|refusal| format!("{}: no: {}", refusal.rule, refusal.reason)));

@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::catalogue::SharedSpace;
 use crate::dependencies::Ways;
 use crate::feed::Findings;
-use crate::policy::{Facts, NoBuilders, Outcome, Policy, Ruling, rulings};
+use crate::policy::{Facts, NoBuilders, Outcome, Policy, Ruling, Sbom, rulings};
 use crate::promote::{PromoteError, Refusal, Wish, audited, view_row};
 
 /// What a policy says.
@@ -44,23 +44,26 @@ impl Trial {
 }
 
 impl Cache {
-    /// Tries a policy on what is wished for, of which also what is in the view already is judged; or, where nothing is, on
+    /// Tries a policy on what is wished for, of which also what is in the view already is judged; or, where nothing is named, on
     /// all that the view serves.
     pub(crate) fn try_policy(
         &self,
         view: &SharedSpace,
         policy: &Policy,
-        wish: Option<&Wish>,
+        wish: &Wish,
         caller: &Caller,
     ) -> Result<Trial, PromoteError> {
         let row = view_row(view)?;
-        let Some(wish) = wish else {
+        let sbom = wish.sbom.as_deref().map(|text| Sbom::parse(text, self.store_directory()));
+        let sbom = sbom.transpose().map_err(PromoteError::Sbom)?;
+        let asked = (policy, sbom.as_ref());
+        if wish.roots.is_empty() && wish.lock.is_none() {
             let paths = self.records.visible(&row)?;
             let infos = paths.iter().map(|path| NarInfo::parse(path.narinfo.as_bytes()));
             let infos = infos.collect::<Result<Vec<_>, _>>()?;
             let served = infos.len();
-            return Ok(self.tried(policy, (&infos, served), &Ways::from(&infos, &BTreeSet::new()), Vec::new()));
-        };
+            return Ok(self.tried(asked, (&infos, served), &Ways::from(&infos, &BTreeSet::new()), Vec::new()));
+        }
         let source = row.source.and_then(|number| self.catalogue.numbered(number)).ok_or(PromoteError::NoView)?;
         let mut found = self.candidates(view, &source, wish)?;
         found.may_all_be_named_by(caller)?;
@@ -68,13 +71,13 @@ impl Cache {
         let mut infos = found.present;
         infos.append(&mut found.infos);
         let ways = Ways::from(&infos, &found.roots.iter().collect());
-        Ok(self.tried(policy, (&infos, served), &ways, found.refused))
+        Ok(self.tried(asked, (&infos, served), &ways, found.refused))
     }
 
     /// The first so many of the paths are those that the view serves.
     fn tried(
         &self,
-        policy: &Policy,
+        (policy, sbom): (&Policy, Option<&Sbom>),
         (infos, served): (&[NarInfo], usize),
         ways: &Ways<'_>,
         unfit: Vec<Refusal>,
@@ -83,7 +86,7 @@ impl Cache {
         let refused: BTreeSet<&str> = unfit.iter().map(|refusal| refusal.path.as_str()).collect();
         let paths = infos.iter().enumerate().map(|(place, info)| {
             let audit = audited(&findings, &info.path);
-            let rulings = rulings(policy, &Facts { info, audit, builders: &NoBuilders });
+            let rulings = rulings(policy, &Facts { info, audit, builders: &NoBuilders, sbom });
             let holds = rulings.iter().all(|ruling| matches!(ruling.outcome, Outcome::Holds(_)));
             Tried {
                 path: info.path.to_string(),

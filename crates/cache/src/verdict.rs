@@ -128,7 +128,7 @@ fn fill(made: &mut ViewVerdict, policy: &Policy, infos: &[NarInfo], findings: &F
     let mut is_unknown = false;
     for info in infos {
         let audit = audited(findings, &info.path);
-        let (_, broken) = judge(policy, &Facts { info, audit, builders: &NoBuilders });
+        let (_, broken) = judge(policy, &Facts { info, audit, builders: &NoBuilders, sbom: None });
         for one in broken {
             let rule = policy.rules.iter().find(|rule| rule.name == one.rule);
             let gates = rule.iter().flat_map(|rule| &rule.any).filter_map(|condition| match condition {

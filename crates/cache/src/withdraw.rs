@@ -1,13 +1,13 @@
 //! Withdrawal of paths, going back to editions, and the answer to "why".
 
-use crate::records::RecordsError;
+use jiff::Timestamp;
 
 use crate::access::Caller;
 use crate::cache::Cache;
 use crate::catalogue::SharedSpace;
 use crate::names::PathHash;
 use crate::promote::{PromoteError, view_row};
-use crate::records::{Decision, Editing, To, Withdrawal};
+use crate::records::{Decision, Editing, RecordsError, To, Withdrawal};
 
 /// Decisions told about one path.
 const DECISIONS_MAX: u32 = 50;
@@ -20,6 +20,8 @@ pub struct Why {
     /// `served`, `withdrawn`, `refused`, `removed`, `waiting` or `absent`.
     pub state: &'static str,
     pub withdrawal: Option<Withdrawal>,
+    /// The day on which somebody asked for it last, as far as that is known.
+    pub used: Option<Timestamp>,
     pub decisions: Vec<Decision>,
 }
 
@@ -108,9 +110,11 @@ impl Cache {
             (None, Some(_)) => "waiting",
             (None, None) => "absent",
         };
+        self.try_to_write_uses();
+        let used = path.as_ref().map(|path| self.records.used(path.number)).transpose()?.flatten();
         let known = path.map(|path| path.base).or_else(|| withdrawal.as_ref().map(|one| one.base.clone()));
         let told = known.or_else(|| last.map(|judgement| judgement.base.clone()));
-        Ok(Why { path: told.unwrap_or_else(|| hash.to_string()), state, withdrawal, decisions })
+        Ok(Why { path: told.unwrap_or_else(|| hash.to_string()), state, withdrawal, used, decisions })
     }
 
     /// Serves a cache or view as it is written down now; with a cache also the views of it.

@@ -194,6 +194,19 @@ pub const CACHE_BUCKET_ATTEMPTS_MAX: usize = 4;
 pub const CACHE_BUCKET_RETRY_SECONDS_MAX: u64 = 20;
 /// Memory for what is known of NARs in chunks that were sent lately.
 pub const CACHE_OPENED_BYTES_MAX: usize = 16 << 20;
+/// How long it is believed that a pack is in a bucket after the store said so, and how its NARs are made. Well below
+/// [`CACHE_BUCKET_LEAVING_SECONDS`].
+pub const CACHE_BUCKET_BELIEVED_SECONDS: u64 = 300;
+/// How often it is written down which paths were used.
+pub const CACHE_USES_SECONDS: u64 = 60;
+/// Packs that are remembered to be in a bucket.
+pub const CACHE_BUCKET_BELIEVED_MAX: usize = 100_000;
+/// Requests to a bucket that one answer makes at the same time.
+pub const CACHE_BUCKET_REQUESTS_MAX: usize = 8;
+/// Connections to a bucket that are kept open while nobody uses them.
+pub const CACHE_BUCKET_IDLE_CONNECTIONS_MAX: usize = 64;
+/// Bytes of a pack that nobody wants and that are read all the same, because one more request would cost more.
+pub const CACHE_BUCKET_GAP_BYTES_MAX: u64 = 256 << 10;
 /// How long what nobody needs any more stays in a bucket, seconds: an answer that some server began may take so long. What a
 /// folder holds can be read by whoever has it open, however long that takes.
 pub const CACHE_BUCKET_LEAVING_SECONDS: i64 = 3_600;

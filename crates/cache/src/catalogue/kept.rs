@@ -4,6 +4,7 @@
 //! a path takes a third less. A cache and its views share what they both serve.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use aux_nix::{Sha256, nix32};
 
@@ -11,7 +12,7 @@ use crate::packing::Packing;
 use crate::records::PathRow;
 
 /// A path, ready to be sent but for its hashes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Kept {
     pub number: i64,
     pub nar_hash: Sha256,
@@ -25,6 +26,17 @@ pub struct Kept {
     first: u32,
     /// Where the server's own signatures begin.
     own: u32,
+    /// The day on which it was used last since the start, counted from 1970.
+    used: AtomicU32,
+}
+
+/// What is said of it; by whom it was asked for makes no difference.
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        let said = |kept: &Self| (kept.number, kept.nar_hash, kept.nar_size, kept.file_hash, kept.file_size);
+        let written = |kept: &Self| (kept.packing, kept.first, kept.own);
+        said(self) == said(other) && written(self) == written(other) && self.text == other.text
+    }
 }
 
 /// Room for the lines that are left out.
@@ -67,6 +79,7 @@ impl Kept {
             text: text.into_boxed_str(),
             first: u32::try_from(first).ok()?,
             own: own_start,
+            used: AtomicU32::new(0),
         })
     }
 
@@ -80,6 +93,11 @@ impl Kept {
         let object = path.object;
         (self.nar_hash, self.nar_size) == (object.nar_hash, object.nar_size)
             && (self.file_hash, self.file_size) == (object.file_hash, object.file_size)
+    }
+
+    /// Notes that it is used on a day; whether that was not known.
+    pub fn is_first_use(&self, day: u32) -> bool {
+        self.used.load(Ordering::Relaxed) < day && self.used.fetch_max(day, Ordering::Relaxed) < day
     }
 
     /// Whether the server's own signature is there.
@@ -141,6 +159,10 @@ mod tests {
         let kept = Kept::cut(3, &text, None).unwrap();
         assert!(!kept.is_signed());
         assert_eq!(kept.narinfo(true), text.as_bytes());
+        let uses = [3, 3, 2, 4].map(|day| kept.is_first_use(day));
+        assert_eq!(uses, [true, false, false, true]);
+        assert_eq!(Some(&kept), Kept::cut(3, &text, None).as_ref());
+        assert_eq!(size_of::<Kept>(), 120, "there are millions");
         assert!(kept.text.len() * 3 < text.len() * 2);
     }
 

@@ -118,6 +118,11 @@ impl Space {
         self.nars.get(&nar_hash).map(|kept| Nar { file_hash: kept.file_hash, file_size: kept.file_size })
     }
 
+    /// A path that has a NAR; of several any.
+    pub fn path_of(&self, nar_hash: Sha256) -> Option<&Arc<Kept>> {
+        self.nars.get(&nar_hash)
+    }
+
     pub fn withdrawn(&self, hash: PathHash) -> Option<&str> {
         self.withdrawn.get(&hash).map(String::as_str)
     }

@@ -16,4 +16,4 @@ pub use dump::{DumpError, dump};
 pub use error::{ClientError, Refusal};
 pub use plan::{Item, Plan, PlanError};
 pub use push::{PushError, PushFailure, PushOptions, PushStep, Pushed, push};
-pub use requests::{NewCache, NewToken, NewUpstream, NewView, PolicyTrial, Promotion, Rollback};
+pub use requests::{Bounds, NewCache, NewToken, NewUpstream, NewView, PolicyTrial, Promotion, Rollback};

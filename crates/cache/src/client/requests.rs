@@ -69,6 +69,9 @@ pub struct Promotion {
     /// The text of a `flake.lock`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock: Option<String>,
+    /// The text of an SBOM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sbom: Option<String>,
     pub closure: bool,
     pub partial: bool,
     pub dry_run: bool,
@@ -86,6 +89,9 @@ pub struct PolicyTrial {
     /// The text of a `flake.lock`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock: Option<String>,
+    /// The text of an SBOM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sbom: Option<String>,
     pub closure: bool,
 }
 
@@ -206,15 +212,14 @@ impl CacheClient {
         self.delete(&format!("caches/{}/upstreams/{}", part(cache)?, part(name)?), "aux.upstream/1")
     }
 
-    /// Collects, or says what would go: nothing younger than so many seconds, and no more than must go for the rest to fit.
-    pub fn collect(
-        &self,
-        dry_run: bool,
-        older_than_seconds: Option<u64>,
-        stored_bytes_max: Option<u64>,
-    ) -> Result<Document, ClientError> {
+    /// Collects, or says what would go.
+    pub fn collect(&self, dry_run: bool, bounds: Bounds) -> Result<Document, ClientError> {
         let mut body = json!({ "dry_run": dry_run });
-        for (name, value) in [("older_than_seconds", older_than_seconds), ("stored_bytes_max", stored_bytes_max)] {
+        for (name, value) in [
+            ("older_than_seconds", bounds.older_than_seconds),
+            ("unused_for_days", bounds.unused_for_days),
+            ("stored_bytes_max", bounds.stored_bytes_max),
+        ] {
             if let (Some(value), Some(members)) = (value, body.as_object_mut()) {
                 members.insert(name.to_owned(), value.into());
             }
@@ -225,6 +230,17 @@ impl CacheClient {
     pub fn check(&self) -> Result<Document, ClientError> {
         self.post("fsck", &json!({}), "aux.fsck/1")
     }
+}
+
+/// What a collection leaves alone besides what is needed; without bounds the server's own age.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bounds {
+    /// What was pushed later than so long ago.
+    pub older_than_seconds: Option<u64>,
+    /// What was pushed or asked for later than so many days ago.
+    pub unused_for_days: Option<u64>,
+    /// As much as has room: no more goes than must.
+    pub stored_bytes_max: Option<u64>,
 }
 
 /// A name as a part of a path; one that could mean another path is refused before it is sent.

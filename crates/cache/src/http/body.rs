@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::objects::Stored;
 
@@ -21,9 +21,13 @@ pub(super) enum Body {
 /// A part of a NAR, read in large pieces, one ahead of what is being sent.
 pub(super) struct NarBody {
     stored: Arc<Stored>,
+    /// Of what is read next.
     position: u64,
+    unread: u64,
     /// Not yet handed over.
     unsent: u64,
+    /// Read before the head left.
+    first: Option<Bytes>,
     piece: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
@@ -32,32 +36,47 @@ impl Body {
         Self::Bytes(Bytes::new())
     }
 
-    /// `length` bytes from `start`; the caller knows that the NAR has them.
-    pub(super) fn nar(stored: Stored, start: u64, length: u64) -> Self {
-        Self::Nar(NarBody { stored: Arc::new(stored), position: start, unsent: length, piece: None })
+    /// `length` bytes from `start`; the caller knows that the NAR has them. The first piece is read, and with it most NARs
+    /// altogether, before this returns: what cannot be read then is an answer of its own.
+    pub(super) async fn nar(stored: Stored, start: u64, length: u64) -> io::Result<Self> {
+        let stored = Arc::new(stored);
+        let mut nar = NarBody { stored, position: start, unread: length, unsent: length, first: None, piece: None };
+        nar.begin();
+        if let Some(piece) = nar.piece.take() {
+            nar.first = Some(nar.ended(piece.await)?);
+        }
+        Ok(Self::Nar(nar))
     }
 }
 
 impl NarBody {
     fn begin(&mut self) {
-        let (stored, position, unsent) = (Arc::clone(&self.stored), self.position, self.unsent);
-        let read = move || stored.read(position, unsent);
-        self.piece = (unsent > 0).then(|| tokio::task::spawn_blocking(read));
+        let (stored, position, unread) = (Arc::clone(&self.stored), self.position, self.unread);
+        let read = move || stored.read(position, unread);
+        self.piece = (unread > 0).then(|| tokio::task::spawn_blocking(read));
+    }
+
+    /// A piece was read, and the next is begun.
+    fn ended(&mut self, read: Result<io::Result<Bytes>, JoinError>) -> io::Result<Bytes> {
+        let bytes = read.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+        self.position = self.position.saturating_add(bytes.len() as u64);
+        self.unread = self.unread.saturating_sub(bytes.len() as u64);
+        self.begin();
+        Ok(bytes)
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        if self.piece.is_none() {
-            self.begin();
-        }
-        let Some(piece) = &mut self.piece else { return Poll::Ready(None) };
-        let read = ready!(Pin::new(piece).poll(context)).unwrap_or_else(|error| Err(io::Error::other(error)));
-        self.piece = None;
-        match &read {
-            Ok(bytes) => {
-                self.position = self.position.saturating_add(bytes.len() as u64);
-                self.unsent = self.unsent.saturating_sub(bytes.len() as u64);
-                self.begin();
+        let read = match (self.first.take(), &mut self.piece) {
+            (Some(first), _) => Ok(first),
+            (None, None) => return Poll::Ready(None),
+            (None, Some(piece)) => {
+                let read = ready!(Pin::new(piece).poll(context));
+                self.piece = None;
+                self.ended(read)
             }
+        };
+        match &read {
+            Ok(bytes) => self.unsent = self.unsent.saturating_sub(bytes.len() as u64),
             // The head said how long it is, so the client knows that what it has is not all.
             Err(error) => tracing::error!("a NAR is cut off while it is sent: {error}"),
         }

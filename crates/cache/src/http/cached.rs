@@ -1,5 +1,6 @@
 //! What Nix asks of a cache or view, and what it puts.
 
+use std::io;
 use std::sync::Arc;
 
 use aux_core::limits::{CACHE_NOTE_BYTES_MAX, NARINFO_BYTES_MAX};
@@ -21,7 +22,7 @@ use super::{Server, blocking, pulled};
 use crate::access::{Caller, Right};
 use crate::catalogue::{Nar, SharedSpace};
 use crate::names::{PathHash, SpaceName, UploadName, parse_pulled_name};
-use crate::objects::{ObjectName, Stored};
+use crate::objects::{ObjectError, ObjectName, Stored};
 use crate::packing::Packing;
 use crate::push::NarTerms;
 use crate::upstream::Via;
@@ -84,7 +85,7 @@ async fn get(
             answer => answer,
         },
         Resource::Nar(name, offered) => {
-            let nar = offered.and_then(|hash| Some((hash, space.read().nar(hash)?)));
+            let nar = offered.and_then(|hash| Some((hash, used_nar(server, space, hash)?)));
             match nar {
                 Some(nar) => send_nar(server, nar, request).await,
                 None => match (parse_pulled_name(&name), pulls(server, space, request.headers())) {
@@ -109,6 +110,13 @@ async fn get(
     }
 }
 
+/// A NAR that somebody asks for, if a path that is visible has it.
+fn used_nar(server: &Server, space: &SharedSpace, hash: Sha256) -> Option<Nar> {
+    let space = space.read();
+    server.cache.note_use(space.path_of(hash)?);
+    space.nar(hash)
+}
+
 /// On which way a question goes on to others, if the cache has any to ask, as a view never has, and it did not come from
 /// here.
 fn pulls(server: &Server, space: &SharedSpace, headers: &HeaderMap) -> Option<Via> {
@@ -122,6 +130,9 @@ fn pulls(server: &Server, space: &SharedSpace, headers: &HeaderMap) -> Option<Vi
 fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answer, Failure> {
     let space = space.read();
     if let Some(narinfo) = space.narinfo(hash) {
+        if let Some(path) = space.path(hash) {
+            server.cache.note_use(path);
+        }
         server.counters.narinfo_hits.add(1);
         return Ok(bytes(StatusCode::OK, NARINFO, narinfo));
     }
@@ -132,7 +143,8 @@ fn narinfo(server: &Server, space: &SharedSpace, hash: PathHash) -> Result<Answe
     }
 }
 
-/// Sends a NAR or a part of it. That it is there and as long as it was when it was hashed is known before the head leaves.
+/// Sends a NAR or a part of it. That all of it is there and as long as it was when it was hashed is known before the head
+/// leaves, and its first piece is read.
 pub(super) async fn send_nar(
     server: &Arc<Server>,
     (hash, nar): (Sha256, Nar),
@@ -154,7 +166,10 @@ pub(super) async fn send_nar(
         Some(stored) => stored,
         None => open(server, name, size).await?,
     };
-    let body = if request.method() == Method::HEAD { Body::empty() } else { Body::nar(stored, start, length) };
+    let body = match *request.method() {
+        Method::HEAD => Body::empty(),
+        _ => Body::nar(stored, start, length).await.map_err(|error| unreadable(hash, error))?,
+    };
     if request.method() == Method::GET {
         server.counters.nar_bytes.add(length);
     }
@@ -172,7 +187,7 @@ pub(super) async fn send_nar(
 async fn open(server: &Arc<Server>, name: ObjectName, size: u64) -> Result<Stored, Failure> {
     let server = Arc::clone(server);
     let open = move || {
-        let stored = server.cache.objects.open_to_send(&name)?;
+        let stored = server.cache.objects.open_to_send(&name).map_err(|error| lost(name.nar_hash, error))?;
         let (found, hash) = (stored.size(), name.nar_hash.nix32());
         if found == size {
             return Ok(stored);
@@ -180,6 +195,26 @@ async fn open(server: &Arc<Server>, name: ObjectName, size: u64) -> Result<Store
         Err(Failure::Internal { detail: format!("the NAR {hash} has {found} bytes on disk, and not {size}") })
     };
     blocking(open).await
+}
+
+/// What the client is told of a NAR that the records speak of and that cannot be opened. One that is missing is not there: Nix
+/// takes the path from elsewhere then, and where it hears of any other trouble it asks here again.
+fn lost(hash: Sha256, error: ObjectError) -> Failure {
+    match &error {
+        ObjectError::File { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+            tracing::error!("the NAR {} is lost: {error}", hash.nix32());
+            Failure::NotFound
+        }
+        _ => error.into(),
+    }
+}
+
+/// The same where it was opened and its first piece could not be read.
+fn unreadable(hash: Sha256, error: io::Error) -> Failure {
+    match error.downcast::<ObjectError>() {
+        Ok(error) => lost(hash, error),
+        Err(error) => Failure::Internal { detail: format!("the NAR {} cannot be read: {error}", hash.nix32()) },
+    }
 }
 
 fn tagged(mut answer: Answer, tag: &str) -> Answer {
@@ -203,7 +238,7 @@ async fn arrived(
     let nar_hash = upload.object.nar_hash;
     // To Nix any zstd of a NAR is as good as the one it sent: it holds only the NAR itself against what it knows.
     let is_zstd = upload.object.packing == Packing::Zstd && name_of_zstd;
-    let committed = space.read().nar(nar_hash).filter(|nar| is_zstd || nar.file_hash == upload.sent_hash);
+    let committed = used_nar(server, space, nar_hash).filter(|nar| is_zstd || nar.file_hash == upload.sent_hash);
     match committed {
         Some(nar) => send_nar(server, (nar_hash, nar), request).await,
         None if request.method() == Method::HEAD => Ok(head(StatusCode::OK, NAR, upload.sent_size, Body::empty())),

@@ -199,6 +199,7 @@ impl From<PromoteError> for Failure {
         match error {
             PromoteError::NoView => Self::refused("no-view", detail),
             PromoteError::Lock(_) => Self::refused("lock", detail),
+            PromoteError::Sbom(_) => Self::refused("sbom", detail),
             PromoteError::Name(_) => Self::Forbidden,
             PromoteError::Interrupted => Self::Away { detail },
             PromoteError::Policy(_) | PromoteError::NarInfo(_) => Self::Internal { detail },

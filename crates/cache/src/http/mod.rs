@@ -24,6 +24,7 @@ use std::time::Duration;
 use aux_core::limits::{
     CACHE_CONNECTIONS_MAX, CACHE_FEED_SECONDS, CACHE_HEAD_BYTES_MAX, CACHE_HEAD_SECONDS_MAX,
     CACHE_SCRUB_BYTES_PER_SECOND, CACHE_SCRUB_PAUSE_SECONDS, CACHE_STALL_SECONDS_MAX, CACHE_UPLOADS_MAX,
+    CACHE_USES_SECONDS,
 };
 use hyper::body::Incoming;
 use hyper::header::ACCEPT;
@@ -88,6 +89,7 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, mut stop: watch::
     let following = tokio::spawn(follow_feed(Arc::clone(&server)));
     let others = tokio::spawn(follow_others(Arc::clone(&server)));
     let scrubbing = tokio::spawn(scrub(Arc::clone(&server)));
+    let noting = tokio::spawn(write_uses(Arc::clone(&server)));
     let places = Arc::new(Semaphore::new(CACHE_CONNECTIONS_MAX));
     loop {
         let place = Arc::clone(&places).acquire_owned();
@@ -109,10 +111,31 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, mut stop: watch::
     following.abort();
     others.abort();
     scrubbing.abort();
+    noting.abort();
     let all = u32::try_from(CACHE_CONNECTIONS_MAX).unwrap_or(u32::MAX);
     let ended = tokio::time::timeout(Duration::from_secs(CACHE_STALL_SECONDS_MAX), places.acquire_many(all)).await;
     if ended.is_err() {
         tracing::warn!("some connections were still open when the server ended");
+    }
+    put_uses(&server).await;
+}
+
+/// Writes down now and then which paths were used.
+async fn write_uses(server: Arc<Server>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(CACHE_USES_SECONDS)).await;
+        put_uses(&server).await;
+    }
+}
+
+async fn put_uses(server: &Arc<Server>) {
+    let server = Arc::clone(server);
+    let written = blocking(move || {
+        server.cache.try_to_write_uses();
+        Ok(())
+    });
+    if written.await.is_err() {
+        tracing::error!("writing down uses ended early");
     }
 }
 

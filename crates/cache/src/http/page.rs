@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::answer::{Answer, bytes};
 use super::{Failure, Server};
 use crate::catalogue::SharedSpace;
+use crate::records::uses;
 use crate::verdict::ViewVerdict;
 
 /// The style's own hash stands in the policy, so that nothing else may style the page, and nothing at all run in it.
@@ -30,6 +31,8 @@ nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1rem;list-style:none;padding:0}a{c
 const DECISIONS_MAX: usize = 10;
 /// Refused paths shown of each decision, and affected ones of each view.
 const ROWS_MAX: usize = 50;
+/// Of which it is said how many paths were asked for.
+const USED_DAYS: i64 = 30;
 /// What is as short as an identifier or a moment is not broken into lines.
 const WHOLE_CHARACTERS_MAX: usize = 24;
 
@@ -101,6 +104,7 @@ fn storage(server: &Server, spaces: &[SharedSpace], html: &mut String) -> Result
             escaped(&server.cache.public_keys()),
         ),
     );
+    used(server, html)?;
     damaged(server, html);
     opened(html, "Caches and views");
     html.push_str(
@@ -153,6 +157,20 @@ fn upstreams(server: &Server, spaces: &[SharedSpace], html: &mut String) {
         cells(html, &row.each_ref().map(String::as_str));
     }
     html.push_str("</tbody></table></div>");
+}
+
+/// How much of what is kept anybody wants.
+fn used(server: &Server, html: &mut String) -> Result<(), Failure> {
+    server.cache.try_to_write_uses();
+    let Some(since) = server.cache.records.uses_since()? else { return Ok(()) };
+    let day = uses::day(server.cache.now()).saturating_sub(USED_DAYS);
+    let paths = server.cache.records.used_since(day)?;
+    let since = since.strftime("%Y-%m-%d");
+    put(
+        html,
+        &format!("<p>{paths} paths were asked for in the last {USED_DAYS} days; uses are known since {since}.</p>"),
+    );
+    Ok(())
 }
 
 /// What the scrubber found. Nothing is said of what it has not looked at yet.

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use aux_core::Finding;
 
+use super::licence::Licence;
+use super::sbom::Said;
 use super::{Audited, Condition, Facts, Pattern, Policy, Rule, alone};
 
 /// A rule that does not hold for a path, and why.
@@ -121,7 +123,39 @@ fn outcome(condition: &Condition, facts: &Facts<'_>) -> Outcome {
                 if by.len() >= *at_least { Outcome::Holds(what) } else { Outcome::Fails(what) }
             }
         },
+        Condition::Licence(wanted) => licence(wanted, facts),
     }
+}
+
+/// Each licence that the SBOM says of the path must be taken; what it does not say nobody knows.
+fn licence(wanted: &Licence, facts: &Facts<'_>) -> Outcome {
+    let Some(sbom) = facts.sbom else { return Outcome::Unknown("no SBOM was given".to_owned()) };
+    let by = format!("the SBOM {}", sbom.digest);
+    let said = match sbom.licences(&facts.info.path) {
+        None => return Outcome::Unknown(format!("{by} does not name the path")),
+        Some([]) => return Outcome::Unknown(format!("{by} says no licence of it")),
+        Some(said) => said,
+    };
+    let (mut taken, mut against) = (Vec::new(), Vec::new());
+    for one in said {
+        let text = match one {
+            Said::Name(name) => {
+                return Outcome::Unknown(format!("{by} says `{name}`, which is no licence of the SPDX list"));
+            }
+            Said::Expression(text) => text,
+        };
+        match wanted.takes(text) {
+            Err(reason) => {
+                return Outcome::Unknown(format!("{by} says `{text}`, which is no SPDX expression: {reason}"));
+            }
+            Ok(true) => taken.push(text.as_str()),
+            Ok(false) => against.push(format!("{text} ({} is not taken)", wanted.against(text).join(", "))),
+        }
+    }
+    if against.is_empty() {
+        return Outcome::Holds(format!("its licence is {}, as {by} says", taken.join(" and ")));
+    }
+    Outcome::Fails(format!("its licence is {}, as {by} says", against.join(" and ")))
 }
 
 fn fitting<'p>(patterns: &'p [Pattern], name: &str) -> Option<&'p str> {
@@ -143,7 +177,7 @@ fn sentence(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Builders, NoBuilders};
+    use crate::policy::{Builders, NoBuilders, Sbom};
     use aux_nix::NarInfo;
 
     const INFO: &str = "StorePath: /nix/store/01rwx9dqpbp7r777v319h2acnmqqawp0-openssl-1.1.1g\nURL: nar/x.nar\n\
@@ -162,7 +196,7 @@ mod tests {
     fn broken(any: &str, audit: Audited<'_>, builders: &dyn Builders) -> Option<Broken> {
         let policy = Policy::parse(&format!("[[rule]]\nname = \"r\"\nany = [{any}]\n")).unwrap();
         let info = NarInfo::parse(INFO.as_bytes()).unwrap();
-        let (evidence, mut broken) = judge(&policy, &Facts { info: &info, audit, builders });
+        let (evidence, mut broken) = judge(&policy, &Facts { info: &info, audit, builders, sbom: None });
         assert_eq!(evidence.len(), 1);
         broken.pop()
     }
@@ -180,6 +214,42 @@ mod tests {
             broken("{ name-not = [\"openssl-*\"] }", none, &NoBuilders).unwrap().reason,
             "its name fits openssl-*"
         );
+    }
+
+    #[test]
+    fn a_licence_is_known_where_an_sbom_says_it_of_the_very_path() {
+        let said = |licences: &str| {
+            let path = "/nix/store/01rwx9dqpbp7r777v319h2acnmqqawp0-openssl-1.1.1g";
+            let text = format!(
+                "{{\"bomFormat\": \"CycloneDX\", \"specVersion\": \"1.6\", \"components\": \
+                 [{{\"bom-ref\": \"{path}\", \"licenses\": [{licences}]}}]}}"
+            );
+            Sbom::parse(&text, "/nix/store").unwrap()
+        };
+        let policy = "[[rule]]\nname = \"r\"\nany = [{ licence = { allow = [\"MIT\", \"OpenSSL\"] } }]\n";
+        let policy = Policy::parse(policy).unwrap();
+        let judged = |path: &str, sbom: Option<&Sbom>| {
+            let info = NarInfo::parse(INFO.replace("openssl-1.1.1g", path).as_bytes()).unwrap();
+            let audit = Audited::Findings(&[]);
+            let (evidence, broken) = judge(&policy, &Facts { info: &info, audit, builders: &NoBuilders, sbom });
+            (evidence[0].clone(), broken.first().map(|one| one.is_unknown))
+        };
+        let id = |id: &str| format!("{{\"license\": {{\"id\": \"{id}\"}}}}");
+        for (licences, sentence, is_unknown) in [
+            (id("OpenSSL"), "r: its licence is OpenSSL, as the SBOM ", None),
+            (format!("{}, {}", id("MIT"), id("OpenSSL")), "r: its licence is MIT and OpenSSL, as", None),
+            (format!("{}, {}", id("MIT"), id("ISC")), "r: no: its licence is ISC (ISC is not taken), as", Some(false)),
+            ("{\"expression\": \"ISC OR MIT\"}".to_owned(), "r: its licence is ISC OR MIT, as", None),
+            ("{\"license\": {\"name\": \"MIT\"}}".to_owned(), "r: cannot be told: the SBOM", Some(true)),
+            (id("Apache License"), "r: cannot be told: the SBOM", Some(true)),
+            (String::new(), "r: cannot be told: the SBOM", Some(true)),
+        ] {
+            let (evidence, broken) = judged("openssl-1.1.1g", Some(&said(&licences)));
+            assert!(evidence.starts_with(sentence) && broken == is_unknown, "{licences}: {evidence}");
+        }
+        let other = judged("openssl-1.1.1h", Some(&said(&id("MIT"))));
+        assert!(other.0.contains("does not name the path") && other.1 == Some(true), "{other:?}");
+        assert_eq!(judged("openssl-1.1.1g", None), ("r: cannot be told: no SBOM was given".to_owned(), Some(true)));
     }
 
     #[test]

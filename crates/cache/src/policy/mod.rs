@@ -1,6 +1,8 @@
 //! The policy of a view: rules in TOML ([format](../../../../docs/formats/cache-policy.md)), and what they say of a path.
 
 mod judge;
+mod licence;
+mod sbom;
 mod text;
 
 use std::collections::BTreeSet;
@@ -13,6 +15,8 @@ use aux_nix::{BaseName, NarInfo};
 use crate::names::Pattern;
 
 pub(crate) use judge::{Outcome, Ruling, judge, rulings};
+use licence::Licence;
+pub(crate) use sbom::Sbom;
 pub(crate) use text::PolicyError;
 
 /// How old a feed may be and still be believed, days, where a policy does not say.
@@ -62,6 +66,8 @@ pub(crate) enum Condition {
         builders: BTreeSet<String>,
         at_least: usize,
     },
+    /// An SBOM says licences of it that are taken.
+    Licence(Licence),
 }
 
 /// What is known of a path.
@@ -70,6 +76,8 @@ pub(crate) struct Facts<'f> {
     pub info: &'f NarInfo,
     pub audit: Audited<'f>,
     pub builders: &'f dyn Builders,
+    /// What was given for its licence.
+    pub sbom: Option<&'f Sbom>,
 }
 
 /// What the audit says of a path's component.

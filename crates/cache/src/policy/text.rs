@@ -8,7 +8,7 @@ use aux_nix::BaseName;
 use aux_nix::signature::PublicKey;
 use serde::Deserialize;
 
-use super::{Condition, FEED_AGE_DAYS_MAX, Policy, Rule, WhenAffected};
+use super::{Condition, FEED_AGE_DAYS_MAX, Licence, Policy, Rule, WhenAffected};
 use crate::names::{Pattern, label};
 
 /// Why a text is no policy.
@@ -48,7 +48,15 @@ struct ConditionText {
     name: Option<Vec<String>>,
     name_not: Option<Vec<String>>,
     agreed: Option<Vec<String>>,
+    licence: Option<LicenceText>,
     at_least: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LicenceText {
+    allow: Option<Vec<String>>,
+    deny: Option<Vec<String>>,
 }
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
@@ -71,7 +79,12 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         if rule.any.is_empty() {
             return Err(failed("`any` is empty, so that it could never hold".to_owned()));
         }
-        let any = rule.any.into_iter().map(condition).collect::<Result<_, _>>().map_err(failed)?;
+        let any: Vec<Condition> = rule.any.into_iter().map(condition).collect::<Result<_, _>>().map_err(&failed)?;
+        let has = |what: fn(&Condition) -> bool| any.iter().any(what);
+        if has(|one| matches!(one, Condition::Audit(_))) && has(|one| matches!(one, Condition::Licence(_))) {
+            // A new feed has it judged again, and no SBOM is at hand then.
+            return Err(failed("`audit` and `licence` stand in rules of their own".to_owned()));
+        }
         rules.push(Rule { name, any });
     }
     Ok(Policy {
@@ -82,7 +95,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
 }
 
 fn condition(text: ConditionText) -> Result<Condition, String> {
-    let ConditionText { signed_by, listed, audit, fixed_output, name, name_not, agreed, at_least } = text;
+    let ConditionText { signed_by, listed, audit, fixed_output, name, name_not, agreed, licence, at_least } = text;
     let at_least_of = |count: usize| match at_least.unwrap_or(1) {
         0 => Err("`at-least` is 0, so that it would always hold".to_owned()),
         number if number > count => Err(format!("`at-least` is {number}, and only {count} are named")),
@@ -109,14 +122,19 @@ fn condition(text: ConditionText) -> Result<Condition, String> {
         let builders: BTreeSet<String> = builders.into_iter().collect();
         found.push(Condition::Agreed { at_least: at_least_of(builders.len())?, builders });
     }
+    let licence = licence.map(|lists| Licence::new(lists.allow.as_deref(), lists.deny.as_deref()));
+    found.extend(licence.transpose()?.map(Condition::Licence));
     let counts = matches!(found.first(), Some(Condition::SignedBy { .. } | Condition::Agreed { .. }));
     match (found.pop(), found.is_empty()) {
         (Some(_), true) if at_least.is_some() && !counts => {
             Err("`at-least` stands beside `signed-by` or `agreed` only".to_owned())
         }
         (Some(condition), true) => Ok(condition),
-        _ => Err("each condition names exactly one of signed-by, listed, audit, fixed-output, name, name-not, agreed"
-            .to_owned()),
+        _ => {
+            Err("each condition names exactly one of signed-by, listed, audit, fixed-output, name, name-not, agreed, \
+                  licence"
+                .to_owned())
+        }
     }
 }
 
@@ -168,6 +186,10 @@ mod tests {
             (rule("{ agreed = [\"a\"], at-least = 0 }"), "would always hold"),
             (rule("{ audit = \"any\", at-least = 1 }"), "`at-least` stands beside"),
             (rule("{ name = [\"a b\"] }"), "no pattern"),
+            (rule("{ licence = {} }"), "neither `allow` nor `deny`"),
+            (rule("{ licence = { allow = [\"Expat\"] } }"), "`Expat` is no licence of the SPDX list"),
+            (rule("{ licence = { allows = [\"MIT\"] } }"), "unknown field `allows`"),
+            (rule("{ licence = { deny = [\"MIT\"] } }, { audit = \"any\" }"), "in rules of their own"),
             (rule("{ listed = [\"x\"] }"), "`x` does not begin"),
             (rule("{ fixed-output = true }") + &rule("{ fixed-output = true }"), "another rule has this name"),
         ] {

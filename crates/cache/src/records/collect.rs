@@ -5,14 +5,43 @@ use jiff::Timestamp;
 
 use super::driver::{Problem, Transaction, values};
 use super::error::RecordsError;
-use super::{Actor, Change, Records, changes, trail, unsigned};
+use super::{Actor, Change, Records, changes, trail, unsigned, uses};
 
 /// What may go.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
     /// Paths pushed and NARs put after this stay.
     pub before: Timestamp,
+    /// Paths that were pushed or used since then stay as well, and all do where uses were not written down by then.
+    pub unused_since: Option<Timestamp>,
+    /// What was used after `before` stays as if it had been pushed then.
+    pub by_use: bool,
     pub is_dry: bool,
+}
+
+impl Terms {
+    /// What was pushed or put before a moment goes, whether it was used or not.
+    pub fn older_than(before: Timestamp, is_dry: bool) -> Self {
+        Self { before, unused_since: None, by_use: false, is_dry }
+    }
+
+    /// Whether it makes a difference what was used.
+    pub fn asks_uses(&self) -> bool {
+        self.unused_since.is_some() || self.by_use
+    }
+
+    /// Paths pushed after the first of these and used from the second on stay (seconds since 1970).
+    fn bounds(&self, transaction: &Transaction<'_>) -> Result<(i64, i64), Problem> {
+        let unused_since = self.unused_since.map(Timestamp::as_second);
+        if let Some(since) = unused_since
+            && !uses::are_known(transaction, since)?
+        {
+            return Ok((i64::MIN, i64::MIN));
+        }
+        let pushed = self.before.as_second().min(unused_since.unwrap_or(i64::MAX));
+        let used = if self.by_use { pushed } else { unused_since.unwrap_or(i64::MAX) };
+        Ok((pushed, used))
+    }
 }
 
 /// What went, or would go.
@@ -32,7 +61,7 @@ pub struct Collected {
 /// Last parts that are named in an answer.
 const SAMPLE_MAX: u32 = 20;
 
-/// Whoever is needed: pinned, in any edition of a view, or young, and all that those refer to.
+/// Whoever is needed: pinned, in any edition of a view, young, or used of late, and all that those refer to.
 const MARK: &str = "
 CREATE TEMP TABLE IF NOT EXISTS needed (number BIGINT PRIMARY KEY);
 DELETE FROM needed;
@@ -42,6 +71,7 @@ WITH RECURSIVE live (number) AS (
     SELECT path FROM pin
     UNION SELECT path FROM entry
     UNION SELECT number FROM path WHERE pushed_at > ?1
+    UNION SELECT path FROM used WHERE day * 86400 >= ?2
     UNION SELECT reference.target FROM live JOIN reference ON reference.path = live.number
 )
 INSERT INTO needed SELECT number FROM live";
@@ -63,7 +93,8 @@ impl Records {
             if transaction.is_shared() {
                 transaction.batch("SET LOCAL statement_timeout = 0")?;
             }
-            transaction.execute(MARK_FROM, values![before])?;
+            let (pushed, used) = terms.bounds(transaction)?;
+            transaction.execute(MARK_FROM, values![pushed, used])?;
             if transaction.is_shared() {
                 transaction.batch("ANALYZE needed")?;
             }

@@ -24,6 +24,7 @@ mod tests;
 mod tokens;
 mod trail;
 mod upstreams;
+pub(crate) mod uses;
 mod withdrawals;
 
 use std::path::Path;

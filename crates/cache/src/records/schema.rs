@@ -6,7 +6,7 @@ use aux_io::database::{Durability, Schema};
 pub(crate) const SCHEMA: Schema = Schema {
     name: "cache's records",
     application_id: 0x6175_7863, // "auxc"
-    migrations: &[FIRST, UPSTREAMS, LEAVING, CHUNKS],
+    migrations: &[FIRST, UPSTREAMS, LEAVING, CHUNKS, USES],
     durability: Durability::EveryCommit,
 };
 
@@ -232,4 +232,15 @@ CREATE TABLE part (
     PRIMARY KEY (nar, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX part_chunk ON part (chunk);
+";
+
+/// The day on which a path was asked for last, counted from 1970. A path that was not asked for since this is written down has no
+/// row.
+const USES: &str = "
+CREATE TABLE used (
+    path INTEGER NOT NULL REFERENCES path ON DELETE CASCADE,
+    day INTEGER NOT NULL,
+    PRIMARY KEY (path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX used_day ON used (day);
 ";

@@ -35,6 +35,7 @@ contract!(
     an_edition_gone_back_to_brings_no_closure_with_a_hole,
     collection_keeps_exactly_what_a_slow_obvious_walk_would_keep,
     what_was_written_is_read_again_as_it_was,
+    what_was_used_of_late_stays_with_all_it_needs,
     editions_are_in_order_and_what_is_young_stays_though_a_clock_goes_back,
 );
 
@@ -248,9 +249,9 @@ fn collection_keeps_exactly_what_a_slow_obvious_walk_would_keep(new: &dyn Fn() -
         }
         let kept: Vec<usize> = kept.into_iter().collect();
         let before = Timestamp::from_second(50).unwrap();
-        let dry = world.records.collect(Terms { before, is_dry: true }, &at(60)).unwrap();
+        let dry = world.records.collect(Terms::older_than(before, true), &at(60)).unwrap();
         assert_eq!(world.visible(&world.cache).len(), 25);
-        let collected = world.records.collect(Terms { before, is_dry: false }, &at(60)).unwrap();
+        let collected = world.records.collect(Terms::older_than(before, false), &at(60)).unwrap();
         assert_eq!(dry, collected);
         assert_eq!(world.visible(&world.cache), names(&kept));
         assert_eq!(collected.objects.len(), 25 - kept.len());
@@ -271,8 +272,44 @@ fn editions_are_in_order_and_what_is_young_stays_though_a_clock_goes_back(new: &
     assert_eq!(moments, [50, 50], "the second is no older than the first");
     assert_eq!(back(To::At(at(50).now), 60).edition, None, "the last one of a moment counts");
     // Collected by a clock that is far behind: everything is young then, and stays.
-    let collected = world.records.collect(Terms { before: at(20).now, is_dry: false }, &at(30)).unwrap();
+    let collected = world.records.collect(Terms::older_than(at(20).now, false), &at(30)).unwrap();
     assert_eq!((collected.paths, world.visible(&world.cache).len()), (0, 3));
+}
+
+fn what_was_used_of_late_stays_with_all_it_needs(new: &dyn Fn() -> World) {
+    let (world, day) = (new(), 86_400);
+    let records = &world.records;
+    // 1 needs 0, 3 needs 2; 4 stands alone.
+    for (name, needs) in [(0, &[][..]), (1, &[0]), (2, &[]), (3, &[2]), (4, &[])] {
+        world.push(name, needs, 10 * day);
+    }
+    let unused_for = |now: i64, days: i64| {
+        let since = Timestamp::from_second((now - days) * day).unwrap();
+        Terms { unused_since: Some(since), ..Terms::older_than(at(now * day).now, true) }
+    };
+    let goes = |terms| records.collect(terms, &at(1)).unwrap().paths;
+    assert_eq!(goes(unused_for(200, 90)), 0, "nobody wrote uses down");
+    records.begin_uses(at(20 * day).now).unwrap();
+    records.begin_uses(at(30 * day).now).unwrap();
+    assert_eq!(records.uses_since().unwrap(), Some(at(20 * day).now), "it began once");
+    assert_eq!(goes(unused_for(109, 90)), 0, "not for so long");
+    assert_eq!(goes(unused_for(110, 90)), 5);
+    records.put_uses(&[world.number(1), 7_777], 40).unwrap();
+    records.put_uses(&[world.number(1), world.number(4)], 30).unwrap();
+    let used = |name| records.used(world.number(name)).unwrap().map(|at| at.as_second() / day);
+    assert_eq!([0, 1, 4].map(used), [None, Some(40), Some(30)]);
+    assert_eq!([30, 31, 41].map(|day| records.used_since(day).unwrap()), [2, 1, 0]);
+    assert_eq!(goes(unused_for(130, 90)), 3, "1 was used on that very day, and needs 0");
+    assert_eq!(goes(unused_for(131, 90)), 5);
+    assert_eq!(goes(Terms::older_than(at(130 * day).now, true)), 5, "an age alone asks for no use");
+    // In order of use: first 2 and 3, then 4, then the rest.
+    let by_use = |now: i64| Terms { by_use: true, ..Terms::older_than(at(now * day).now, true) };
+    assert_eq!([9, 11, 30, 31, 40, 41].map(|now| goes(by_use(now))), [0, 2, 2, 3, 3, 5]);
+    let collected = records.collect(Terms { is_dry: false, ..unused_for(130, 90) }, &at(130 * day)).unwrap();
+    assert_eq!((collected.paths, collected.objects.len()), (3, 3));
+    assert_eq!(world.visible(&world.cache), names(&[0, 1]));
+    assert_eq!(records.used_since(0).unwrap(), 1, "a row goes with its path");
+    assert_eq!(records.check().unwrap(), Vec::<String>::new());
 }
 
 fn what_was_written_is_read_again_as_it_was(new: &dyn Fn() -> World) {

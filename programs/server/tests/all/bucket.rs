@@ -10,6 +10,7 @@ use std::thread;
 use aux_nix::{NarInfo, Sha256};
 use serde_json::json;
 
+use crate::apart::noise;
 use crate::http::request;
 use crate::moto::{CREDENTIALS, Moto};
 use crate::pushing::Made;
@@ -170,6 +171,55 @@ fn a_store_that_fails_is_a_503_and_never_a_short_200() {
     let whole = world.ask(&get, &token, b"");
     assert!(whole.status == 200 && whole.body == kept.nar);
     new.push(&world, &token);
+    assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+}
+
+#[test]
+fn a_pack_that_is_gone_is_a_404_before_anything_was_sent() {
+    let Some(store) = Moto::new() else { return };
+    let way = Way::to(&store);
+    let world = world(&way, &["--keep", "chunks"]);
+    let token = world.token("*", &["push", "read"]);
+    let first = Made::new("library-1.0", &noise(1, 6 << 20)).in_zstd();
+    // It lies in the pack of the first and in one of its own, and is longer than what is read at once.
+    let second = Made::new("library-1.1", &(noise(1, 6 << 20) + &noise(2, 6 << 20))).in_zstd();
+    first.push(&world, &token);
+    second.push(&world, &token);
+    let packs: Vec<String> = store.keys().into_iter().filter(|key| key.contains("/packs/")).collect();
+    assert_eq!(packs.len(), 2);
+    let kept: Vec<Vec<u8>> = packs.iter().map(|pack| store.bytes(pack)).collect();
+    let ask = |method: &str, made: &Made| world.ask(&format!("{method} /staging/{}", made.nar_url()), &token, b"");
+    let is_whole = |made: &Made| {
+        let nar = ask("GET", made);
+        nar.status == 200 && made.unpacked(&nar.body) == made.nar
+    };
+    for (pack, bytes) in packs.iter().zip(&kept) {
+        assert!(store.ask(&format!("DELETE /bucket/{pack}")).starts_with("HTTP/1.1 204"));
+        // What it was made of a moment ago is remembered the second time, so that a later part of it may be missing only
+        // when it is wanted. Then the connection is cut, and from then on it is known.
+        let remembered = std::panic::catch_unwind(|| ask("GET", &second));
+        if let Ok(answer) = remembered {
+            let is_all = answer.header("content-length") == Some(&*answer.body.len().to_string());
+            assert!(answer.status == 404 || !is_all, "{}", answer.status);
+        }
+        for method in ["GET", "HEAD"] {
+            assert_eq!(ask(method, &second).status, 404);
+        }
+        assert_eq!(world.ask(&format!("GET /staging/{}.narinfo", second.hash), &token, b"").status, 200);
+        assert_eq!(is_whole(&first), *pack != packs[0]);
+        assert!(world.log().contains("is lost: s3://bucket/team/nars/packs/"), "{}", world.log());
+        let checked = world.api("POST", "fsck", &json!({}));
+        assert_eq!(checked["clean"], false);
+        store.put(pack, bytes);
+        assert!(is_whole(&first) && is_whole(&second));
+    }
+    for mode in [BUSY, AWAY] {
+        way.behave(mode);
+        let answer = ask("GET", &second);
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    }
+    way.behave(WELL);
+    assert!(is_whole(&first) && is_whole(&second));
     assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
 }
 

@@ -47,6 +47,37 @@ fn collection_takes_only_what_nobody_needs_and_says_so_before() {
 }
 
 #[test]
+fn what_is_asked_for_is_told_and_known_after_a_restart() {
+    let mut world = World::new();
+    let token = world.token("staging", &["push"]);
+    let (library, idle) = (Made::new("library-1.0", "l"), Made::new("idle-1.0", "i"));
+    for made in [&library, &idle] {
+        made.push(&world, &token);
+    }
+    let used = |world: &World, made: &Made| {
+        world.api("GET", &format!("caches/staging/why/{}", made.hash), &json!({}))["used"].clone()
+    };
+    assert_eq!(used(&world, &library), Value::Null);
+    assert_eq!(world.ask(&format!("GET /staging/{}", library.nar_url()), &token, b"").status, 200);
+    // It is written down when the server ends.
+    let mut child = world.take_child();
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    child.wait().unwrap();
+    world.start(&[]);
+    let day = used(&world, &library).as_str().unwrap().to_owned();
+    let status = world.api("GET", "status", &json!({}));
+    assert!(status["uses_since"].as_str().unwrap() <= format!("{day}T99").as_str(), "{status} {day}");
+    assert_eq!(used(&world, &idle), Value::Null);
+    assert_eq!(world.ask(&format!("GET /staging/{}.narinfo", idle.hash), &token, b"").status, 200);
+    assert_eq!(used(&world, &idle), json!(day));
+    let wish = json!({ "older_than_seconds": 0, "unused_for_days": 1 });
+    assert_eq!(world.api("POST", "gc", &wish)["paths"], 0, "nobody knows uses for so long");
+    assert_eq!(world.ask("POST /-/api/1/gc", &world.admin, b"{\"unused_for_days\": -1}").status, 400);
+    assert!(world.ask("GET /", &world.admin, b"").text().contains("<p>2 paths were asked for in the last 30 days"));
+}
+
+#[test]
 fn a_check_finds_a_changed_byte_a_missing_file_and_a_stray_one() {
     let mut world = World::new();
     let token = world.token("staging", &["push"]);

@@ -20,7 +20,6 @@ mod keeping;
 mod kills;
 mod limits;
 mod module;
-#[expect(dead_code, reason = "what lies in a bucket is changed by the cache's own tests")]
 #[path = "../../../../tests/support/moto.rs"]
 mod moto;
 mod nix;

@@ -73,6 +73,10 @@ fn what_is_done_at_one_server_is_true_at_the_other() {
     eventually("the view is at the other", || narinfo(&other, "vetted", &program, &token) == 200);
     let nar = other.ask(&format!("GET /vetted/{}", program.nar_url()), &token, b"");
     assert_eq!((nar.status, Sha256::of(&nar.body)), (200, Sha256::of(&program.nar)));
+    // A use at one of them is known to all once it is written down, as a question about it does.
+    let used = |world: &World| world.api("GET", &format!("caches/staging/why/{}", program.hash), &json!({}));
+    let day = used(&other)["used"].clone();
+    assert!(day.is_string() && used(&one)["used"] == day);
     other.api("POST", "caches/vetted/withdraw", &json!({ "path": library.base, "reason": "a test" }));
     eventually("it is withdrawn at the first", || narinfo(&one, "vetted", &program, &token) == 404);
     one.api("POST", "caches/vetted/restore", &json!({ "path": library.base, "reason": "a test" }));

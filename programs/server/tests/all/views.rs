@@ -52,6 +52,54 @@ pub(crate) fn verdict(world: &World, wanted: &str) -> Value {
 }
 
 #[test]
+fn a_licence_comes_from_an_sbom_that_names_the_path_and_stands_in_the_decision() {
+    let world = World::new();
+    let token = world.token("*", &["push", "promote"]);
+    let library = Made::new("library-1.0", "l");
+    let program = Made::new("program-1.0", "p").needs(&library);
+    for made in [&library, &program] {
+        made.push(&world, &token);
+    }
+    let policy = "[[rule]]\nname = \"licences\"\nany = [{ licence = { allow = [\"MIT\", \"Apache-2.0\"] } }]\n";
+    world.api("PUT", "views/vetted/policy", &json!({ "policy": policy }));
+    let component = |made: &Made, licence: &str| {
+        let path = format!("{}/{}", world.store().display(), made.base);
+        let output = json!({ "name": "nix:output_path", "value": path });
+        json!({ "type": "library", "bom-ref": format!("{path}.drv"), "name": "x", "properties": [output],
+                "licenses": [{ "expression": licence }] })
+    };
+    let promote = |components: Option<Vec<Value>>| {
+        let bom = |components| json!({ "bomFormat": "CycloneDX", "specVersion": "1.6", "components": components });
+        let sbom = components.map(|components| bom(components).to_string());
+        world.api("POST", "views/vetted/promote", &json!({ "paths": [program.base], "sbom": sbom }))
+    };
+    let refused = |promotion: &Value| {
+        assert_eq!(promotion["outcome"], "refused");
+        promotion["refused"].as_array().unwrap().clone()
+    };
+    for sbom in [None, Some(vec![component(&program, "MIT")])] {
+        let told = refused(&promote(sbom));
+        let last = told.last().unwrap();
+        assert_eq!((&last["rule"], &last["path"]), (&json!("licences"), &json!(library.base)), "{told:?}");
+        assert_eq!(last["dependency_path"], json!([program.base, library.base]));
+    }
+    let told = refused(&promote(Some(vec![component(&program, "MIT"), component(&library, "MIT AND GPL-3.0-only")])));
+    assert_eq!(told.len(), 1);
+    let reason = told[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("its licence is MIT AND GPL-3.0-only (GPL-3.0-only is not taken), as the SBOM "),
+        "{reason}"
+    );
+    let promoted = promote(Some(vec![component(&program, "MIT"), component(&library, "Apache-2.0 OR GPL-3.0-only")]));
+    assert_eq!(promoted["outcome"], "promoted", "{promoted}");
+    let why = world.api("GET", &format!("caches/vetted/why/{}", library.hash), &json!({}));
+    let evidence = why["decisions"][0]["evidence"][0].as_str().unwrap();
+    assert!(evidence.starts_with("licences: its licence is Apache-2.0 OR GPL-3.0-only, as the SBOM "), "{why}");
+    let wrong = world.ask("POST /-/api/1/views/vetted/promote", &token, b"{\"paths\": [\"x\"], \"sbom\": \"{}\"}");
+    assert!(wrong.status == 422 || wrong.status == 400, "{}", wrong.text());
+}
+
+#[test]
 fn what_is_refused_names_the_rule_and_the_way_and_what_is_promoted_is_substituted() {
     let Some((world, path)) = world(POLICY) else { return };
     let nix = Nix::new(&world, &world.token("*", &["push"])).unwrap();

@@ -53,6 +53,7 @@ impl Call {
             }))
         });
         let withdrawal = why.withdrawal.as_ref();
+        let used = why.used.map(|at| at.strftime("%Y-%m-%d").to_string());
         ok(&json!({
             "schema": "aux.why/1",
             "cache": name,
@@ -62,6 +63,7 @@ impl Call {
             "because": withdrawal.and_then(|one| one.because.as_ref()),
             "at": withdrawal.map(|one| one.at),
             "by": withdrawal.map(|one| &one.by),
+            "used": used,
             "decisions": decisions.collect::<Vec<_>>(),
         }))
     }

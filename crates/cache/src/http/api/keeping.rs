@@ -10,7 +10,7 @@ use super::caches::path_hash;
 use super::{Call, Failure, Reply, ok};
 use crate::access::Right;
 use crate::names::Pattern;
-use crate::records::{Pin, Terms};
+use crate::records::{Pin, Terms, uses};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +18,7 @@ struct Collection {
     #[serde(default)]
     dry_run: bool,
     older_than_seconds: Option<i64>,
+    unused_for_days: Option<i64>,
     stored_bytes_max: Option<u64>,
 }
 
@@ -47,6 +48,7 @@ impl Call {
             "caches": self.cache.catalogue.all().len(),
             "objects": objects,
             "stored_bytes": stored_bytes,
+            "uses_since": self.cache.records.uses_since()?,
         }))
     }
 
@@ -95,7 +97,13 @@ impl Call {
         let age = wish.older_than_seconds.unwrap_or(CACHE_GRACE_SECONDS);
         let before = self.cache.now().checked_sub(SignedDuration::from_secs(age)).ok().filter(|_| age >= 0);
         let before = before.ok_or_else(|| Failure::malformed("`older_than_seconds` is no age"))?;
-        let mut terms = Terms { before, is_dry: wish.dry_run };
+        let unused_since = wish.unused_for_days.map(|days| {
+            let since = uses::begin(uses::day(self.cache.now()).saturating_sub(days));
+            let since = Timestamp::from_second(since).ok().filter(|_| days >= 0);
+            since.ok_or_else(|| Failure::malformed("`unused_for_days` is no age"))
+        });
+        let unused_since = unused_since.transpose()?;
+        let mut terms = Terms { unused_since, ..Terms::older_than(before, wish.dry_run) };
         if let Some(stored_bytes_max) = wish.stored_bytes_max {
             terms = self.cache.terms_within(stored_bytes_max, terms, &self.caller)?;
         }
@@ -109,6 +117,7 @@ impl Call {
             "stored_bytes": collected.stored_bytes,
             "kept": collected.kept,
             "sample": collected.sample,
+            "uses_since": self.cache.records.uses_since()?,
         }))
     }
 

@@ -23,6 +23,7 @@ struct TrialWish {
     #[serde(default)]
     paths: Vec<String>,
     lock: Option<String>,
+    sbom: Option<String>,
     #[serde(default = "yes")]
     closure: bool,
 }
@@ -63,17 +64,16 @@ impl Call {
         let view = self.view(name, Right::Promote)?;
         let wanted: TrialWish = self.document()?;
         let policy = Policy::parse(&wanted.policy).map_err(|error| Failure::refused("policy", error.to_string()))?;
-        let is_named = !wanted.paths.is_empty() || wanted.lock.is_some();
         let wish = Wish {
             roots: roots(&wanted.paths)?,
             lock: wanted.lock,
+            sbom: wanted.sbom,
             with_closure: wanted.closure,
             is_partial: false,
             is_dry: true,
             reason: None,
         };
-        let wish = is_named.then_some(&wish);
-        let trial = self.cache.try_policy(&view, &policy, wish, &self.caller)?;
+        let trial = self.cache.try_policy(&view, &policy, &wish, &self.caller)?;
         let outcome = match (trial.admits_all(), trial.paths.is_empty()) {
             (true, true) => "nothing",
             (true, false) => "admitted",

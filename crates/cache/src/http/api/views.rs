@@ -34,6 +34,7 @@ struct PromotionWish {
     #[serde(default)]
     paths: Vec<String>,
     lock: Option<String>,
+    sbom: Option<String>,
     #[serde(default = "yes")]
     closure: bool,
     #[serde(default)]
@@ -146,6 +147,7 @@ impl Call {
         let wish = Wish {
             roots: roots(&wanted.paths)?,
             lock: wanted.lock,
+            sbom: wanted.sbom,
             with_closure: wanted.closure,
             is_partial: wanted.partial,
             is_dry: wanted.dry_run,

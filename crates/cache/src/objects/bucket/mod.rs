@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aux_core::limits::{
-    CACHE_BUCKET_ATTEMPTS_MAX, CACHE_BUCKET_PART_BYTES, CACHE_BUCKET_RETRY_SECONDS_MAX, CACHE_BUCKET_SECONDS_MAX,
+    CACHE_BUCKET_ATTEMPTS_MAX, CACHE_BUCKET_IDLE_CONNECTIONS_MAX, CACHE_BUCKET_PART_BYTES, CACHE_BUCKET_REQUESTS_MAX,
+    CACHE_BUCKET_RETRY_SECONDS_MAX, CACHE_BUCKET_SECONDS_MAX,
 };
 use aux_io::http::{HttpClient, HttpOptions};
 use bytes::Bytes;
@@ -23,7 +24,8 @@ use object_store::path::Path as Key;
 use object_store::{
     BackoffConfig, GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _, PutMode, PutPayload, RetryConfig,
 };
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
+use tokio::task::JoinSet;
 
 use super::chunks::{pack_name, pack_number};
 use super::{Found, ObjectError, ObjectName};
@@ -63,7 +65,10 @@ impl Bucket {
     pub(crate) fn open(settings: BucketSettings, http: &HttpOptions) -> Result<Self, ObjectError> {
         let failed = |cause: String| ObjectError::Bucket { key: settings.to_string(), cause };
         let limit = Duration::from_secs(CACHE_BUCKET_SECONDS_MAX);
-        let options = HttpOptions { response_limit: limit, connect_limit: limit, redirects_max: 0, ..http.clone() };
+        let idle_connections_max = CACHE_BUCKET_IDLE_CONNECTIONS_MAX;
+        let (response_limit, connect_limit, redirects_max) = (limit, limit, 0);
+        let options =
+            HttpOptions { response_limit, connect_limit, redirects_max, idle_connections_max, ..http.clone() };
         let client = HttpClient::new(options).map_err(|error| failed(error.to_string()))?;
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&settings.bucket)
@@ -238,15 +243,53 @@ impl Bucket {
     where
         F: Future<Output = object_store::Result<T>>,
     {
-        let ended = || ObjectError::Bucket { key: self.shown(key), cause: "the server ends".to_owned() };
-        let runtime = self.runtime.as_ref().ok_or_else(ended)?;
-        runtime.handle().block_on(act(&self.store, key.clone())).map_err(|error| match error {
-            object_store::Error::NotFound { .. } => ObjectError::File {
-                path: self.shown(key).into(),
-                cause: io::Error::new(io::ErrorKind::NotFound, connect::told(&error)),
-            },
-            error => ObjectError::Bucket { key: self.shown(key), cause: connect::told(&error) },
-        })
+        self.runtime(key)?.block_on(act(&self.store, key.clone())).map_err(|error| self.failed(key, &error))
+    }
+
+    /// Waits for acts of one kind, a few of which go on at the same time; what they gave, in order. The first that fails ends
+    /// it.
+    fn wait_for_all<T, F>(&self, keys: &[Key], act: impl Fn(AmazonS3, Key, usize) -> F) -> Result<Vec<T>, ObjectError>
+    where
+        T: Send + 'static,
+        F: Future<Output = object_store::Result<T>> + Send + 'static,
+    {
+        let Some(first) = keys.first() else { return Ok(Vec::new()) };
+        let (mut running, mut done) = (JoinSet::new(), BTreeMap::new());
+        let mut waiting = keys.iter().enumerate();
+        self.runtime(first)?.block_on(async {
+            loop {
+                let free = CACHE_BUCKET_REQUESTS_MAX.saturating_sub(running.len());
+                for (place, key) in waiting.by_ref().take(free) {
+                    let act = act(self.store.clone(), key.clone(), place);
+                    running.spawn(async move { (place, act.await) });
+                }
+                let Some(ended) = running.join_next().await else { return Ok::<(), ObjectError>(()) };
+                let (place, ended) = ended.map_err(|error| self.broken(first, error.to_string()))?;
+                let ended = ended.map_err(|error| self.failed(keys.get(place).unwrap_or(first), &error))?;
+                done.insert(place, ended);
+            }
+        })?;
+        Ok(done.into_values().collect())
+    }
+
+    fn runtime(&self, key: &Key) -> Result<&Handle, ObjectError> {
+        let runtime = self.runtime.as_ref().ok_or_else(|| self.broken(key, "the server ends".to_owned()))?;
+        Ok(runtime.handle())
+    }
+
+    fn broken(&self, key: &Key, cause: String) -> ObjectError {
+        ObjectError::Bucket { key: self.shown(key), cause }
+    }
+
+    fn failed(&self, key: &Key, error: &object_store::Error) -> ObjectError {
+        let cause = connect::told(error);
+        match error {
+            object_store::Error::NotFound { .. } => {
+                let cause = io::Error::new(io::ErrorKind::NotFound, cause);
+                ObjectError::File { path: self.shown(key).into(), cause }
+            }
+            _ => self.broken(key, cause),
+        }
     }
 }
 
@@ -272,9 +315,27 @@ impl Bucket {
         self.read_range(&self.pack_key(number), None, (position, length))
     }
 
-    /// Asks whether the store answers and has the pack.
-    pub(crate) fn ask_for_pack(&self, number: u32) -> Result<(), ObjectError> {
-        self.wait(&self.pack_key(number), |store, key| async move { store.head(&key).await.map(drop) })
+    /// Parts of packs, each exactly so many bytes from a position on.
+    pub(crate) fn read_packs(&self, parts: &[(u32, u64, u64)]) -> io::Result<Vec<Bytes>> {
+        if let [(number, position, length)] = parts {
+            return Ok(vec![self.read_pack(*number, *position, *length)?]);
+        }
+        let keys: Vec<Key> = parts.iter().map(|(number, _, _)| self.pack_key(*number)).collect();
+        let read = self.wait_for_all(&keys, |store, key, place| {
+            let (_, position, length) = parts.get(place).copied().unwrap_or_default();
+            let options = GetOptions { range: Some(range(position, length)), ..GetOptions::default() };
+            async move { store.get_opts(&key, options).await?.bytes().await }
+        });
+        let read = read.map_err(io::Error::other)?;
+        let is_whole = read.iter().zip(parts).all(|(bytes, (_, _, length))| bytes.len() as u64 == *length);
+        if is_whole { Ok(read) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    /// Asks whether the store answers and has all of these packs.
+    pub(crate) fn ask_for_packs(&self, numbers: &[u32]) -> Result<(), ObjectError> {
+        let keys: Vec<Key> = numbers.iter().map(|number| self.pack_key(*number)).collect();
+        let asked = self.wait_for_all(&keys, |store, key, _| async move { store.head(&key).await.map(drop) });
+        asked.map(drop)
     }
 
     pub(crate) fn remove_pack(&self, number: u32) -> Result<(), ObjectError> {
@@ -305,8 +366,7 @@ impl Bucket {
     }
 
     fn read_range(&self, key: &Key, tag: Option<String>, (position, length): (u64, u64)) -> io::Result<Bytes> {
-        let range = Some(GetRange::Bounded(position..position.saturating_add(length)));
-        let options = GetOptions { if_match: tag, range, ..GetOptions::default() };
+        let options = GetOptions { if_match: tag, range: Some(range(position, length)), ..GetOptions::default() };
         let read = self.wait(key, |store, key| async move { store.get_opts(&key, options).await?.bytes().await });
         let bytes = read.map_err(io::Error::other)?;
         if bytes.len() as u64 == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
@@ -331,6 +391,10 @@ impl Remote {
     pub(crate) fn read(&self, position: u64, length: u64) -> io::Result<Bytes> {
         self.bucket.read_range(&self.key, self.tag.clone(), (position, length))
     }
+}
+
+fn range(position: u64, length: u64) -> GetRange {
+    GetRange::Bounded(position..position.saturating_add(length))
 }
 
 /// What the store said no with, by its own words for it ("Error Responses" of Amazon's reference).

@@ -9,6 +9,7 @@ pub(crate) mod index;
 mod opened;
 mod pack;
 mod packs;
+mod present;
 mod read;
 mod recipe;
 pub(crate) mod reference;
@@ -23,20 +24,21 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use aux_nix::Sha256;
 
 use super::{ObjectError, classified};
 use crate::records::Records;
 pub(crate) use index::At;
-use index::{Chunk, Index};
+use index::{Chunk, Index, NarRow};
 use opened::Opened;
 use pack::Growing;
 pub(crate) use pack::{name as pack_name, number as pack_number};
 use packs::Packs;
 pub(crate) use read::Reading;
 pub(crate) use sealed::Place;
-use sealed::Sealed;
+use sealed::{PackReader, Sealed};
 pub(crate) use shelve::{KnownChunk, SentChunk, Shelved, Shelving};
 
 const INDEX: &str = "chunks.sqlite";
@@ -127,14 +129,15 @@ impl Chunks {
 
     /// A NAR that was opened by [`Self::open_to_send`] not long ago.
     pub(crate) fn opened(&self, nar_hash: Sha256) -> Option<Arc<Reading>> {
-        self.opened.find(nar_hash)
+        self.opened.find(nar_hash, Instant::now())
     }
 
     /// A NAR that may be asked for again soon; `None` where it is not here.
     pub(crate) fn open_to_send(&self, nar_hash: Sha256) -> Result<Option<Arc<Reading>>, ObjectError> {
         let reading = self.reading(nar_hash)?.map(Arc::new);
-        // Where another server sweeps, packs that were removed would stay open here.
-        if let Some(reading) = reading.as_ref().filter(|_| !self.is_shared) {
+        // Where another server sweeps, packs of a folder that were removed would stay open here; of a bucket none is open, and
+        // what is believed of it ends long before a pack that nobody needs is removed.
+        if let Some(reading) = reading.as_ref().filter(|_| !self.is_shared || self.is_remote()) {
             self.opened.keep(nar_hash, reading);
         }
         Ok(reading)
@@ -145,15 +148,10 @@ impl Chunks {
         let mut looks = 1;
         loop {
             let Some(row) = self.index.nar(nar_hash)? else { return Ok(None) };
-            let numbers: BTreeSet<u32> = row.chunks.iter().map(|chunk| chunk.pack).collect();
-            let opened: Result<BTreeMap<_, _>, _> =
-                numbers.into_iter().map(|number| Ok((number, self.packs.reader(number)?))).collect();
-            match opened {
+            let now = Instant::now();
+            match self.open_packs(&row, now) {
                 Ok(packs) => {
-                    if let Some(number) = packs.keys().next() {
-                        self.packs.ask_for(*number)?;
-                    }
-                    let reading = Reading::new(row, packs);
+                    let reading = Reading::new(row, packs, now);
                     return reading
                         .map(Some)
                         .map_err(|error| self.failed(io::Error::new(io::ErrorKind::InvalidData, error)));
@@ -166,6 +164,13 @@ impl Chunks {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Every pack that the NAR needs: none is missing when this returns.
+    fn open_packs(&self, row: &NarRow, now: Instant) -> Result<BTreeMap<u32, PackReader>, ObjectError> {
+        let numbers: BTreeSet<u32> = row.chunks.iter().map(|chunk| chunk.pack).collect();
+        self.packs.ask_for(numbers.iter().copied(), now)?;
+        numbers.into_iter().map(|number| Ok((number, self.packs.reader(number)?))).collect()
     }
 
     /// Forgets a NAR; one that is not there is no error. Its chunks go with the next [`Self::sweep`].

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use aux_core::limits::CACHE_OPENED_BYTES_MAX;
 use aux_nix::Sha256;
@@ -21,13 +22,13 @@ struct Generations {
 }
 
 impl Opened {
-    /// One that was sent before, and was not found damaged.
-    pub(super) fn find(&self, nar_hash: Sha256) -> Option<Arc<Reading>> {
+    /// One that was sent before, whose packs are still believed to be there, and which was not found damaged.
+    pub(super) fn find(&self, nar_hash: Sha256, now: Instant) -> Option<Arc<Reading>> {
         let mut generations = self.generations();
         if let Some(reading) = generations.young.get(&nar_hash) {
-            return Some(Arc::clone(reading)).filter(|reading| !reading.is_damaged());
+            return Some(Arc::clone(reading)).filter(|reading| reading.is_good(now));
         }
-        let reading = generations.old.remove(&nar_hash).filter(|reading| !reading.is_damaged())?;
+        let reading = generations.old.remove(&nar_hash).filter(|reading| reading.is_good(now))?;
         generations.keep(nar_hash, &reading);
         Some(reading)
     }

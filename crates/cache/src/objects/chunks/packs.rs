@@ -1,5 +1,7 @@
 //! Packs of either kind: those that one server appends to, and those that are put whole.
 
+use std::time::Instant;
+
 use super::super::ObjectError;
 use super::index::Index;
 use super::pack::{Growing, Listed, Pack};
@@ -60,11 +62,11 @@ impl Packs {
         }
     }
 
-    /// Whether a pack can be had, where opening it did not tell.
-    pub(super) fn ask_for(&self, number: u32) -> Result<(), ObjectError> {
+    /// Whether packs can be had, where opening them did not tell.
+    pub(super) fn ask_for(&self, numbers: impl Iterator<Item = u32>, now: Instant) -> Result<(), ObjectError> {
         match self {
             Self::Growing(_) => Ok(()),
-            Self::Sealed(sealed) => sealed.ask_for(number),
+            Self::Sealed(sealed) => sealed.ask_for(numbers, now),
         }
     }
 

@@ -2,16 +2,21 @@
 //!
 //! So no two servers write to the same file, and a bucket can hold them, which takes no bytes behind others.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
 
 use super::super::bucket::Bucket;
 use super::super::{ObjectError, classified, sync_folder};
 use super::pack::{self, Listed, Pack};
+use super::present::Present;
 
 /// The number of a pack that is being written and has none.
 pub(super) const UNSEALED: u32 = u32::MAX;
@@ -23,6 +28,8 @@ pub(crate) struct Sealed {
     /// Where this server writes them before.
     incoming: PathBuf,
     next: AtomicU64,
+    /// Packs that the bucket had not long ago.
+    present: Arc<Present>,
 }
 
 #[derive(Debug)]
@@ -35,7 +42,7 @@ pub(crate) enum Place {
 #[derive(Debug, Clone)]
 pub(super) enum PackReader {
     File(Arc<File>),
-    Remote { bucket: Arc<Bucket>, number: u32 },
+    Remote { bucket: Arc<Bucket>, number: u32, present: Arc<Present> },
 }
 
 impl Sealed {
@@ -44,7 +51,7 @@ impl Sealed {
         if let Place::Folder(folder) = &place {
             fs::create_dir_all(folder).map_err(|cause| classified(folder, cause))?;
         }
-        Ok(Self { place, incoming: incoming.to_path_buf(), next: AtomicU64::new(0) })
+        Ok(Self { place, incoming: incoming.to_path_buf(), next: AtomicU64::new(0), present: Arc::default() })
     }
 
     /// A file for a new pack. Dropped by [`Self::drop_spool`], it is gone; the next start removes what a crash left.
@@ -80,16 +87,20 @@ impl Sealed {
                 let file = File::open(&path).map_err(|cause| classified(&path, cause))?;
                 Ok(PackReader::File(Arc::new(file)))
             }
-            Place::Bucket(bucket) => Ok(PackReader::Remote { bucket: Arc::clone(bucket), number }),
+            Place::Bucket(bucket) => {
+                let (bucket, present) = (Arc::clone(bucket), Arc::clone(&self.present));
+                Ok(PackReader::Remote { bucket, number, present })
+            }
         }
     }
 
-    /// Whether a pack can be had, where opening it did not tell.
-    pub(super) fn ask_for(&self, number: u32) -> Result<(), ObjectError> {
-        match &self.place {
-            Place::Folder(_) => Ok(()),
-            Place::Bucket(bucket) => bucket.ask_for_pack(number),
-        }
+    /// Whether packs can be had, where opening them did not tell. Those are not asked for again that were there not long ago.
+    pub(super) fn ask_for(&self, numbers: impl Iterator<Item = u32>, now: Instant) -> Result<(), ObjectError> {
+        let Place::Bucket(bucket) = &self.place else { return Ok(()) };
+        let unknown = self.present.unknown(numbers, now);
+        bucket.ask_for_packs(&unknown)?;
+        self.present.remember(&unknown, now);
+        Ok(())
     }
 
     /// Removes a pack; one that is not there is no error.
@@ -134,11 +145,22 @@ impl PackReader {
     pub(super) fn read_exact_at(&self, into: &mut [u8], position: u64) -> io::Result<()> {
         match self {
             Self::File(file) => file.read_exact_at(into, position),
-            Self::Remote { bucket, number } => {
-                let bytes = bucket.read_pack(*number, position, into.len() as u64)?;
+            Self::Remote { bucket, number, present } => {
+                let read = bucket.read_pack(*number, position, into.len() as u64);
+                let bytes = read.inspect_err(|_| present.forget(&[*number]))?;
                 into.copy_from_slice(&bytes);
                 Ok(())
             }
         }
+    }
+
+    /// Parts of packs in a bucket, at the same time.
+    pub(super) fn read_all(packs: &BTreeMap<u32, Self>, parts: &[(u32, u64, u64)]) -> io::Result<Vec<Bytes>> {
+        let first = parts.first().and_then(|(number, _, _)| packs.get(number));
+        let Some(Self::Remote { bucket, present, .. }) = first else { return Err(io::ErrorKind::NotFound.into()) };
+        bucket.read_packs(parts).inspect_err(|_| {
+            let numbers: Vec<u32> = parts.iter().map(|(number, _, _)| *number).collect();
+            present.forget(&numbers);
+        })
     }
 }

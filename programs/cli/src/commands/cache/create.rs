@@ -64,6 +64,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
 
 /// A small file of text.
 pub(super) fn text(path: &Path) -> Result<String, Failure> {
-    let bytes = aux_io::input::read(path, SECRET_FILE_BYTES_MAX)?;
+    text_within(path, SECRET_FILE_BYTES_MAX)
+}
+
+/// The same of a file that may be so large.
+pub(super) fn text_within(path: &Path, limit_bytes: u64) -> Result<String, Failure> {
+    let bytes = aux_io::input::read(path, limit_bytes)?;
     String::from_utf8(bytes).map_err(|_| Failure::new(format!("{}: is not UTF-8", path.display())))
 }

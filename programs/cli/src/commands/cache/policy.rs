@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use aux_app::exit;
 use aux_cache::client::{CacheClient, PolicyTrial};
+use aux_core::limits::CACHE_REQUEST_BYTES_MAX;
 use serde::Deserialize;
 
-use super::create::text;
+use super::create::{text, text_within};
 use super::promote::{Refused, refusals, store_path};
 use super::push::lock_of;
 use super::server::Server;
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// With --test: the sources that a flake.lock locks; the file, or the folder it is in.
     #[arg(long, value_name = "FILE", requires = "test")]
     lock: Option<PathBuf>,
+    /// With --test: show an SBOM to rules about licences: CycloneDX or SPDX in JSON, which names store paths.
+    #[arg(long, value_name = "FILE", requires = "test")]
+    sbom: Option<PathBuf>,
     /// With --test: the paths alone; all they need must be in the view already.
     #[arg(long, requires = "test")]
     no_closure: bool,
@@ -91,6 +95,7 @@ fn test(args: &Args, file: &Path, client: &CacheClient, ui: &mut Ui) -> Result<u
         policy: text(file)?,
         paths: args.paths.iter().map(|path| store_path(path)).collect(),
         lock: args.lock.as_deref().map(|path| text(&lock_of(path))).transpose()?,
+        sbom: args.sbom.as_ref().map(|path| text_within(path, CACHE_REQUEST_BYTES_MAX as u64)).transpose()?,
         closure: !args.no_closure,
     };
     let document = client.test_policy(&args.view, &trial).map_err(|error| Failure::cache(&error))?;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use aux_app::exit;
 use aux_cache::client::Promotion;
+use aux_core::limits::CACHE_REQUEST_BYTES_MAX;
 use serde::Deserialize;
 
-use super::create::text;
+use super::create::{text, text_within};
 use super::push::lock_of;
 use super::server::Server;
 use crate::commands::environment;
@@ -25,6 +26,9 @@ pub(crate) struct Args {
     /// Promote the sources that a flake.lock locks; the file, or the folder it is in.
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
+    /// Show an SBOM of what is promoted to rules about licences: CycloneDX or SPDX in JSON, which names store paths.
+    #[arg(long, value_name = "FILE")]
+    sbom: Option<PathBuf>,
     /// Promote the paths alone: all they need must be in the view already.
     #[arg(long)]
     no_closure: bool,
@@ -63,9 +67,11 @@ pub(super) struct Refused {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let lock = args.lock.as_deref().map(|path| text(&lock_of(path))).transpose()?;
+    let sbom = args.sbom.as_ref().map(|path| text_within(path, CACHE_REQUEST_BYTES_MAX as u64)).transpose()?;
     let promotion = Promotion {
         paths: args.paths.iter().map(|path| store_path(path)).collect(),
         lock,
+        sbom,
         closure: !args.no_closure,
         partial: args.partial,
         dry_run: args.dry_run,

@@ -28,6 +28,8 @@ struct Answer {
     because: Option<String>,
     at: Option<String>,
     by: Option<String>,
+    /// Older servers do not say it.
+    used: Option<String>,
     #[serde(default)]
     decisions: Vec<Decision>,
 }
@@ -68,6 +70,9 @@ fn lines(answer: &Answer, args: &Args) -> Vec<String> {
     if let Some(at) = &answer.at {
         let by = answer.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
         lines.push(format!("  since {}{by}", moment(at)));
+    }
+    if let Some(used) = &answer.used {
+        lines.push(format!("  asked for last on {used}"));
     }
     for Decision { number, at, by, admitted, evidence } in &answer.decisions {
         let word = if *admitted { "admitted" } else { "refused" };
