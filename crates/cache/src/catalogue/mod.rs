@@ -4,7 +4,9 @@
 
 mod kept;
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 
@@ -22,13 +24,43 @@ pub struct Nar {
     pub file_size: u64,
 }
 
+/// A path in the order of NARs, whose hash is not written down once more: there are millions.
+#[derive(Debug, Clone)]
+struct ByNar(Arc<Kept>);
+
+impl Borrow<Sha256> for ByNar {
+    fn borrow(&self) -> &Sha256 {
+        &self.0.nar_hash
+    }
+}
+
+impl Ord for ByNar {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.nar_hash.cmp(&other.0.nar_hash)
+    }
+}
+
+impl PartialOrd for ByNar {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByNar {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.nar_hash == other.0.nar_hash
+    }
+}
+
+impl Eq for ByNar {}
+
 /// A cache or view.
 #[derive(Debug)]
 pub struct Space {
     pub row: SpaceRow,
     paths: BTreeMap<PathHash, Arc<Kept>>,
-    /// A path that has it; of several any.
-    nars: BTreeMap<Sha256, Arc<Kept>>,
+    /// For each NAR a path that has it; of several any.
+    nars: BTreeSet<ByNar>,
     /// Why paths are hidden.
     withdrawn: BTreeMap<PathHash, String>,
     nar_bytes: u64,
@@ -58,6 +90,7 @@ impl Space {
 
     /// A view of what its cache holds under these numbers, which are in order. Returns those too that the cache does not
     /// hold, or not signed yet. What is sorted there is so here as well.
+    #[expect(clippy::mutable_key_type, reason = "they are in the order of a hash that never changes")]
     pub fn within(
         row: SpaceRow,
         withdrawn: BTreeMap<PathHash, String>,
@@ -76,9 +109,8 @@ impl Space {
         let missing = numbers.iter().zip(&is_found).filter(|(_, is_found)| !**is_found);
         let missing = missing.map(|(number, _)| *number).collect();
         let mut by_nar = Vec::with_capacity(paths.len());
-        let named = source.nars.iter().filter(|(_, kept)| place(kept).is_some());
-        by_nar.extend(named.map(|(hash, kept)| (*hash, Arc::clone(kept))));
-        let mut nars: BTreeMap<Sha256, Arc<Kept>> = by_nar.into_iter().collect();
+        by_nar.extend(source.nars.iter().filter(|named| place(&named.0).is_some()).cloned());
+        let mut nars: BTreeSet<ByNar> = by_nar.into_iter().collect();
         if nars.len() < paths.len() || !withdrawn.is_empty() {
             // The cache names one path of each NAR, which need not be one of the view.
             nars = sorted(paths.iter().map(|(_, kept)| (kept.nar_hash, Arc::clone(kept))).collect());
@@ -98,11 +130,11 @@ impl Space {
             tracing::error!("{}: its narinfo in the records is not of its NAR, so it is not served", path.base);
             return;
         };
-        let (nar_hash, nar_size, kept) = (kept.nar_hash, kept.nar_size, Arc::new(kept));
+        let (nar_size, kept) = (kept.nar_size, Arc::new(kept));
         if self.paths.insert(path.hash, Arc::clone(&kept)).is_none() {
             self.nar_bytes = self.nar_bytes.saturating_add(nar_size);
         }
-        self.nars.insert(nar_hash, kept);
+        self.nars.replace(ByNar(kept));
     }
 
     pub fn path(&self, hash: PathHash) -> Option<&Arc<Kept>> {
@@ -115,12 +147,12 @@ impl Space {
     }
 
     pub fn nar(&self, nar_hash: Sha256) -> Option<Nar> {
-        self.nars.get(&nar_hash).map(|kept| Nar { file_hash: kept.file_hash, file_size: kept.file_size })
+        self.path_of(nar_hash).map(|kept| Nar { file_hash: kept.file_hash, file_size: kept.file_size })
     }
 
     /// A path that has a NAR; of several any.
     pub fn path_of(&self, nar_hash: Sha256) -> Option<&Arc<Kept>> {
-        self.nars.get(&nar_hash)
+        self.nars.get(&nar_hash).map(|named| &named.0)
     }
 
     pub fn withdrawn(&self, hash: PathHash) -> Option<&str> {
@@ -141,9 +173,11 @@ fn sum(paths: &[(PathHash, Arc<Kept>)]) -> u64 {
     paths.iter().fold(0, |sum, (_, kept)| sum.saturating_add(kept.nar_size))
 }
 
-fn sorted(mut nars: Vec<(Sha256, Arc<Kept>)>) -> BTreeMap<Sha256, Arc<Kept>> {
+/// Sorted while the hashes stand beside each other: to look each up in its path would take far longer.
+#[expect(clippy::mutable_key_type, reason = "they are in the order of a hash that never changes")]
+fn sorted(mut nars: Vec<(Sha256, Arc<Kept>)>) -> BTreeSet<ByNar> {
     nars.sort_unstable_by_key(|(hash, _)| *hash);
-    nars.into_iter().collect()
+    nars.into_iter().map(|(_, kept)| ByNar(kept)).collect()
 }
 
 /// A narinfo with the server's own signature behind those that it came with. The order of fields is free to Nix.
