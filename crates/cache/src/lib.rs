@@ -25,6 +25,7 @@ mod push;
 mod receive;
 mod records;
 mod scrub;
+mod sent;
 mod trial;
 mod turns;
 mod upstream;

@@ -12,6 +12,7 @@ use aux_nix::nar::{Listing, NarError, Reader};
 use crate::frames::{Frames, Next};
 use crate::objects::{Arriving, ObjectError, Objects, SentChunk, Taken, classified};
 use crate::packing::{Packing, START_BYTES, unpacked};
+use crate::sent::{Failure, Hashed, Hashing, Sent};
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -329,90 +330,6 @@ impl Unpacking<'_, '_, '_> {
         }
         self.hash.update(&chunks.content);
         Ok(true)
-    }
-}
-
-/// What was read until now.
-#[derive(Default)]
-struct Hashing {
-    hasher: Sha256Hasher,
-    size: u64,
-}
-
-impl Hashing {
-    fn update(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
-    }
-}
-
-/// Hashes what is read of it, and nothing that only lies in its buffer.
-struct Hashed<'h, R> {
-    inner: R,
-    hasher: &'h RefCell<Hashing>,
-}
-
-impl<R: BufRead> Read for Hashed<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        self.hasher.borrow_mut().update(buffer.get(..length).unwrap_or_default());
-        Ok(length)
-    }
-}
-
-impl<R: BufRead> BufRead for Hashed<'_, R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.inner.fill_buf()
-    }
-
-    fn consume(&mut self, length: usize) {
-        // What is consumed lies in the buffer, so that this reads nothing.
-        if let Some(buffer) = (length > 0).then(|| self.inner.fill_buf().ok()).flatten() {
-            self.hasher.borrow_mut().update(buffer.get(..length).unwrap_or_default());
-        }
-        self.inner.consume(length);
-    }
-}
-
-/// What comes from the client, counted and kept as it comes. It remembers why it failed, which decoders would tell in their
-/// words.
-struct Sent<'s> {
-    inner: &'s mut dyn Read,
-    kept: &'s mut dyn Write,
-    size: u64,
-    failure: Option<Failure>,
-}
-
-enum Failure {
-    Client(io::Error),
-    Disk(io::Error),
-    /// Packed, it is larger than it may be unpacked: a packing can be endless and hold nothing.
-    TooLarge,
-}
-
-impl Read for Sent<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = match self.inner.read(buffer) {
-            Ok(length) => length,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Err(cause),
-            Err(cause) => {
-                let shown = io::Error::from(cause.kind());
-                self.failure = Some(Failure::Client(cause));
-                return Err(shown);
-            }
-        };
-        let piece = buffer.get(..length).unwrap_or_default();
-        self.size = self.size.saturating_add(piece.len() as u64);
-        if self.size > CACHE_NAR_BYTES_MAX {
-            self.failure = Some(Failure::TooLarge);
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        if let Err(cause) = self.kept.write_all(piece) {
-            let shown = io::Error::from(cause.kind());
-            self.failure = Some(Failure::Disk(cause));
-            return Err(shown);
-        }
-        Ok(length)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Licences of store paths, as an SBOM says them that somebody gives with a promotion.
 //!
-//! A component is of the paths that it names whole: by its `bom-ref` (bombon), a property `nix:output_path` or `nix:out_path`
+//! A component is of the paths that it names: by its `bom-ref` (bombon, with the store directory or without), whole by a property `nix:output_path` or `nix:out_path`
 //! (sbomnix), or an external reference. Names and versions are not enough, nor are derivations: no signature covers whose
 //! output a path is.
 
@@ -141,7 +141,10 @@ impl Sbom {
         let is_path = |one: &Property| one.name.as_deref().is_some_and(|name| PATH_PROPERTIES.contains(&name));
         let outputs = properties.filter(is_path).filter_map(|property| property.value);
         let links = component.external_references.unwrap_or_default().into_iter().filter_map(|link| link.url);
-        self.add(component.reference.into_iter().chain(outputs).chain(links), &said, store);
+        // Its reference is a name, whose first part alone, 32 characters of a hash, makes it one of a path.
+        let reference = component.reference.and_then(|name| base(&name, store).or_else(|| last_part(&name)));
+        let named = outputs.chain(links).filter_map(|name| base(&name, store));
+        self.add(reference.into_iter().chain(named), &said);
         for inner in component.components.unwrap_or_default() {
             self.add_component(inner, store);
         }
@@ -153,12 +156,12 @@ impl Sbom {
         let said: Vec<Said> = licence.map(Said::Expression).into_iter().collect();
         let locators = package.external_refs.unwrap_or_default().into_iter().filter_map(|one| one.reference_locator);
         let named = package.file_name.into_iter().chain(package.download_location);
-        self.add(named.chain(locators), &said, store);
+        self.add(named.chain(locators).filter_map(|name| base(&name, store)), &said);
     }
 
     /// A path that stands in several components has the licences of all.
-    fn add(&mut self, names: impl Iterator<Item = String>, said: &[Said], store: &str) {
-        for base in names.filter_map(|name| base(&name, store)) {
+    fn add(&mut self, bases: impl Iterator<Item = String>, said: &[Said]) {
+        for base in bases {
             let all = self.licences.entry(base).or_default();
             all.extend(said.iter().cloned());
             all.sort();
@@ -186,7 +189,12 @@ fn said(choice: Choice) -> Option<Said> {
 /// The last part of a store path that is named whole: no derivation, and nothing below it.
 fn base(name: &str, store: &str) -> Option<String> {
     let path = name.strip_prefix("file://").unwrap_or(name);
-    let base = BaseName::parse(path.strip_prefix(store)?.strip_prefix('/')?).ok()?;
+    last_part(path.strip_prefix(store)?.strip_prefix('/')?)
+}
+
+/// The last part of a store path that is no derivation.
+fn last_part(text: &str) -> Option<String> {
+    let base = BaseName::parse(text).ok()?;
     base.name().strip_suffix(".drv").is_none().then(|| base.to_string())
 }
 
@@ -219,6 +227,19 @@ mod tests {
         assert_eq!(of(&sbom, "41rwx9dqpbp7r777v319h2acnmqqawp0-settings"), Some(&[][..]), "no licence is said");
         assert_eq!(of(&sbom, "51rwx9dqpbp7r777v319h2acnmqqawp0-glibc-2.40"), None, "its derivation alone is named");
         assert_eq!(sbom.digest.len(), DIGEST_CHARACTERS);
+    }
+
+    #[test]
+    fn a_reference_may_be_without_the_store_directory_and_nothing_else_may() {
+        let document = serde_json::json!({ "bomFormat": "CycloneDX", "specVersion": "1.5", "components": [
+            { "bom-ref": ZLIB, "licenses": [{ "license": { "id": "Zlib" } }] },
+            { "bom-ref": format!("{TOOL}.drv"), "licenses": [{ "license": { "id": "MIT" } }] },
+            { "bom-ref": "pkg:nix/x", "properties": [{ "name": "nix:output_path", "value": OPENSSL }],
+              "licenses": [{ "license": { "id": "Apache-2.0" } }] },
+        ] });
+        let sbom = Sbom::parse(&document.to_string(), "/nix/store").unwrap();
+        assert_eq!(of(&sbom, ZLIB), Some(&[expression("Zlib")][..]));
+        assert_eq!((of(&sbom, TOOL), of(&sbom, OPENSSL)), (None, None));
     }
 
     #[test]

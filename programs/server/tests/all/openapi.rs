@@ -73,5 +73,5 @@ fn every_operation_is_answered_as_it_is_written_down() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 29);
+    assert_eq!(asked, 30);
 }
