@@ -24,7 +24,6 @@ const BATCH_BYTES_MIN: usize = 64 << 10;
 pub(super) struct Packed {
     pub(super) nar_hash: Sha256,
     pub(super) nar_size: u64,
-    pub(super) file_hash: Sha256,
     pub(super) file_size: u64,
     pub(super) spool: Spool,
     /// Some of its chunks are not in it, because the server has them.
@@ -62,16 +61,16 @@ impl Tools {
     pub(super) fn pack(&mut self, path: &Path, ask: Option<&Ask<'_>>) -> Result<Packed, PackError> {
         let folder = self.folder.clone();
         self.cutter.begin();
-        let packed = Counted::new(Spool::new(std::mem::take(&mut self.memory), &folder));
+        let packed = Spool::new(std::mem::take(&mut self.memory), &folder);
         let framed = Framed { tools: self, ask, batch: Vec::new(), batch_bytes: 0, refers: false, inner: packed };
         // Files come in larger pieces, and are not copied once more.
         let nar = dump(path, io::BufWriter::with_capacity(64 << 10, Counted::new(framed)))?;
         let mut nar = nar.into_inner().map_err(|error| scratch(&folder, error.into_error()))?;
         nar.inner.take_complete(true).and_then(|()| nar.inner.settle()).map_err(|cause| scratch(&folder, cause))?;
         let (nar_hash, nar_size) = (nar.hasher.finish(), nar.size);
-        let (packed, refers) = (nar.inner.inner, nar.inner.refers);
-        let (file_hash, file_size, spool) = (packed.hasher.finish(), packed.size, packed.inner);
-        Ok(Packed { nar_hash, nar_size, file_hash, file_size, spool, refers })
+        let (spool, refers) = (nar.inner.inner, nar.inner.refers);
+        let file_size = spool.size();
+        Ok(Packed { nar_hash, nar_size, file_size, spool, refers })
     }
 
     /// Takes back the memory of what was sent.

@@ -236,7 +236,7 @@ impl Run<'_> {
                 put = again(&mut || self.put(&nar, &mut packed));
             }
             put?;
-            info.file_hash = Some(packed.file_hash);
+            // What was sent is proved by the hash of the NAR in it, and the server says how it keeps it.
             info.file_size = Some(packed.file_size);
             sent = packed.file_size;
             tools.take_back(packed);

@@ -12,6 +12,7 @@ const MEMORY_BYTES_MAX: usize = 16 << 20;
 pub(super) struct Spool {
     memory: Vec<u8>,
     file: Option<File>,
+    size: u64,
     folder: PathBuf,
 }
 
@@ -19,7 +20,12 @@ impl Spool {
     /// `memory` is used again; what is too large for it goes to `folder`.
     pub(super) fn new(mut memory: Vec<u8>, folder: &Path) -> Self {
         memory.clear();
-        Self { memory, file: None, folder: folder.to_path_buf() }
+        Self { memory, file: None, size: 0, folder: folder.to_path_buf() }
+    }
+
+    /// What was written, bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
     /// Reads from the beginning.
@@ -40,17 +46,20 @@ impl Spool {
 
 impl Write for Spool {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(file) = &mut self.file {
-            return file.write(bytes);
-        }
-        if self.memory.len() + bytes.len() > MEMORY_BYTES_MAX {
+        if self.file.is_none() && self.memory.len() + bytes.len() > MEMORY_BYTES_MAX {
             let mut file = tempfile::tempfile_in(&self.folder)?;
             file.write_all(&self.memory)?;
             self.memory.clear();
-            return self.file.insert(file).write(bytes);
+            self.file = Some(file);
         }
-        self.memory.extend_from_slice(bytes);
-        Ok(bytes.len())
+        let length = if let Some(file) = &mut self.file {
+            file.write(bytes)?
+        } else {
+            self.memory.extend_from_slice(bytes);
+            bytes.len()
+        };
+        self.size += u64::try_from(length).unwrap_or(u64::MAX);
+        Ok(length)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -71,7 +80,7 @@ mod tests {
             for piece in 0..pieces {
                 spool.write_all(&vec![piece; 1 << 20]).unwrap();
             }
-            assert_eq!(spool.file.is_some(), is_file);
+            assert_eq!((spool.file.is_some(), spool.size()), (is_file, u64::from(pieces) << 20));
             for _ in 0..2 {
                 let mut read = Vec::new();
                 spool.reader().unwrap().read_to_end(&mut read).unwrap();

@@ -41,6 +41,7 @@ fn a_closure_is_pushed_promoted_withdrawn_and_explained() {
         "pin list --in staging",
         "gc --dry-run",
         "pin remove release --in staging",
+        "policy vetted",
         "policy vetted --set policy.toml",
         "policy vetted",
         "policy vetted --set wrong.toml",

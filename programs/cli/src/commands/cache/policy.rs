@@ -81,6 +81,10 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         let document = client.view(&args.view).map_err(|error| Failure::cache(&error))?;
         args.server.answer(&document, ui, || {
             let View { policy } = document.read()?;
+            if policy.trim().is_empty() {
+                // A policy as well, so that what is printed can be edited and given back.
+                return Ok(vec![format!("# {} has no rules: whatever is promoted into it is admitted", args.view)]);
+            }
             Ok(policy.lines().map(str::to_owned).collect())
         })?;
         return Ok(exit::DONE);
