@@ -87,8 +87,7 @@ pub(crate) struct Candidates {
 impl Cache {
     /// Promotes into a view. A refusal is an answer, and written down as well.
     pub fn promote(&self, view: &SharedSpace, wish: &Wish, caller: &Caller) -> Result<Promotion, PromoteError> {
-        let sbom = wish.sbom.as_deref().map(|text| Sbom::parse(text, self.store_directory()));
-        let sbom = sbom.transpose().map_err(PromoteError::Sbom)?;
+        let sbom = self.sbom(wish)?;
         let views = self.changing_views()?;
         let keeping = self.keeping()?;
         let row = view.row();
@@ -232,6 +231,12 @@ impl Cache {
             hashes.extend(PathHash::of(&path));
         }
         if hashes.is_empty() { Err(wrong("it locks no input")) } else { Ok(hashes) }
+    }
+
+    /// What the SBOM says that came with a wish.
+    pub(crate) fn sbom(&self, wish: &Wish) -> Result<Option<Sbom>, PromoteError> {
+        let sbom = wish.sbom.as_deref().map(|text| Sbom::parse(text, self.store_directory()));
+        sbom.transpose().map_err(PromoteError::Sbom)
     }
 
     /// Judges every candidate. Returns what is to be written down, and which feed it rests on.

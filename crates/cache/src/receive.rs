@@ -302,7 +302,9 @@ impl Unpacking<'_, '_, '_> {
         let content = std::mem::take(&mut chunks.content);
         chunks.position = 0;
         if let Some((frame, sent_until)) = chunks.waiting.take() {
-            shelf.push(Taken::Chunk(SentChunk { frame, content, sent_until })).map_err(Unpack::Disk)?;
+            shelf
+                .push(Taken::Chunk(SentChunk { frame, content, sent_until: Some(sent_until) }))
+                .map_err(Unpack::Disk)?;
         }
         let Some(mut frames) = chunks.frames.take() else { return Ok(false) };
         match frames.next().map_err(Unpack::Packing)? {

@@ -54,8 +54,7 @@ impl Cache {
         caller: &Caller,
     ) -> Result<Trial, PromoteError> {
         let row = view_row(view)?;
-        let sbom = wish.sbom.as_deref().map(|text| Sbom::parse(text, self.store_directory()));
-        let sbom = sbom.transpose().map_err(PromoteError::Sbom)?;
+        let sbom = self.sbom(wish)?;
         let asked = (policy, sbom.as_ref());
         if wish.roots.is_empty() && wish.lock.is_none() {
             let paths = self.records.visible(&row)?;

@@ -66,6 +66,12 @@ pub struct Space {
     nar_bytes: u64,
 }
 
+impl Nar {
+    pub fn of(kept: &Kept) -> Self {
+        Self { file_hash: kept.file_hash, file_size: kept.file_size }
+    }
+}
+
 impl Space {
     pub fn new(row: SpaceRow) -> Self {
         Self::holding(row, BTreeMap::new(), Vec::new())
@@ -147,7 +153,7 @@ impl Space {
     }
 
     pub fn nar(&self, nar_hash: Sha256) -> Option<Nar> {
-        self.path_of(nar_hash).map(|kept| Nar { file_hash: kept.file_hash, file_size: kept.file_size })
+        self.path_of(nar_hash).map(|kept| Nar::of(kept))
     }
 
     /// A path that has a NAR; of several any.

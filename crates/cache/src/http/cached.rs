@@ -113,8 +113,9 @@ async fn get(
 /// A NAR that somebody asks for, if a path that is visible has it.
 fn used_nar(server: &Server, space: &SharedSpace, hash: Sha256) -> Option<Nar> {
     let space = space.read();
-    server.cache.note_use(space.path_of(hash)?);
-    space.nar(hash)
+    let path = space.path_of(hash)?;
+    server.cache.note_use(path);
+    Some(Nar::of(path))
 }
 
 /// On which way a question goes on to others, if the cache has any to ask, as a view never has, and it did not come from

@@ -21,8 +21,8 @@ const PIECE_BYTES: usize = 1 << 20;
 pub(crate) struct SentChunk {
     pub frame: Vec<u8>,
     pub content: Vec<u8>,
-    /// The hash of all that was sent, up to the end of the frame.
-    pub sent_until: Sha256Hasher,
+    /// The hash of all that was sent, up to the end of the frame; `None` where the frame itself was not sent.
+    pub sent_until: Option<Sha256Hasher>,
 }
 
 /// A chunk that is here.
@@ -152,9 +152,7 @@ impl<'s> Shelving<'s> {
         }
         if is_small(content) {
             // Whether it may stay as it is depends on what follows.
-            let sent_until = Sha256Hasher::default();
-            self.is_as_sent = false;
-            self.waiting = Some(SentChunk { frame, content: content.to_vec(), sent_until });
+            self.waiting = Some(SentChunk { frame, content: content.to_vec(), sent_until: None });
             return Ok(());
         }
         self.fillings.extend(fillings);
@@ -242,7 +240,7 @@ impl<'s> Shelving<'s> {
     }
 
     /// Shelves a chunk, in the frame that it was sent in, where that will do for other fillings too.
-    fn shelve(&mut self, cut: Cut, sent: Option<(Vec<u8>, Sha256Hasher)>) -> Result<(), ObjectError> {
+    fn shelve(&mut self, cut: Cut, sent: Option<(Vec<u8>, Option<Sha256Hasher>)>) -> Result<(), ObjectError> {
         let mut cut = cut.settled();
         let digest = cut.digest();
         if let Some(place) = self.seen.get(&digest).copied() {
@@ -270,7 +268,7 @@ impl<'s> Shelving<'s> {
         };
         let (bytes, sent_until) = sent.unzip();
         let (frame, sent_until) = match bytes.and_then(|bytes| packer.sent(bytes, &cut)) {
-            Some(frame) => (frame, sent_until),
+            Some(frame) => (frame, sent_until.flatten()),
             None => (packer.compress(&mut cut).map_err(failed)?, None),
         };
         if had_holes && cut.holes.is_empty() {
@@ -332,10 +330,10 @@ impl<'s> Shelving<'s> {
         (part, chunk): (NewPart, Chunk),
         mut frame: Vec<u8>,
         cut: &Cut,
-        sent: Option<(Vec<u8>, Sha256Hasher)>,
+        sent: Option<(Vec<u8>, Option<Sha256Hasher>)>,
     ) {
         self.fill(&mut frame, &chunk, cut);
-        let sent_until = sent.and_then(|(sent, sent_until)| (sent == frame).then_some(sent_until));
+        let sent_until = sent.and_then(|(sent, sent_until)| sent_until.filter(|_| sent == frame));
         self.add(part, chunk, &frame, sent_until);
     }
 

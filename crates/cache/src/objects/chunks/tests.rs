@@ -246,7 +246,7 @@ fn chunks_are_taken_as_they_are_sent_and_what_is_cut_too_small_is_cut_anew(world
         for frame in chunks {
             sent_until.update(frame);
             let content = zstd::stream::decode_all(&**frame).unwrap();
-            let chunk = SentChunk { frame: frame.clone(), content, sent_until: sent_until.clone() };
+            let chunk = SentChunk { frame: frame.clone(), content, sent_until: Some(sent_until.clone()) };
             shelving.push_chunk(chunk).unwrap();
         }
         let shelved = shelving.finish().unwrap();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aux_app::exit;
 use aux_cache::client::{NewCache, NewView};
-use aux_core::limits::SECRET_FILE_BYTES_MAX;
+use aux_core::limits::{CACHE_REQUEST_BYTES_MAX, SECRET_FILE_BYTES_MAX};
 
 use super::server::Server;
 use crate::failure::Failure;
@@ -67,8 +67,12 @@ pub(super) fn text(path: &Path) -> Result<String, Failure> {
     text_within(path, SECRET_FILE_BYTES_MAX)
 }
 
-/// The same of a file that may be so large.
-pub(super) fn text_within(path: &Path, limit_bytes: u64) -> Result<String, Failure> {
+/// An SBOM, as large as a request may be.
+pub(super) fn sbom(path: &Path) -> Result<String, Failure> {
+    text_within(path, CACHE_REQUEST_BYTES_MAX as u64)
+}
+
+fn text_within(path: &Path, limit_bytes: u64) -> Result<String, Failure> {
     let bytes = aux_io::input::read(path, limit_bytes)?;
     String::from_utf8(bytes).map_err(|_| Failure::new(format!("{}: is not UTF-8", path.display())))
 }

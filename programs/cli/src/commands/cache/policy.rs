@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use aux_app::exit;
 use aux_cache::client::{CacheClient, PolicyTrial};
-use aux_core::limits::CACHE_REQUEST_BYTES_MAX;
 use serde::Deserialize;
 
-use super::create::{text, text_within};
+use super::create::{sbom, text};
 use super::promote::{Refused, refusals, store_path};
 use super::push::lock_of;
 use super::server::Server;
@@ -99,7 +98,7 @@ fn test(args: &Args, file: &Path, client: &CacheClient, ui: &mut Ui) -> Result<u
         policy: text(file)?,
         paths: args.paths.iter().map(|path| store_path(path)).collect(),
         lock: args.lock.as_deref().map(|path| text(&lock_of(path))).transpose()?,
-        sbom: args.sbom.as_ref().map(|path| text_within(path, CACHE_REQUEST_BYTES_MAX as u64)).transpose()?,
+        sbom: args.sbom.as_deref().map(sbom).transpose()?,
         closure: !args.no_closure,
     };
     let document = client.test_policy(&args.view, &trial).map_err(|error| Failure::cache(&error))?;

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use aux_app::exit;
 use aux_cache::client::Promotion;
-use aux_core::limits::CACHE_REQUEST_BYTES_MAX;
 use serde::Deserialize;
 
-use super::create::{text, text_within};
+use super::create::{sbom, text};
 use super::push::lock_of;
 use super::server::Server;
 use crate::commands::environment;
@@ -67,11 +66,10 @@ pub(super) struct Refused {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let lock = args.lock.as_deref().map(|path| text(&lock_of(path))).transpose()?;
-    let sbom = args.sbom.as_ref().map(|path| text_within(path, CACHE_REQUEST_BYTES_MAX as u64)).transpose()?;
     let promotion = Promotion {
         paths: args.paths.iter().map(|path| store_path(path)).collect(),
         lock,
-        sbom,
+        sbom: args.sbom.as_deref().map(sbom).transpose()?,
         closure: !args.no_closure,
         partial: args.partial,
         dry_run: args.dry_run,
