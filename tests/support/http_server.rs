@@ -215,8 +215,29 @@ fn read_request(stream: &mut dyn Read) -> Option<Received> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         request.headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
+    if request.headers.contains_key("transfer-encoding") {
+        request.body = read_chunked(&mut reader)?;
+        return Some(request);
+    }
     let length = request.headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     request.body = vec![0; length];
     reader.read_exact(&mut request.body).ok()?;
     Some(request)
+}
+
+/// Pieces that each say their length (RFC 9112, section 7.1).
+fn read_chunked(reader: &mut dyn BufRead) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let mut piece = vec![0; usize::from_str_radix(line.trim_end(), 16).ok()?];
+        let is_last = piece.is_empty();
+        reader.read_exact(&mut piece).ok()?;
+        reader.read_exact(&mut [0; 2]).ok()?;
+        body.extend(piece);
+        if is_last {
+            return Some(body);
+        }
+    }
 }

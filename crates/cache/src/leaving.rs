@@ -80,9 +80,9 @@ mod tests {
 
     fn nar(text: &[u8]) -> Vec<u8> {
         let mut writer = aux_nix::nar::Writer::new(Vec::new());
-        let mut file = writer.file(false, text.len() as u64).unwrap();
-        file.put(text).unwrap();
-        file.finish().unwrap();
+        writer.file(false, text.len() as u64).unwrap();
+        writer.content(text).unwrap();
+        writer.end_file().unwrap();
         writer.finish().unwrap()
     }
 

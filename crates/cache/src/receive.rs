@@ -349,9 +349,9 @@ mod tests {
     fn nar() -> Vec<u8> {
         let bytes: Vec<u8> = (0..500_000_u32).flat_map(u32::to_le_bytes).collect();
         let mut writer = aux_nix::nar::Writer::new(Vec::new());
-        let mut file = writer.file(true, bytes.len() as u64).unwrap();
-        file.put(&bytes).unwrap();
-        file.finish().unwrap();
+        writer.file(true, bytes.len() as u64).unwrap();
+        writer.content(&bytes).unwrap();
+        writer.end_file().unwrap();
         writer.finish().unwrap()
     }
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use aux_core::limits::CACHE_ANSWER_BYTES_MAX;
-use aux_io::http::{HttpClient, Method, Request, Response, Url};
+use aux_io::http::{HttpClient, Length, Method, Request, Response, Url};
 use aux_nix::cache_info::CacheInfo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -116,11 +116,11 @@ impl CacheClient {
         checked(self.http.fetch(&request)?).map(drop)
     }
 
-    /// Puts a body that is read as it goes out.
-    pub(super) fn put_stream(&self, path: &str, body: &mut dyn Read, length_bytes: u64) -> Result<(), ClientError> {
+    /// Puts a NAR that is packed as it goes out, of so many bytes before that.
+    pub(super) fn put_stream(&self, path: &str, body: &mut dyn Read, nar_size: u64) -> Result<(), ClientError> {
         let request = self.request(Method::Put { body: Vec::new() }, self.of_nix(path)?);
         let request = request.header("content-type", "application/x-nix-nar").header("accept", JSON);
-        checked(self.http.upload(&request, body, length_bytes)?).map(drop)
+        checked(self.http.upload(&request, body, Length::About(nar_size))?).map(drop)
     }
 
     fn of_nix(&self, path: &str) -> Result<Url, ClientError> {

@@ -14,8 +14,6 @@ pub enum ClientError {
     NotCache { url: Url, expected: &'static str },
     #[error("{url}: is for stores in {theirs}, and what is pushed belongs to {ours}")]
     StoreDirectory { url: Url, theirs: String, ours: String },
-    #[error("what is to be sent cannot be read again from {folder}: {cause}")]
-    Scratch { folder: String, cause: std::io::Error },
     #[error("`{0}` can be no name of a cache, view, token or pin: letters, digits, `-` and `_`")]
     Name(String),
 }
@@ -54,7 +52,6 @@ impl ClientError {
             Self::Http(error) => error.advice(),
             Self::NotCache { .. } => "check --server: it is the server's address without the name of a cache",
             Self::StoreDirectory { .. } => "a store path works in its own store directory alone",
-            Self::Scratch { .. } => "check the disk of the temporary folder, or name another in TMPDIR",
             Self::Name(_) => "`aux cache views` lists the names that are there",
             Self::Refused { status: 401, .. } => "check --token-file: the token is unknown, expired or revoked",
             Self::Refused { status: 403, .. } => "this token may not do that; `aux cache token create` makes others",
@@ -72,7 +69,7 @@ impl ClientError {
         match self {
             Self::Http(error) => !matches!(error, HttpError::Status { .. }),
             Self::Refused { status, .. } => matches!(status, 401 | 403 | 404 | 507),
-            Self::NotCache { .. } | Self::StoreDirectory { .. } | Self::Scratch { .. } | Self::Name(_) => true,
+            Self::NotCache { .. } | Self::StoreDirectory { .. } | Self::Name(_) => true,
         }
     }
 
@@ -81,12 +78,18 @@ impl ClientError {
         matches!(self, Self::Refused { refusal, .. } if refusal.error == "reference")
     }
 
+    /// Whether the NAR that was put is not what its narinfo says.
+    pub(super) fn is_about_the_nar(&self) -> bool {
+        let words = ["hash-mismatch", "size-mismatch"];
+        matches!(self, Self::Refused { refusal, .. } if words.contains(&refusal.error.as_str()))
+    }
+
     /// Whether the same may go well in a moment.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Http(error) => error.is_passing(),
             Self::Refused { status, .. } => matches!(status, 408 | 429 | 502..=504),
-            Self::NotCache { .. } | Self::StoreDirectory { .. } | Self::Scratch { .. } | Self::Name(_) => false,
+            Self::NotCache { .. } | Self::StoreDirectory { .. } | Self::Name(_) => false,
         }
     }
 }

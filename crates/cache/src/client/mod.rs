@@ -3,17 +3,18 @@
 mod ask;
 mod dump;
 mod error;
+mod known;
 mod pack;
 mod plan;
 mod push;
 mod requests;
-mod spool;
 #[cfg(test)]
 mod tests;
 
 pub use ask::{CacheClient, Document};
 pub use dump::{DumpError, dump};
 pub use error::{ClientError, Refusal};
+pub use pack::PackError;
 pub use plan::{Item, Plan, PlanError};
 pub use push::{PushError, PushFailure, PushOptions, PushStep, Pushed, push};
 pub use requests::{Bounds, NewCache, NewToken, NewUpstream, NewView, PolicyTrial, Promotion, Rollback};

@@ -1,16 +1,17 @@
-//! A store object on its way out: dumped, hashed, cut and packed in one pass, in memory while it is small and else on disk.
+//! A store object on its way out: dumped, cut and packed while it is sent, so that it lies nowhere in between.
+//!
+//! It is not hashed: the receiver takes nothing by its word, and says whether it is what the narinfo promises.
 //!
 //! Each chunk is a frame of its own, just as a server keeps it, so that it need not be packed anew there. For everybody else it is
 //! a zstd stream like any other.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
 
-use aux_nix::Sha256;
-use aux_nix::hash::Sha256Hasher;
-
-use super::spool::Spool;
-use super::{DumpError, dump};
+use super::DumpError;
+use super::dump::{BUFFER_BYTES, Dump};
+use super::known::Known;
 use crate::objects::cut::{Cut, Cutter};
 use crate::objects::frame::Packer;
 use crate::objects::reference::Reference;
@@ -19,163 +20,178 @@ use crate::objects::reference::Reference;
 const BATCH_BYTES: usize = 8 << 20;
 /// It is not asked about less: the answer would take longer than the chunks.
 const BATCH_BYTES_MIN: usize = 64 << 10;
+/// Smaller pieces of a NAR are put together before they are cut.
+const SMALL_BYTES: usize = 64 << 10;
 
-/// A packed NAR, read from its beginning.
-pub(super) struct Packed {
-    pub(super) nar_hash: Sha256,
-    pub(super) nar_size: u64,
-    pub(super) file_size: u64,
-    pub(super) spool: Spool,
-    /// Some of its chunks are not in it, because the server has them.
-    pub(super) refers: bool,
-}
-
-/// Why there is none.
+/// Why an object cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     #[error(transparent)]
     Dump(#[from] DumpError),
-    #[error("it cannot be packed in {folder}: {cause}")]
-    Scratch { folder: String, cause: io::Error },
+    #[error("it cannot be packed: {0}")]
+    Zstd(io::Error),
 }
-
-/// Tells which chunks of these digests the server has, in their order.
-pub(super) type Ask<'a> = dyn Fn(&[[u8; 32]]) -> Vec<bool> + 'a;
 
 /// What one worker packs with. Its memory is used again for the next object.
 pub(super) struct Tools {
     cutter: Cutter,
     packer: Packer,
-    memory: Vec<u8>,
-    /// Where what is too large for memory lies, and nobody finds it.
-    folder: PathBuf,
+    buffer: Vec<u8>,
+    frame: Vec<u8>,
 }
 
 impl Tools {
-    pub(super) fn new(store_directory: &str, folder: &Path) -> Result<Self, PackError> {
-        let packer = Packer::new().map_err(|cause| scratch(folder, cause))?;
-        Ok(Self { cutter: Cutter::new(store_directory), packer, memory: Vec::new(), folder: folder.to_path_buf() })
+    pub(super) fn new(store_directory: &str) -> Result<Self, PackError> {
+        let packer = Packer::new().map_err(PackError::Zstd)?;
+        Ok(Self { cutter: Cutter::new(store_directory), packer, buffer: vec![0; BUFFER_BYTES], frame: Vec::new() })
     }
 
-    /// Packs the object at `path`.
-    pub(super) fn pack(&mut self, path: &Path, ask: Option<&Ask<'_>>) -> Result<Packed, PackError> {
-        let folder = self.folder.clone();
+    /// Packs the object at `path` as it is read.
+    pub(super) fn pack<'p>(&'p mut self, path: &Path, known: Option<&'p Known<'p>>) -> Result<Packing<'p>, DumpError> {
         self.cutter.begin();
-        let packed = Spool::new(std::mem::take(&mut self.memory), &folder);
-        let framed = Framed { tools: self, ask, batch: Vec::new(), batch_bytes: 0, refers: false, inner: packed };
+        self.frame.clear();
+        let cutting = Cutting { cutter: &mut self.cutter };
         // Files come in larger pieces, and are not copied once more.
-        let nar = dump(path, io::BufWriter::with_capacity(64 << 10, Counted::new(framed)))?;
-        let mut nar = nar.into_inner().map_err(|error| scratch(&folder, error.into_error()))?;
-        nar.inner.take_complete(true).and_then(|()| nar.inner.settle()).map_err(|cause| scratch(&folder, cause))?;
-        let (nar_hash, nar_size) = (nar.hasher.finish(), nar.size);
-        let (spool, refers) = (nar.inner.inner, nar.inner.refers);
-        let file_size = spool.size();
-        Ok(Packed { nar_hash, nar_size, file_size, spool, refers })
+        let dump = Dump::new(path, BufWriter::with_capacity(SMALL_BYTES, cutting), &mut self.buffer)?;
+        Ok(Packing {
+            dump,
+            packer: &mut self.packer,
+            known,
+            is_over: false,
+            is_asked: false,
+            gathered: Vec::new(),
+            settled: VecDeque::new(),
+            frame: &mut self.frame,
+            position: 0,
+            packed_bytes: 0,
+            failure: None,
+        })
+    }
+}
+
+/// A packed NAR, made while it is read.
+pub(super) struct Packing<'p> {
+    dump: Dump<'p, BufWriter<Cutting<'p>>>,
+    packer: &'p mut Packer,
+    known: Option<&'p Known<'p>>,
+    /// All of it was dumped.
+    is_over: bool,
+    /// What is gathered is to be asked about.
+    is_asked: bool,
+    gathered: Vec<Cut>,
+    /// Chunks of which it is known whether the server has them, and then by what digest.
+    settled: VecDeque<(Cut, Option<[u8; 32]>)>,
+    frame: &'p mut Vec<u8>,
+    /// What of the frame was read.
+    position: usize,
+    packed_bytes: u64,
+    failure: Option<PackError>,
+}
+
+impl Packing<'_> {
+    /// What was read of it.
+    pub(super) fn packed_bytes(&self) -> u64 {
+        self.packed_bytes
     }
 
-    /// Takes back the memory of what was sent.
-    pub(super) fn take_back(&mut self, packed: Packed) {
-        self.memory = packed.spool.into_memory();
+    /// Why it could not be read to its end.
+    pub(super) fn into_failure(self) -> Option<PackError> {
+        self.failure
     }
-}
 
-fn scratch(folder: &Path, cause: io::Error) -> PackError {
-    PackError::Scratch { folder: folder.display().to_string(), cause }
-}
-
-/// Writes a NAR's chunks as frames.
-struct Framed<'p, W> {
-    tools: &'p mut Tools,
-    ask: Option<&'p Ask<'p>>,
-    /// Chunks that the server may have, until it is asked.
-    batch: Vec<Cut>,
-    batch_bytes: usize,
-    refers: bool,
-    inner: W,
-}
-
-impl<W: Write> Framed<'_, W> {
-    /// Takes the chunks whose end is known.
-    fn take_complete(&mut self, is_over: bool) -> io::Result<()> {
-        while let Some(cut) = self.tools.cutter.next(is_over) {
-            let cut = cut.settled();
-            if self.ask.is_none() {
-                self.write_packed(cut)?;
-                continue;
+    /// Makes the next frame; `false` after the last one.
+    fn advance(&mut self) -> Result<bool, PackError> {
+        loop {
+            if let Some((cut, digest)) = self.settled.pop_front() {
+                self.write(cut, digest).map_err(PackError::Zstd)?;
+                return Ok(true);
             }
-            self.batch_bytes += cut.content.len();
-            self.batch.push(cut);
-            if self.batch_bytes >= BATCH_BYTES {
-                self.settle()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes what was gathered.
-    fn settle(&mut self) -> io::Result<()> {
-        let batch = std::mem::take(&mut self.batch);
-        let asked = self.ask.filter(|_| self.batch_bytes >= BATCH_BYTES_MIN).map(|ask| {
-            let digests: Vec<[u8; 32]> = batch.iter().map(Cut::digest).collect();
-            (ask(&digests), digests)
-        });
-        self.batch_bytes = 0;
-        let (known, digests) = asked.unwrap_or_default();
-        let mut known = known.into_iter().zip(digests);
-        for cut in batch {
-            match known.next() {
-                Some((true, digest)) => {
-                    self.refers = true;
-                    self.inner.write_all(&Reference::to(&cut, digest).write()?)?;
-                    self.tools.cutter.take_back(cut);
+            let is_full = self.gathered_bytes() >= BATCH_BYTES;
+            let cut = if is_full { None } else { self.dump.sink().get_mut().cutter.next(self.is_over) };
+            match cut {
+                Some(cut) => self.gather(cut.settled()),
+                None if is_full || (self.is_over && !self.gathered.is_empty()) => self.settle(),
+                None if self.is_over => return Ok(false),
+                None if self.dump.step()? => {}
+                None => {
+                    self.dump.sink().flush().map_err(PackError::Zstd)?;
+                    self.is_over = true;
                 }
-                _ => self.write_packed(cut)?,
             }
         }
-        Ok(())
     }
 
-    fn write_packed(&mut self, mut cut: Cut) -> io::Result<()> {
-        self.inner.write_all(self.tools.packer.packed(&mut cut)?)?;
-        self.tools.cutter.take_back(cut);
+    fn gather(&mut self, cut: Cut) {
+        if self.gathered.is_empty() {
+            self.is_asked = self.known.is_some_and(Known::asks);
+        }
+        if self.is_asked {
+            self.gathered.push(cut);
+        } else {
+            self.settled.push_back((cut, None));
+        }
+    }
+
+    fn gathered_bytes(&self) -> usize {
+        self.gathered.iter().map(|cut| cut.content.len()).sum()
+    }
+
+    /// Asks about what was gathered.
+    fn settle(&mut self) {
+        let known = self.known.filter(|_| self.gathered_bytes() >= BATCH_BYTES_MIN);
+        let chunks: Vec<([u8; 32], usize)> = match known {
+            Some(_) => self.gathered.iter().map(|cut| (cut.digest(), cut.content.len())).collect(),
+            None => Vec::new(),
+        };
+        let are_known = known.map(|known| known.of(&chunks)).unwrap_or_default();
+        let mut digests = are_known.into_iter().zip(chunks).map(|(is_known, (digest, _))| is_known.then_some(digest));
+        self.settled.extend(self.gathered.drain(..).map(|cut| (cut, digests.next().flatten())));
+    }
+
+    fn write(&mut self, mut cut: Cut, digest: Option<[u8; 32]>) -> io::Result<()> {
+        self.position = 0;
+        match digest {
+            Some(digest) => *self.frame = Reference::to(&cut, digest).write()?,
+            None => self.packer.packed(&mut cut, self.frame)?,
+        }
+        self.dump.sink().get_mut().cutter.take_back(cut);
         Ok(())
     }
 }
 
-impl<W: Write> Write for Framed<'_, W> {
+impl Read for Packing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.position >= self.frame.len() {
+            match self.advance() {
+                Ok(true) => {}
+                Ok(false) => return Ok(0),
+                Err(error) => {
+                    let told = io::Error::other(error.to_string());
+                    self.failure = Some(error);
+                    return Err(told);
+                }
+            }
+        }
+        let mut rest = self.frame.get(self.position..).unwrap_or_default();
+        let length = rest.read(buffer)?;
+        self.position += length;
+        self.packed_bytes += u64::try_from(length).unwrap_or(u64::MAX);
+        Ok(length)
+    }
+}
+
+/// Cuts what is dumped.
+struct Cutting<'p> {
+    cutter: &'p mut Cutter,
+}
+
+impl Write for Cutting<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.tools.cutter.push(bytes);
-        self.take_complete(false)?;
+        self.cutter.push(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-/// Hashes and counts what passes through.
-struct Counted<W> {
-    inner: W,
-    hasher: Sha256Hasher,
-    size: u64,
-}
-
-impl<W> Counted<W> {
-    fn new(inner: W) -> Self {
-        Self { inner, hasher: Sha256Hasher::default(), size: 0 }
-    }
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let length = self.inner.write(bytes)?;
-        self.hasher.update(bytes.get(..length).unwrap_or_default());
-        self.size += u64::try_from(length).unwrap_or(u64::MAX);
-        Ok(length)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        Ok(())
     }
 }

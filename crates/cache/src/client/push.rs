@@ -1,17 +1,17 @@
 //! A push: asks once what is missing, then some workers dump, pack and send, each path committed after what it needs.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use aux_core::hexadecimal;
 use aux_core::limits::{CACHE_MISSING_PATHS_MAX, CACHE_PUSH_ATTEMPTS_MAX};
-use aux_nix::{BaseName, Sha256};
+use aux_nix::{BaseName, NarInfo, Sha256};
 use serde::Deserialize;
 
-use super::pack::{Ask, PackError, Packed, Tools};
+use super::dump::digest;
+use super::known::Known;
+use super::pack::{PackError, Tools};
 use super::requests::part;
 use super::{CacheClient, ClientError, Item, Plan};
 
@@ -23,8 +23,6 @@ const ASKED_FOR_BYTES: u64 = 4 << 20;
 pub struct PushOptions {
     pub cache: String,
     pub workers: usize,
-    /// Where packed NARs lie that are too large for memory.
-    pub scratch: PathBuf,
     /// Ask what is missing, and send nothing.
     pub is_dry_run: bool,
 }
@@ -74,14 +72,19 @@ pub enum PushError {
     NotTried,
 }
 
-#[derive(Deserialize)]
-struct Missing {
-    missing: Vec<String>,
+impl PushError {
+    fn is_about_a_reference(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_about_a_reference())
+    }
+
+    fn is_about_the_nar(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_about_the_nar())
+    }
 }
 
 #[derive(Deserialize)]
-struct KnownChunks {
-    known: Vec<String>,
+struct Missing {
+    missing: Vec<String>,
 }
 
 /// Pushes what is missing. An error here means that nothing was tried; what failed later stands in the answer.
@@ -108,7 +111,7 @@ pub fn push(
         step,
         next: AtomicUsize::new(0),
         is_stopped: AtomicBool::new(false),
-        asks_for_chunks: AtomicBool::new(true),
+        known: Known::new(client, &options.cache),
         states: Mutex::new(states),
         settled: Condvar::new(),
     };
@@ -177,8 +180,7 @@ struct Run<'a> {
     step: &'a (dyn Fn(PushStep<'_>) + Sync),
     next: AtomicUsize,
     is_stopped: AtomicBool,
-    /// Until the server says that it does not know the question.
-    asks_for_chunks: AtomicBool,
+    known: Known<'a>,
     states: Mutex<Vec<State>>,
     settled: Condvar,
 }
@@ -219,64 +221,57 @@ impl Run<'_> {
     /// Sends one path; the answer is how many bytes went out.
     fn send(&self, item: &Item, tools: &mut Option<Tools>) -> Result<u64, PushError> {
         let mut info = item.info.clone();
-        let cache = &self.options.cache;
-        let nar = format!("{cache}/{}", info.url);
-        let is_there = info.nar_size >= ASKED_FOR_BYTES && self.client.has(&nar)?;
+        let nar = format!("{}/{}", self.options.cache, info.url);
+        let mut is_there = info.nar_size >= ASKED_FOR_BYTES && self.client.has(&nar)?;
         let mut sent = 0;
-        if !is_there {
-            let tools = match tools {
-                Some(tools) => tools,
-                none => none.insert(Tools::new(item.info.store_directory(), &self.options.scratch)?),
-            };
-            let mut packed = self.pack(item, tools, self.asks_for_chunks.load(Ordering::Relaxed))?;
-            let mut put = again(&mut || self.put(&nar, &mut packed));
-            if packed.refers && put.as_ref().is_err_and(ClientError::is_about_a_reference) {
-                // It was collected meanwhile, or is damaged.
-                packed = self.pack(item, tools, false)?;
-                put = again(&mut || self.put(&nar, &mut packed));
+        loop {
+            if !is_there {
+                sent = self.send_nar(item, &nar, tools)?;
+                // The server says how it keeps it.
+                info.file_size = Some(sent);
             }
-            put?;
-            // What was sent is proved by the hash of the NAR in it, and the server says how it keeps it.
-            info.file_size = Some(packed.file_size);
-            sent = packed.file_size;
-            tools.take_back(packed);
+            self.wait_for_needs(item)?;
+            match again(&mut || self.put_narinfo(&info)) {
+                Ok(()) => return Ok(sent),
+                // What somebody left there under its name is something else.
+                Err(error) if error.is_about_the_nar() && is_there => is_there = false,
+                Err(error) if error.is_about_the_nar() => {
+                    let (hash, size) = digest(&item.source).map_err(PackError::from)?;
+                    let is_damaged = (hash, size) != (info.nar_hash, info.nar_size);
+                    return Err(if is_damaged { PushError::Damaged { hash, size } } else { error });
+                }
+                Err(error) => return Err(error),
+            }
         }
-        self.wait_for_needs(item)?;
-        let document = info.print();
-        let path = format!("{cache}/{}.narinfo", info.path.digest());
-        again(&mut || self.client.put_bytes(&path, document.as_bytes(), "text/x-nix-narinfo"))?;
+    }
+
+    fn send_nar(&self, item: &Item, nar: &str, tools: &mut Option<Tools>) -> Result<u64, PushError> {
+        let tools = match tools {
+            Some(tools) => tools,
+            none => none.insert(Tools::new(item.info.store_directory())?),
+        };
+        match again(&mut || self.put_nar(item, nar, tools, Some(&self.known))) {
+            // A chunk was collected meanwhile, or is damaged.
+            Err(error) if error.is_about_a_reference() => again(&mut || self.put_nar(item, nar, tools, None)),
+            put => put,
+        }
+    }
+
+    fn put_nar(&self, item: &Item, nar: &str, tools: &mut Tools, known: Option<&Known<'_>>) -> Result<u64, PushError> {
+        let mut packing = tools.pack(&item.source, known).map_err(PackError::from)?;
+        let put = self.client.put_stream(nar, &mut packing, item.info.nar_size);
+        let sent = packing.packed_bytes();
+        // It comes first: that a request broke off says less.
+        if let Some(failure) = packing.into_failure() {
+            return Err(failure.into());
+        }
+        put?;
         Ok(sent)
     }
 
-    fn pack(&self, item: &Item, tools: &mut Tools, asks: bool) -> Result<Packed, PushError> {
-        let ask: &Ask<'_> = &|digests| self.known_chunks(digests);
-        let packed = tools.pack(&item.source, asks.then_some(ask))?;
-        if (packed.nar_hash, packed.nar_size) != (item.info.nar_hash, item.info.nar_size) {
-            return Err(PushError::Damaged { hash: packed.nar_hash, size: packed.nar_size });
-        }
-        Ok(packed)
-    }
-
-    /// Which chunks need not be sent; none where the server gives no answer, which whatever is sent next will tell.
-    fn known_chunks(&self, digests: &[[u8; 32]]) -> Vec<bool> {
-        let none = || vec![false; digests.len()];
-        if !self.asks_for_chunks.load(Ordering::Relaxed) {
-            return none();
-        }
-        let names: Vec<String> = digests.iter().map(|digest| hexadecimal(digest)).collect();
-        let answer = self.client.known_chunks(&self.options.cache, &names).and_then(|document| document.read());
-        let Ok(KnownChunks { known }) = answer else {
-            self.asks_for_chunks.store(false, Ordering::Relaxed);
-            return none();
-        };
-        let known: BTreeSet<String> = known.into_iter().collect();
-        names.iter().map(|name| known.contains(name)).collect()
-    }
-
-    fn put(&self, path: &str, packed: &mut Packed) -> Result<(), ClientError> {
-        let unread = |cause| ClientError::Scratch { folder: self.options.scratch.display().to_string(), cause };
-        let mut packed_nar = packed.spool.reader().map_err(unread)?;
-        self.client.put_stream(path, &mut *packed_nar, packed.file_size)
+    fn put_narinfo(&self, info: &NarInfo) -> Result<(), PushError> {
+        let path = format!("{}/{}.narinfo", self.options.cache, info.path.digest());
+        Ok(self.client.put_bytes(&path, info.print().as_bytes(), "text/x-nix-narinfo")?)
     }
 
     /// A server refuses what refers to something that is not there. All that is waited for has a smaller number, so somebody
@@ -302,11 +297,11 @@ impl Run<'_> {
 }
 
 /// Tries again what may pass, a little later each time.
-fn again(act: &mut dyn FnMut() -> Result<(), ClientError>) -> Result<(), ClientError> {
+fn again<T>(act: &mut dyn FnMut() -> Result<T, PushError>) -> Result<T, PushError> {
     let mut attempt = 1;
     loop {
         match act() {
-            Err(error) if error.is_passing() && attempt < CACHE_PUSH_ATTEMPTS_MAX => {
+            Err(PushError::Client(error)) if error.is_passing() && attempt < CACHE_PUSH_ATTEMPTS_MAX => {
                 std::thread::sleep(Duration::from_secs(1 << attempt.min(5)));
                 attempt += 1;
             }

@@ -101,9 +101,9 @@ async fn a_body_that_stands_still_or_drips_is_refused_in_bounded_time() {
 async fn a_changed_byte_is_found_before_anybody_asks_for_it() {
     let world = World::new().await;
     let mut writer = aux_nix::nar::Writer::new(Vec::new());
-    let mut file = writer.file(false, 5).unwrap();
-    file.put(b"hello").unwrap();
-    file.finish().unwrap();
+    writer.file(false, 5).unwrap();
+    writer.content(b"hello").unwrap();
+    writer.end_file().unwrap();
     let nar = writer.finish().unwrap();
     let name = aux_nix::Sha256::of(&nar).nix32();
     let head = format!(

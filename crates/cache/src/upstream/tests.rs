@@ -135,9 +135,9 @@ impl Thing {
     fn new(name: &str, needs: &[&str]) -> Self {
         let base = |name: &str| format!("{}-{name}", nix32::encode(&Sha256::of(name.as_bytes()).0[..20]));
         let mut writer = Writer::new(Vec::new());
-        let mut file = writer.file(false, name.len() as u64).unwrap();
-        file.put(name.as_bytes()).unwrap();
-        file.finish().unwrap();
+        writer.file(false, name.len() as u64).unwrap();
+        writer.content(name.as_bytes()).unwrap();
+        writer.end_file().unwrap();
         let nar = writer.finish().unwrap();
         let (path, hash) = (format!("{STORE}/{}", base(name)), Sha256::of(&nar));
         let url = NarUrl::parse(&format!("nar/{}.nar", hash.nix32())).unwrap();

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use aux_core::limits::{IMAGE_ANSWER_BYTES_MAX, IMAGE_PUBLISH_ATTEMPTS_MAX};
 use aux_core::visible::visible;
-use aux_io::http::{Method, Request, Response, RetryAfter, Url};
+use aux_io::http::{Length, Method, Request, Response, RetryAfter, Url};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ impl<'w> Connection<'w> {
     ) -> Result<Response, PublishError> {
         self.authorized(request, &mut |request| {
             let mut body = open()?;
-            Ok(self.world.client.upload(request, &mut body, length_bytes)?)
+            Ok(self.world.client.upload(request, &mut body, Length::Exactly(length_bytes))?)
         })
     }
 

@@ -87,12 +87,17 @@ impl HttpClient {
         Ok(())
     }
 
-    /// Sends a request with a body that is read as it goes out, and has exactly so many bytes. Redirects are the answer.
-    pub fn upload(&self, request: &Request, body: &mut dyn Read, length_bytes: u64) -> Result<Response, HttpError> {
+    /// Sends a request with a body that is read as it goes out. Redirects are the answer.
+    pub fn upload(&self, request: &Request, body: &mut dyn Read, length: Length) -> Result<Response, HttpError> {
         let deadline = Instant::now() + self.options.total_limit;
         self.check(&request.url)?;
-        let mut exact = Exact { body, left_bytes: length_bytes };
-        let answer = self.once(request, Some((&mut exact, length_bytes)), deadline)?;
+        let answer = match length {
+            Length::Exactly(bytes) => {
+                let mut exact = Exact { body, left_bytes: bytes };
+                self.once(request, Some((&mut exact, length)), deadline)?
+            }
+            Length::About(_) => self.once(request, Some((body, length)), deadline)?,
+        };
         self.response(request, answer, deadline)
     }
 
@@ -100,7 +105,7 @@ impl HttpClient {
     fn once(
         &self,
         request: &Request,
-        body: Option<(&mut dyn Read, u64)>,
+        body: Option<(&mut dyn Read, Length)>,
         deadline: Instant,
     ) -> Result<ureq::http::Response<ureq::Body>, HttpError> {
         let wrong = |cause: String| HttpError::Request { url: request.url.clone(), cause };
@@ -115,11 +120,16 @@ impl HttpClient {
         let agent = if request.url.is_loopback() { &self.local } else { &self.agent };
         let builder = builder.method(request.method.name());
         let sent = match (body, request.method.body()) {
-            (Some((body, length_bytes)), _) => {
+            (Some((body, length)), _) => {
+                let (Length::Exactly(bytes) | Length::About(bytes)) = length;
                 // A server that does not want it says so before the body is sent (RFC 9110, section 10.1.1).
-                let expects = length_bytes >= EXPECT_BYTES;
+                let expects = bytes >= EXPECT_BYTES;
                 let builder = if expects { builder.header(header::EXPECT, "100-continue") } else { builder };
-                let built = builder.header(header::CONTENT_LENGTH, length_bytes).body(SendBody::from_reader(body));
+                let builder = match length {
+                    Length::Exactly(bytes) => builder.header(header::CONTENT_LENGTH, bytes),
+                    Length::About(_) => builder,
+                };
+                let built = builder.body(SendBody::from_reader(body));
                 let built = built.map_err(|error| wrong(error.to_string()))?;
                 agent.run(agent.configure_request(built).timeout_global(Some(left)).build())
             }
@@ -214,6 +224,15 @@ impl HttpClient {
         };
         HttpError::Timeout { url: url.clone(), what, limit }
     }
+}
+
+/// How long a body is that is read as it goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// So many bytes.
+    Exactly(u64),
+    /// Something like so many; it goes out in pieces that each say their length (RFC 9112, section 7.1).
+    About(u64),
 }
 
 /// A body that ends where it was said to end: a library that waits for the rest of a shorter one would wait forever.

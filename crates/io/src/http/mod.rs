@@ -12,7 +12,7 @@ mod response;
 mod url;
 
 pub use body::Body;
-pub use client::HttpClient;
+pub use client::{HttpClient, Length};
 pub use error::HttpError;
 pub use options::{HttpOptions, Proxy};
 pub use request::{Method, Request};

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aux_io::http::{HttpClient, HttpError, HttpOptions, Method, Proxy, Request, Response, RetryAfter, Url};
+use aux_io::http::{HttpClient, HttpError, HttpOptions, Length, Method, Proxy, Request, Response, RetryAfter, Url};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -133,12 +133,43 @@ fn a_body_is_read_as_it_goes_out_and_must_be_as_long_as_it_was_said_to_be() {
     let request = Request::new(Url::parse(&server.url("/nar")).unwrap(), Method::Put { body: Vec::new() }, 0);
     let client = client(|_| {});
     let size = 3_u64 << 20;
-    let response = client.upload(&request, &mut std::io::repeat(7).take(size), size).unwrap();
+    let response = client.upload(&request, &mut std::io::repeat(7).take(size), Length::Exactly(size)).unwrap();
     assert_eq!(response.status, 201);
     let received = &server.requests()[0];
     assert_eq!(received.headers["content-length"], size.to_string());
     assert_eq!(received.body.len() as u64, size);
-    assert!(client.upload(&request, &mut &b"short"[..], 100).is_err());
+    assert!(client.upload(&request, &mut &b"short"[..], Length::Exactly(100)).is_err());
+}
+
+#[test]
+fn a_body_of_unknown_length_goes_out_in_pieces_and_one_that_breaks_off_is_none() {
+    let server = HttpServer::start(|_| Answer::new(201));
+    let request = Request::new(Url::parse(&server.url("/nar")).unwrap(), Method::Put { body: Vec::new() }, 0);
+    let client = client(|_| {});
+    let size = 3_u64 << 20;
+    for about in [1, 100 << 20] {
+        let response = client.upload(&request, &mut std::io::repeat(7).take(size), Length::About(about)).unwrap();
+        assert_eq!(response.status, 201);
+    }
+    let received = server.requests();
+    assert_eq!(received.len(), 2);
+    for (received, expects) in received.iter().zip([false, true]) {
+        assert_eq!(received.headers["transfer-encoding"], "chunked");
+        assert_eq!(received.headers.contains_key("expect"), expects);
+        assert!(!received.headers.contains_key("content-length"));
+        assert!(received.body.len() as u64 == size && received.body.iter().all(|byte| *byte == 7));
+    }
+    let mut breaking = std::io::repeat(7).take(size).chain(Breaking);
+    assert!(client.upload(&request, &mut breaking, Length::About(size)).is_err());
+    assert_eq!(server.requests().len(), 2, "its end never came");
+}
+
+struct Breaking;
+
+impl Read for Breaking {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::Error::other("it broke off"))
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub use error::{NarError, NarProblem, NarWriteError};
 pub use listing::{Listing, ListingError};
 pub use name::NameProblem;
 pub use read::{Content, Event, Reader};
-pub use write::{ContentWriter, Writer};
+pub use write::Writer;
 
 use std::io::{Read, Write};
 
@@ -43,9 +43,9 @@ pub fn copy<R: Read, W: Write>(reader: &mut Reader<R>, writer: &mut Writer<W>) -
             Event::Symlink { target } => writer.symlink(target)?,
             Event::Leave => writer.leave()?,
             Event::File { is_executable, size, .. } => {
-                let mut file = writer.file(is_executable, size)?;
-                copy_content(&mut content, &mut file)?;
-                file.finish()?;
+                writer.file(is_executable, size)?;
+                copy_content(&mut content, writer)?;
+                writer.end_file()?;
             }
         }
     }
@@ -61,17 +61,14 @@ pub enum CopyError {
     Write(#[from] NarWriteError),
 }
 
-fn copy_content<R: Read, W: Write>(
-    content: &mut Content<'_, R>,
-    file: &mut ContentWriter<'_, W>,
-) -> Result<(), CopyError> {
+fn copy_content<R: Read, W: Write>(content: &mut Content<'_, R>, writer: &mut Writer<W>) -> Result<(), CopyError> {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let offset = content.offset();
         let length = content.read(&mut buffer).map_err(|error| NarError::of_read(offset, error))?;
         match buffer.get(..length) {
             None | Some([]) => return Ok(()),
-            Some(bytes) => file.put(bytes)?,
+            Some(bytes) => writer.content(bytes)?,
         }
     }
 }

@@ -14,9 +14,9 @@ enum Tree {
 fn write(tree: &Tree, writer: &mut Writer<Vec<u8>>) {
     match tree {
         Tree::File(is_executable, bytes) => {
-            let mut file = writer.file(*is_executable, bytes.len() as u64).unwrap();
-            bytes.chunks(5).for_each(|chunk| file.put(chunk).unwrap());
-            file.finish().unwrap();
+            writer.file(*is_executable, bytes.len() as u64).unwrap();
+            bytes.chunks(5).for_each(|chunk| writer.content(chunk).unwrap());
+            writer.end_file().unwrap();
         }
         Tree::Symlink(target) => writer.symlink(target).unwrap(),
         Tree::Folder(entries) => {
@@ -227,10 +227,11 @@ fn the_writer_refuses_what_the_reader_would() {
     assert!(matches!(writer.entry(b".."), Err(NarWriteError::Name { .. })));
     writer.entry(b"b").unwrap();
     assert!(matches!(writer.symlink(b""), Err(NarWriteError::Target)));
-    let mut file = writer.file(false, 2).unwrap();
-    assert!(matches!(file.put(b"abc"), Err(NarWriteError::Size { difference: "more", .. })));
-    file.put(b"a").unwrap();
-    assert!(matches!(file.finish(), Err(NarWriteError::Size { difference: "fewer", .. })));
+    assert!(matches!(writer.content(b"a"), Err(NarWriteError::Misplaced { .. })));
+    writer.file(false, 2).unwrap();
+    assert!(matches!(writer.content(b"abc"), Err(NarWriteError::Size { difference: "more", .. })));
+    writer.content(b"a").unwrap();
+    assert!(matches!(writer.end_file(), Err(NarWriteError::Size { difference: "fewer", .. })));
     assert!(matches!(writer.finish(), Err(NarWriteError::Misplaced { .. })));
 }
 

@@ -20,9 +20,12 @@ enum State {
     Start,
     Node,
     Folder,
+    /// Of a file, of which so many bytes are still to come.
+    Content {
+        size: u64,
+        remaining: u64,
+    },
     End,
-    /// A file was announced and not finished.
-    Broken,
 }
 
 impl<W: Write> Writer<W> {
@@ -55,8 +58,8 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Begins a file of exactly so many bytes.
-    pub fn file(&mut self, is_executable: bool, size: u64) -> Result<ContentWriter<'_, W>, NarWriteError> {
+    /// Begins a file of exactly so many bytes. They follow in [`Self::content`], then [`Self::end_file`].
+    pub fn file(&mut self, is_executable: bool, size: u64) -> Result<(), NarWriteError> {
         self.node("a file", b"regular")?;
         if is_executable {
             put(&mut self.sink, b"executable")?;
@@ -64,8 +67,30 @@ impl<W: Write> Writer<W> {
         }
         put(&mut self.sink, b"contents")?;
         self.sink.write_all(&size.to_le_bytes())?;
-        self.state = State::Broken;
-        Ok(ContentWriter { writer: self, size, remaining: size })
+        self.state = State::Content { size, remaining: size };
+        Ok(())
+    }
+
+    /// The next bytes of the file; more than were announced are refused.
+    pub fn content(&mut self, bytes: &[u8]) -> Result<(), NarWriteError> {
+        let State::Content { size, remaining } = &mut self.state else {
+            return Err(NarWriteError::Misplaced { what: "content" });
+        };
+        let left = u64::try_from(bytes.len()).ok().and_then(|length| remaining.checked_sub(length));
+        *remaining = left.ok_or(NarWriteError::Size { size: *size, difference: "more" })?;
+        Ok(self.sink.write_all(bytes)?)
+    }
+
+    /// Ends the file, of which every byte must be there.
+    pub fn end_file(&mut self) -> Result<(), NarWriteError> {
+        match self.state {
+            State::Content { size, remaining: 0 } => {
+                pad(&mut self.sink, size)?;
+                self.close()
+            }
+            State::Content { size, .. } => Err(NarWriteError::Size { size, difference: "fewer" }),
+            _ => Err(NarWriteError::Misplaced { what: "the end of a file" }),
+        }
     }
 
     /// A link.
@@ -87,6 +112,11 @@ impl<W: Write> Writer<W> {
         self.close()
     }
 
+    /// What is written to.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.sink
+    }
+
     /// Gives back what was written to, once the NAR is whole.
     pub fn finish(mut self) -> Result<W, NarWriteError> {
         if self.state != State::End {
@@ -100,7 +130,7 @@ impl<W: Write> Writer<W> {
         match self.state {
             State::Start => put(&mut self.sink, MAGIC)?,
             State::Node => {}
-            State::Folder | State::End | State::Broken => return Err(NarWriteError::Misplaced { what }),
+            State::Folder | State::Content { .. } | State::End => return Err(NarWriteError::Misplaced { what }),
         }
         for word in [b"(", &b"type"[..], kind] {
             put(&mut self.sink, word)?;
@@ -117,31 +147,6 @@ impl<W: Write> Writer<W> {
             State::Folder
         };
         Ok(())
-    }
-}
-
-/// Takes the bytes of a file. Dropped before [`Self::finish`], it leaves a writer that takes nothing more.
-pub struct ContentWriter<'a, W> {
-    writer: &'a mut Writer<W>,
-    size: u64,
-    remaining: u64,
-}
-
-impl<W: Write> ContentWriter<'_, W> {
-    /// The next bytes; more than were announced are refused.
-    pub fn put(&mut self, bytes: &[u8]) -> Result<(), NarWriteError> {
-        let left = u64::try_from(bytes.len()).ok().and_then(|length| self.remaining.checked_sub(length));
-        self.remaining = left.ok_or(NarWriteError::Size { size: self.size, difference: "more" })?;
-        Ok(self.writer.sink.write_all(bytes)?)
-    }
-
-    /// Ends the file, of which every byte must be there.
-    pub fn finish(self) -> Result<(), NarWriteError> {
-        if self.remaining != 0 {
-            return Err(NarWriteError::Size { size: self.size, difference: "fewer" });
-        }
-        pad(&mut self.writer.sink, self.size)?;
-        self.writer.close()
     }
 }
 

@@ -178,8 +178,7 @@ impl<'w> Pushing<'w> {
             content_address: None,
         };
         let plan = Plan::new(&[object], &root).unwrap();
-        let scratch = self.world.path("");
-        let options = PushOptions { cache: cache.to_owned(), workers: 1, scratch, is_dry_run: false };
+        let options = PushOptions { cache: cache.to_owned(), workers: 1, is_dry_run: false };
         let pushed = push(&self.client, &plan, &options, &|_| {}).unwrap();
         assert_eq!((pushed.sent.len(), pushed.failed.len()), (1, 0), "{:?}\n{}", pushed.failed, self.world.log());
         let narinfo = self.world.ask(&format!("GET /{cache}/{}.narinfo", made.hash), &self.world.admin, b"");
@@ -222,6 +221,20 @@ fn a_second_build_is_pushed_by_its_new_chunks_alone_and_no_cache_tells_of_anothe
     world.start(&["--keep", "whole"]);
     let (whole, _) = Pushing::new(&world, &mine).push("staging", "program-1.2", &text(&world, 'c'));
     assert!(whole > 1 << 20, "{whole}");
+}
+
+#[test]
+fn what_lies_under_the_name_of_a_nar_and_is_another_does_not_stop_a_push() {
+    let world = World::new();
+    let token = world.token("*", &["push", "read"]);
+    let large = text(&world, 'a').repeat(4);
+    let made = Made::new("program-1.0", &large);
+    assert!(made.nar.len() > 4 << 20, "asked for before it is sent");
+    let other = zstd::encode_all(&*Made::new("program-1.0", "other").nar, 3).unwrap();
+    let name = format!("/staging/nar/{}.nar.zst", Sha256::of(&made.nar).nix32());
+    assert_eq!(world.ask(&format!("PUT {name}"), &token, &other).status, 201);
+    let (sent, _) = Pushing::new(&world, &token).push("staging", "program-1.0", &large);
+    assert!(sent > 1 << 20, "{sent}");
 }
 
 #[test]

@@ -79,9 +79,9 @@ impl Foreigner {
     /// A path for the stores of a world, not signed yet.
     pub(crate) fn new(world: &World, name: &str, needs: &[&Self]) -> Self {
         let mut writer = Writer::new(Vec::new());
-        let mut file = writer.file(false, name.len() as u64).unwrap();
-        file.put(name.as_bytes()).unwrap();
-        file.finish().unwrap();
+        writer.file(false, name.len() as u64).unwrap();
+        writer.content(name.as_bytes()).unwrap();
+        writer.end_file().unwrap();
         let nar = writer.finish().unwrap();
         let hash = nix32::encode(&Sha256::of(name.as_bytes()).0[..20]);
         let text = format!("{}/{hash}-{name}", world.path("store").display());

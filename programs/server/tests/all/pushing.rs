@@ -30,9 +30,9 @@ impl Made {
     /// A path of a name, whose file holds the text.
     pub(crate) fn new(name: &str, text: &str) -> Self {
         let mut writer = Writer::new(Vec::new());
-        let mut file = writer.file(false, text.len() as u64).unwrap();
-        file.put(text.as_bytes()).unwrap();
-        file.finish().unwrap();
+        writer.file(false, text.len() as u64).unwrap();
+        writer.content(text.as_bytes()).unwrap();
+        writer.end_file().unwrap();
         let hash = nix32::encode(&Sha256::of(format!("{name} {text}").as_bytes()).0[..20]);
         Self {
             base: format!("{hash}-{name}"),

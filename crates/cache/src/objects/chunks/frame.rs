@@ -77,8 +77,15 @@ impl Packer {
     }
 
     /// A chunk as it is sent by whoever has its NAR: its frame with its own hashes in the holes, and from then on in the chunk
-    /// too. The receiver proves that they can be others.
-    pub(crate) fn packed(&mut self, cut: &mut Cut) -> io::Result<&[u8]> {
+    /// too. The receiver proves that they can be others. Memory of `frame` is used again.
+    pub(crate) fn packed(&mut self, cut: &mut Cut, frame: &mut Vec<u8>) -> io::Result<()> {
+        std::mem::swap(&mut self.frame, frame);
+        let packed = self.pack_filled(cut);
+        std::mem::swap(&mut self.frame, frame);
+        packed
+    }
+
+    fn pack_filled(&mut self, cut: &mut Cut) -> io::Result<()> {
         if !cut.holes.is_empty() {
             self.pack(cut)?;
             let noises: Vec<_> = (0..cut.holes.len()).map(noise).collect();
@@ -88,12 +95,11 @@ impl Packer {
             if let Some(places) = places {
                 fill(&mut self.frame, &places, &characters);
                 if unpacked(&mut self.unpack, &self.frame, cut.content.len(), &mut self.content) == Some(&cut.content) {
-                    return Ok(&self.frame);
+                    return Ok(());
                 }
             }
         }
-        self.pack(cut)?;
-        Ok(&self.frame)
+        self.pack(cut)
     }
 
     /// A frame in whose holes some characters stand, if it is one of the chunk, and whatever is put into its holes comes out

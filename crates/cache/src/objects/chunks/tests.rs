@@ -260,7 +260,11 @@ fn chunks_are_taken_as_they_are_sent_and_what_is_cut_too_small_is_cut_anew(world
     cutter.push(&other);
     let mut packer = frame::Packer::new().unwrap();
     let frames: Vec<_> = std::iter::from_fn(|| cutter.next(true))
-        .map(|cut| packer.packed(&mut cut.settled()).unwrap().to_vec())
+        .map(|cut| {
+            let mut frame = Vec::new();
+            packer.packed(&mut cut.settled(), &mut frame).unwrap();
+            frame
+        })
         .collect();
     assert!(send(&other, &frames), "it is sent as it came");
     assert_eq!(world.bytes(), before, "what its sender cut is what is here");

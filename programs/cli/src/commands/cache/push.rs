@@ -63,7 +63,6 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let options = PushOptions {
         cache: args.to.clone(),
         workers: args.workers.map_or(available.clamp(2, WORKERS_MAX), usize::from),
-        scratch: std::env::temp_dir(),
         is_dry_run: args.dry_run,
     };
     let pushed = push(&client, &plan, &options, &step);
