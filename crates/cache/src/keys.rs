@@ -44,17 +44,17 @@ impl Keys {
     fn read_own(path: &Path) -> Result<Self, OpenError> {
         let unread = |cause: String| OpenError::Secret { path: path.to_path_buf(), cause };
         let bytes = Zeroizing::new(aux_io::input::read(path, FILE_BYTES_MAX).map_err(|error| unread(error.message()))?);
-        Self::parse(&bytes, path)
+        let text = std::str::from_utf8(&bytes).map_err(|_| unread("it is no text".to_owned()))?;
+        Self::parse(text, path)
     }
 
     fn read_named(path: &Path) -> Result<Self, OpenError> {
-        Self::parse(&Zeroizing::new(aux_io::private::read(path, FILE_BYTES_MAX)?), path)
+        Self::parse(&aux_io::private::text(path, FILE_BYTES_MAX)?, path)
     }
 
     /// Reads a key a line, as `nix-store --generate-binary-cache-key` writes it.
-    fn parse(bytes: &[u8], path: &Path) -> Result<Self, OpenError> {
+    fn parse(text: &str, path: &Path) -> Result<Self, OpenError> {
         let unread = |cause: String| OpenError::Secret { path: path.to_path_buf(), cause };
-        let text = std::str::from_utf8(bytes).map_err(|_| unread("it is no text".to_owned()))?;
         let mut keys: Vec<SecretKey> = Vec::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let key = SecretKey::parse(line).map_err(|cause| OpenError::Key { path: PathBuf::from(path), cause })?;

@@ -11,6 +11,8 @@ mod dependencies;
 mod feed;
 mod follow;
 mod frames;
+#[cfg(test)]
+mod hostile;
 pub mod http;
 mod keys;
 mod leaving;

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
+use zeroize::Zeroizing;
 
 /// An access control list of Linux, `acl(5)`; longer ones name more users than anybody means.
 const ACL_BYTES_MAX: usize = 1024;
@@ -23,27 +24,36 @@ pub enum PrivateError {
     Read { path: PathBuf, cause: io::Error },
     #[error("{}: others may read this file; `chmod 600` it", path.display())]
     Readable { path: PathBuf },
+    #[error("{}: is no text", path.display())]
+    Text { path: PathBuf },
     #[error("{}: has more than {limit_bytes} bytes, which no secret of this kind has", path.display())]
     TooLarge { path: PathBuf, limit_bytes: u64 },
 }
 
-/// Reads a file, if others may do nothing with it.
+/// Reads a text, if others may do nothing with its file. No copy of it is left behind.
 ///
 /// A credential of systemd passes in both forms that it has: 0400 and of the service's user, or of root and with an access
 /// control list that lets this one user read, where `stat` shows 0440 and no group may read it in truth.
-pub fn read(path: impl AsRef<Path>, limit_bytes: u64) -> Result<Vec<u8>, PrivateError> {
+pub fn text(path: impl AsRef<Path>, limit_bytes: u64) -> Result<Zeroizing<String>, PrivateError> {
     let path = path.as_ref();
     let failed = |cause| PrivateError::Read { path: path.to_path_buf(), cause };
     let file = File::open(path).map_err(failed)?;
     if !is_private(&file).map_err(failed)? {
         return Err(PrivateError::Readable { path: path.to_path_buf() });
     }
-    let mut bytes = Vec::new();
-    file.take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > limit_bytes {
-        return Err(PrivateError::TooLarge { path: path.to_path_buf(), limit_bytes });
+    // Room for all of it from the start: memory that is given up to grow is not cleared.
+    let room = file.metadata().map_err(failed)?.len().min(limit_bytes).saturating_add(1);
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(room).unwrap_or_default()));
+    match file.take(limit_bytes.saturating_add(1)).read_to_string(&mut text) {
+        Ok(_) if text.len() as u64 > limit_bytes => {
+            Err(PrivateError::TooLarge { path: path.to_path_buf(), limit_bytes })
+        }
+        Ok(_) => Ok(text),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(PrivateError::Text { path: path.to_path_buf() })
+        }
+        Err(error) => Err(failed(error)),
     }
-    Ok(bytes)
 }
 
 fn is_private(file: &File) -> io::Result<bool> {
@@ -112,15 +122,18 @@ mod tests {
         let set = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         for mode in [0o600, 0o400] {
             set(mode);
-            assert_eq!(read(&path, 6).unwrap(), b"hidden");
+            assert_eq!(*text(&path, 6).unwrap(), "hidden");
         }
-        assert!(matches!(read(&path, 5), Err(PrivateError::TooLarge { limit_bytes: 5, .. })));
+        assert!(matches!(text(&path, 5), Err(PrivateError::TooLarge { limit_bytes: 5, .. })));
         for mode in [0o640, 0o440, 0o604, 0o644, 0o620, 0o602] {
             set(mode);
-            let told = read(&path, 6).unwrap_err().to_string();
+            let told = text(&path, 6).unwrap_err().to_string();
             assert_eq!(told, format!("{}: others may read this file; `chmod 600` it", path.display()));
         }
-        let missing = read(folder.path().join("missing"), 6).unwrap_err().to_string();
+        set(0o600);
+        crate::file::replace(&path, b"\xff").unwrap();
+        assert!(matches!(text(&path, 6), Err(PrivateError::Text { .. })));
+        let missing = text(folder.path().join("missing"), 6).unwrap_err().to_string();
         assert!(missing.ends_with("missing: cannot be read: No such file or directory (os error 2)"), "{missing}");
     }
 
@@ -137,7 +150,7 @@ mod tests {
                 set => set.unwrap(),
             }
             assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o440);
-            Some(read(&path, 6).is_ok())
+            Some(text(&path, 6).is_ok())
         };
         // A filesystem without lists has nothing to tell.
         let Some(for_us) = is_told(&[(ACL_USER, 4, own)]) else { return };

@@ -31,8 +31,6 @@ pub(super) struct Authorization(Zeroizing<String>);
 pub enum NetrcError {
     #[error(transparent)]
     File(#[from] PrivateError),
-    #[error("{}: is no text", path.display())]
-    Text { path: PathBuf },
     #[error("{}: line {line}: {what}", path.display())]
     Syntax { path: PathBuf, line: usize, what: &'static str },
 }
@@ -40,14 +38,13 @@ pub enum NetrcError {
 impl Netrc {
     /// Reads a file that nobody else may read.
     pub fn read(path: &Path) -> Result<Self, NetrcError> {
-        let bytes = Zeroizing::new(aux_io::private::read(path, FILE_BYTES_MAX)?);
-        let text = std::str::from_utf8(&bytes).map_err(|_| NetrcError::Text { path: path.to_path_buf() })?;
-        Self::parse(text).map_err(|(line, what)| NetrcError::Syntax { path: path.to_path_buf(), line, what })
+        let text = aux_io::private::text(path, FILE_BYTES_MAX)?;
+        Self::parse(&text).map_err(|(line, what)| NetrcError::Syntax { path: path.to_path_buf(), line, what })
     }
 
     /// `machine HOST login NAME password WORD`, with any blanks and line feeds between; `default` in the place of a machine; a
     /// `#` at the start of a line or behind a blank begins a comment. The error is a line and what is wrong there.
-    fn parse(text: &str) -> Result<Self, (usize, &'static str)> {
+    pub(crate) fn parse(text: &str) -> Result<Self, (usize, &'static str)> {
         let mut entries: Vec<Draft> = Vec::new();
         let mut words = Words { text, line: 1 };
         while let Some(word) = words.next()? {

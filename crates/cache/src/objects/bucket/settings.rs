@@ -42,8 +42,6 @@ pub enum BucketError {
     Insecure { text: String },
     #[error("{0}")]
     File(#[from] PrivateError),
-    #[error("{path}: is no text, and no file of credentials")]
-    Text { path: String },
     #[error("{path}: has no line `{name} = …`")]
     Missing { path: String, name: &'static str },
 }
@@ -78,10 +76,8 @@ impl BucketSettings {
 
 impl Credentials {
     fn read(path: &Path) -> Result<Self, BucketError> {
-        let bytes = Zeroizing::new(aux_io::private::read(path, CREDENTIALS_BYTES_MAX)?);
-        let path = path.display().to_string();
-        let text = std::str::from_utf8(&bytes).map_err(|_| BucketError::Text { path: path.clone() })?;
-        Self::parse(text).map_err(|name| BucketError::Missing { path, name })
+        let text = aux_io::private::text(path, CREDENTIALS_BYTES_MAX)?;
+        Self::parse(&text).map_err(|name| BucketError::Missing { path: path.display().to_string(), name })
     }
 
     /// Reads the first section; the error is the name of what is missing.

@@ -166,13 +166,10 @@ impl Said {
 
 /// Reads a password from the first line of a file that nobody else may read. The error is a sentence for a person.
 pub fn password(file: &Path) -> Result<Zeroizing<String>, String> {
-    let bytes = aux_io::private::read(file, PASSWORD_BYTES_MAX).map_err(|error| error.to_string())?;
-    let bytes = Zeroizing::new(bytes);
-    let unread = |cause: &str| format!("{}: {cause}", file.display());
-    let text = std::str::from_utf8(&bytes).map_err(|_| unread("is no text"))?;
+    let text = aux_io::private::text(file, PASSWORD_BYTES_MAX).map_err(|error| error.to_string())?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.to_owned())),
-        _ => Err(unread("its first line is empty")),
+        _ => Err(format!("{}: its first line is empty", file.display())),
     }
 }
 
