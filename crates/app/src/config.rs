@@ -56,8 +56,20 @@ pub struct Config {
     /// The `[alert]` table, taken whole, and only from the user's file or the system's: it says where findings go and
     /// which files hold secrets, which a checkout from a stranger has no say in.
     pub alert: Option<Set<toml::Table>>,
+    /// The `[cache]` table, likewise: a checkout that named the server would be sent the token.
+    pub cache: Option<Set<CacheServer>>,
     /// The files read, nearest first.
     pub files: Vec<PathBuf>,
+}
+
+/// The cache server that `aux cache` asks where none is typed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheServer {
+    /// Its address, without the name of a cache.
+    pub server: String,
+    /// The file with the token for it.
+    pub token_file: Option<PathBuf>,
 }
 
 /// Why a configuration file cannot be used.
@@ -69,8 +81,8 @@ pub enum ConfigError {
     Syntax { file: PathBuf, line: usize, message: String },
     #[error("{}: [{table}]: {message}", file.display())]
     Table { file: PathBuf, table: &'static str, message: String },
-    #[error("{}: [alert] is heeded in the user's file and the system's only, not in files beside a target", file.display())]
-    Misplaced { file: PathBuf },
+    #[error("{}: [{table}] is heeded in the user's file and the system's only, not in files beside a target", file.display())]
+    Misplaced { file: PathBuf, table: &'static str },
 }
 
 /// Where to look beside the target's own folders.
@@ -101,6 +113,7 @@ struct Document {
     agent: Option<Agent>,
     fetch: Option<FetchTable>,
     alert: Option<toml::Table>,
+    cache: Option<CacheServer>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -124,10 +137,20 @@ pub fn load(start: &Path, places: &Places) -> Result<Config, ConfigError> {
         if file.is_file() && !config.files.contains(&file) {
             config.add(&file)?;
             let is_own = [&places.user, &places.system].into_iter().flatten().any(|own| *own == file);
-            if !is_own && config.alert.is_some() {
-                return Err(ConfigError::Misplaced { file });
+            let tables = [("alert", config.alert.is_some()), ("cache", config.cache.is_some())];
+            if let Some((table, _)) = tables.into_iter().find(|(_, is_set)| *is_set && !is_own) {
+                return Err(ConfigError::Misplaced { file, table });
             }
         }
+    }
+    Ok(config)
+}
+
+/// Reads the user's file and the system's, and none beside a target.
+pub fn load_own(places: &Places) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    for file in places.user.iter().chain(&places.system).filter(|file| file.is_file()) {
+        config.add(file)?;
     }
     Ok(config)
 }
@@ -171,6 +194,9 @@ impl Config {
         set(&mut self.agent, document.agent.map(|agent| agent.in_folder(folder)), file);
         set(&mut self.fetch_bases, document.fetch.map(|table| table.base), file);
         set(&mut self.alert, document.alert, file);
+        let in_folder =
+            |cache: CacheServer| CacheServer { token_file: cache.token_file.map(|path| folder.join(path)), ..cache };
+        set(&mut self.cache, document.cache.map(in_folder), file);
         self.files.push(file.to_owned());
         Ok(())
     }
@@ -217,6 +243,21 @@ mod tests {
         let (table, own): (toml::Table, _) = config.alert_settings().unwrap();
         assert!(table.contains_key("webhook"));
         assert_eq!(own, folder.path());
+    }
+
+    #[test]
+    fn the_cache_server_is_named_by_the_users_file_and_never_by_a_checkout() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("aux.toml");
+        aux_io::file::replace(&file, b"[cache]\nserver = \"https://c.example\"\ntoken_file = \"token\"\n").unwrap();
+        let error = load(folder.path(), &Places::default()).unwrap_err();
+        assert!(matches!(error, ConfigError::Misplaced { table: "cache", .. }), "{error}");
+        let places = Places { user: Some(file), system: Some(folder.path().join("none")) };
+        for config in [load_own(&places), load(Path::new("/nonexistent"), &places)] {
+            let cache = config.unwrap().cache.unwrap().value;
+            let token_file = Some(folder.path().join("token"));
+            assert_eq!(cache, CacheServer { server: "https://c.example".to_owned(), token_file });
+        }
     }
 
     #[test]

@@ -57,6 +57,9 @@ impl ClientError {
             Self::Refused { status: 403, .. } => "this token may not do that; `aux cache token create` makes others",
             Self::Refused { status: 404, .. } => "`aux cache views` lists what is there",
             Self::Refused { status: 409, .. } => "something of that name is there already",
+            Self::Refused { status: 413, refusal, .. } if refusal.error.is_empty() => {
+                "a proxy before the server bounds what may be sent; in nginx it is `client_max_body_size 0;`"
+            }
             Self::Refused { status: 429 | 503, .. } => "try again later",
             Self::Refused { status: 507, .. } => "make room on the server: aux cache gc",
             Self::Refused { status: 500..=599, .. } => "the server's log knows more under that request",

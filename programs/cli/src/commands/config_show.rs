@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use aux_app::config::{Config, Set, load};
+use aux_app::config::{CacheServer, Config, Set, load};
 use aux_app::exit;
 use aux_audit::formats::visible;
 use aux_io::http::Url;
@@ -43,6 +43,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         row("agent", config.agent.as_ref(), ToString::to_string),
         row("fetch.base", config.fetch_bases.as_ref(), bases_shown),
     ];
+    rows.extend(cache_rows(config.cache.as_ref()));
     rows.extend(alert_rows(&config)?);
     if args.json {
         let settings: serde_json::Map<String, serde_json::Value> =
@@ -62,6 +63,14 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
 }
 
 type Row = (String, Option<String>, Option<String>);
+
+fn cache_rows(cache: Option<&Set<CacheServer>>) -> [Row; 2] {
+    let server = row("cache.server", cache, |cache| shown_url(&cache.server));
+    let token = cache.and_then(|set| set.value.token_file.as_ref().map(|path| (path, &set.file)));
+    let shown = |(path, file): (&PathBuf, &PathBuf)| (path.display().to_string(), file.display().to_string());
+    let (path, file) = token.map(shown).unzip();
+    [server, ("cache.token_file".to_owned(), path, file)]
+}
 
 /// The channels of alerts as they may be seen: what holds a secret is named, and nothing of what it holds.
 fn alert_rows(config: &Config) -> Result<Vec<Row>, Failure> {

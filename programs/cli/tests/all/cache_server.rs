@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::corpora::in_ci;
+use crate::nginx::Nginx;
 use crate::world::{Said, World, skipped, write};
 
 /// Two texts that Nix keeps by their content, so that their paths are the same everywhere: one refers to the other.
@@ -116,6 +117,7 @@ fn build(world: &World) -> Option<String> {
 fn nix_said(world: &World, command: &mut Command) -> Said {
     write(&world.outside("nix/nix.conf"), b"build-users-group =\nsubstituters =\nnetrc-file = /nonexistent\n");
     command.env("HOME", world.outside("home")).env("NIX_CONF_DIR", world.outside("nix")).env_remove("NIX_REMOTE");
+    command.env("NIX_SSL_CERT_FILE", Nginx::tls().join("authority.pem"));
     world.finish(command.stdin(Stdio::null()))
 }
 

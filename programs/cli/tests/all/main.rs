@@ -8,6 +8,7 @@ mod bad_input;
 mod cache;
 mod cache_boot;
 mod cache_migrate;
+mod cache_proxy;
 mod cache_server;
 mod cache_signing;
 mod config_show;
@@ -42,6 +43,8 @@ mod labels;
 #[expect(dead_code, reason = "what lies in a bucket is for the server's tests")]
 #[path = "../../../../tests/support/moto.rs"]
 mod moto;
+#[path = "../../../../tests/support/nginx.rs"]
+mod nginx;
 #[expect(dead_code, reason = "databases that come and go are for the server's tests")]
 #[path = "../../../../tests/support/postgres.rs"]
 mod postgres;

@@ -22,6 +22,8 @@ mod limits;
 mod module;
 #[path = "../../../../tests/support/moto.rs"]
 mod moto;
+#[path = "../../../../tests/support/nginx.rs"]
+mod nginx;
 mod nix;
 mod openapi;
 mod page;

@@ -3,15 +3,13 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use aux_nix::signature::SecretKey;
 use serde_json::{Value, json};
 
-use crate::corpora::in_ci;
 use crate::foreign::{Foreign, Foreigner, dripping, key, redirect};
 use crate::http::{Answer, request};
+use crate::nginx::Nginx;
 use crate::pushing::Made;
 use crate::world::{Nix, World, hash};
 
@@ -74,64 +72,25 @@ impl Drop for Killed {
     }
 }
 
-/// A folder served by a real nginx, in the clear or with TLS.
-struct Nginx {
-    child: std::process::Child,
-    url: String,
-}
-
-impl Nginx {
-    /// `None` where there is no nginx; the test has said so.
-    #[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a real peer; a test that skips must say so")]
-    fn serve(world: &World, folder: &str, has_tls: bool) -> Option<Self> {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let place = world.path("nginx");
-        fs::create_dir_all(&place).unwrap();
-        let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/support/tls");
-        let (listen, keys) = if has_tls {
-            let keys = format!("ssl_certificate {0}/server.pem; ssl_certificate_key {0}/server.key;", tls.display());
-            (format!("listen 127.0.0.1:{port} ssl;"), keys)
-        } else {
-            (format!("listen 127.0.0.1:{port};"), String::new())
-        };
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|name| format!("{name}_temp_path {}/{name}; ", place.display()))
-            .concat();
-        let settings = format!(
-            "daemon off; master_process off; pid {0}/pid; error_log {0}/errors; events {{}} http {{ access_log off; {temporary}\
-             server {{ {listen} {keys} location / {{ root {1}; }} }} }}",
-            place.display(),
-            world.path(folder).display()
-        );
-        aux_io::file::replace(place.join("settings"), settings.as_bytes()).unwrap();
-        let child = Command::new("nginx").arg("-c").arg(place.join("settings")).stderr(Stdio::null()).spawn();
-        let Ok(child) = child else {
-            assert!(!in_ci(), "nginx is not installed");
-            eprintln!("skipped: no nginx; `apt-get install nginx-light` would bring it");
-            return None;
-        };
-        // It says nothing when it is ready.
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            std::thread::yield_now();
-        }
-        let url = if has_tls { format!("https://localhost:{port}") } else { format!("http://127.0.0.1:{port}") };
-        Some(Self { child, url })
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+/// A folder served by a real nginx, in the clear or with TLS, and its URL.
+fn serve(world: &World, folder: &str, has_tls: bool) -> Option<(Nginx, String)> {
+    let tls = Nginx::tls();
+    let keys = format!("ssl_certificate {0}/server.pem; ssl_certificate_key {0}/server.key;", tls.display());
+    let (ssl, keys) = if has_tls { (" ssl", keys) } else { Default::default() };
+    let root = world.path(folder);
+    let nginx = Nginx::start(&world.path("nginx"), &|port| {
+        format!("server {{ listen 127.0.0.1:{port}{ssl}; {keys} location / {{ root {}; }} }}", root.display())
+    })?;
+    let url = if has_tls { "https://localhost" } else { "http://127.0.0.1" };
+    let url = format!("{url}:{}", nginx.port);
+    Some((nginx, url))
 }
 
 #[test]
 fn what_nix_wrote_into_a_folder_is_pulled_through_nginx_in_the_clear_and_with_tls() {
     for has_tls in [false, true] {
         let home = World::new();
-        let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/support/tls/authority.pem");
-        let near = World::believing(&home, tls);
+        let near = World::believing(&home, Nginx::tls().join("authority.pem"));
         near.api("PATCH", "caches/staging", &json!({ "anonymous": true }));
         let Some(nix) = Nix::new(&home, "") else { return };
         let path = nix.build();
@@ -141,8 +100,8 @@ fn what_nix_wrote_into_a_folder_is_pulled_through_nginx_in_the_clear_and_with_tl
         let public = fs::read_to_string(home.path("public-key")).unwrap();
         let folder = format!("file://{}?secret-key={file}", home.path("folder").display());
         nix.run("nix", &["copy", "--to", &folder, &path]);
-        let Some(nginx) = Nginx::serve(&home, "folder", has_tls) else { return };
-        let wish = json!({ "url": nginx.url, "keys": [public.trim()] });
+        let Some((_nginx, url)) = serve(&home, "folder", has_tls) else { return };
+        let wish = json!({ "url": url, "keys": [public.trim()] });
         near.api("PUT", "caches/staging/upstreams/folder", &wish);
         let second = nix.second_store("second");
         let from = near.url("staging");

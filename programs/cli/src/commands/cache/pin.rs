@@ -4,7 +4,7 @@ use aux_app::exit;
 use clap::Subcommand;
 use serde::Deserialize;
 
-use super::server::{InCache, Server, moment};
+use super::server::{InCache, Server, moment, store_path};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -21,7 +21,7 @@ pub(crate) struct Add {
     /// What to call the pin.
     #[arg(value_name = "NAME")]
     name: String,
-    /// The store path, or its last part.
+    /// The store path, its last part, or a link to it such as ./result.
     #[arg(value_name = "PATH")]
     path: String,
     /// The cache it is in.
@@ -65,7 +65,7 @@ pub(crate) fn run(verb: &Pin, ui: &mut Ui) -> Result<u8, Failure> {
     let failed = |error| Failure::cache(&error);
     match verb {
         Pin::Add(Add { name, path, cache, server }) => {
-            let document = server.client()?.pin(cache, name, path).map_err(failed)?;
+            let document = server.client()?.pin(cache, name, &store_path(path)).map_err(failed)?;
             server.answer(&document, ui, || {
                 let pin: Answer = document.read()?;
                 Ok(vec![format!("{} is pinned as {}", pin.path, pin.name)])

@@ -8,9 +8,9 @@ use aux_cache::client::{CacheClient, PolicyTrial};
 use serde::Deserialize;
 
 use super::create::{sbom, text};
-use super::promote::{Refused, refusals, store_path};
+use super::promote::{Refused, refusals};
 use super::push::lock_of;
-use super::server::Server;
+use super::server::{Server, store_path};
 use crate::failure::Failure;
 use crate::ui::{Ui, counted};
 

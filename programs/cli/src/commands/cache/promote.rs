@@ -8,8 +8,7 @@ use serde::Deserialize;
 
 use super::create::{sbom, text};
 use super::push::lock_of;
-use super::server::Server;
-use crate::commands::environment;
+use super::server::{Server, store_path};
 use crate::failure::Failure;
 use crate::ui::{Ui, counted};
 
@@ -80,15 +79,6 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let answer: Answer = document.read().map_err(|error| Failure::cache(&error))?;
     args.server.answer(&document, ui, || Ok(lines(&answer, args)))?;
     Ok(if answer.refused.is_empty() { exit::DONE } else { exit::NO })
-}
-
-/// A link is followed here; all else is the server's to know.
-pub(super) fn store_path(typed: &str) -> String {
-    let options = environment::read_options();
-    let path = PathBuf::from(typed);
-    let is_local = !path.starts_with(&options.store_dir) && path.exists();
-    let followed = is_local.then(|| aux_inventory::store_path_of(&path, &options.store_dir)).flatten();
-    followed.unwrap_or_else(|| typed.to_owned())
 }
 
 pub(super) fn refusals(refused: &[Refused]) -> Vec<String> {

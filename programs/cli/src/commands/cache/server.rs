@@ -1,14 +1,15 @@
 //! Which server is asked, and with which token: what all commands of `aux cache` share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aux_alert::{Secret, SecretError};
+use aux_app::config::load_own;
 use aux_cache::client::{CacheClient, ClientError, Document};
 use aux_io::http::{HttpClient, Url};
 use aux_nix::StorePath;
 
-use crate::commands::network;
+use crate::commands::{environment, network};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -17,10 +18,10 @@ const REQUEST_LIMIT: Duration = Duration::from_hours(12);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Server {
-    /// The server, such as `https://cache.example.org`, without the name of a cache.
+    /// The server, such as `https://cache.example.org`, without the name of a cache; that of `[cache]` in aux.toml otherwise.
     #[arg(long = "server", value_name = "URL")]
-    url: String,
-    /// A file with the token and nothing else, which only you may read.
+    url: Option<String>,
+    /// A file with the token and nothing else, which only you may read; for the server of aux.toml the one named there.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Allow plain http:// to other machines, which shows the token to everybody on the way.
@@ -34,21 +35,49 @@ pub(crate) struct Server {
 impl Server {
     /// A client; opens no connection.
     pub(crate) fn client(&self) -> Result<CacheClient, Failure> {
-        let url = Url::parse(&self.url).map_err(|error| {
-            Failure::new(format!("--server: {error}")).hint("for example https://cache.example.org")
-        })?;
-        let token = self.token_file.as_deref().map(Secret::of_file).transpose().map_err(|error| {
+        let (url, token_file) = self.named()?;
+        let token = token_file.as_deref().map(Secret::of_file).transpose().map_err(|error| {
             let hint = match &error {
                 SecretError::Open { .. } => "chmod 600 it; who reads it may do what the token may",
                 _ => "the server writes the first one to DIR/admin-token; `aux cache token create` makes others",
             };
-            Failure::new(format!("--token-file: {error}")).hint(hint)
+            let named = if self.token_file.is_some() { "--token-file" } else { "token_file of aux.toml" };
+            Failure::new(format!("{named}: {error}")).hint(hint)
         })?;
         let mut options = network::options(self.allow_insecure)?;
         options.total_limit = REQUEST_LIMIT;
         options.response_limit = REQUEST_LIMIT;
         let http = HttpClient::new(options).map_err(|error| Failure::http(&error))?;
         Ok(CacheClient::new(http, url, token.map(|token| token.reveal().to_owned().into())))
+    }
+
+    /// The server and the file with the token. What aux.toml names is for the server that it names, and for no other.
+    fn named(&self) -> Result<(Url, Option<PathBuf>), Failure> {
+        let parsed = |text: &str, named: &str| {
+            Url::parse(text).map_err(|error| {
+                Failure::new(format!("{named}: {error}")).hint("for example https://cache.example.org")
+            })
+        };
+        let typed = self.url.as_deref().map(|text| parsed(text, "--server")).transpose()?;
+        // Whoever types both needs no file.
+        let own = match (&typed, &self.token_file) {
+            (Some(_), Some(_)) => None,
+            _ => load_own(&environment::config_places()).map_err(Failure::new)?.cache,
+        };
+        let own = match own {
+            Some(set) => Some((parsed(&set.value.server, "server of aux.toml")?, set.value.token_file)),
+            None => None,
+        };
+        let (url, token_file) = match (typed, own) {
+            (Some(url), Some((known, token_file))) if url == known => (url, token_file),
+            (Some(url), _) => (url, None),
+            (None, Some(own)) => own,
+            (None, None) => {
+                let hint = "or once, in ~/.config/aux/aux.toml: [cache] with `server` and `token_file`";
+                return Err(Failure::new("which server? --server URL names it").hint(hint));
+            }
+        };
+        Ok((url, self.token_file.clone().or(token_file)))
     }
 
     /// Prints the document as it came where that is wanted; else what `lines` says.
@@ -76,15 +105,29 @@ pub(crate) struct InCache {
     pub(crate) server: Server,
 }
 
-/// What a person may type for a store path: whole, its last part, or for questions its 32 characters alone.
-pub(crate) fn digest_of(text: &str) -> Result<&str, Failure> {
+/// A link is followed here, also one whose target is gone; all else is the server's to know.
+pub(crate) fn store_path(typed: &str) -> String {
+    let store = environment::read_options().store_dir;
+    let path = Path::new(typed);
+    if path.starts_with(&store) {
+        return typed.to_owned();
+    }
+    let gone =
+        || path.read_link().ok().filter(|target| target.starts_with(&store))?.into_os_string().into_string().ok();
+    aux_inventory::store_path_of(path, &store).or_else(gone).unwrap_or_else(|| typed.to_owned())
+}
+
+/// What a person may type for a store path: whole, its last part, a link to it, or for questions its 32 characters alone.
+pub(crate) fn digest_of(text: &str) -> Result<String, Failure> {
     const DIGEST_LENGTH: usize = 32;
+    let text = store_path(text);
     let base = text.rsplit('/').next().unwrap_or_default();
     if base.len() == DIGEST_LENGTH {
-        return Ok(base);
+        return Ok(base.to_owned());
     }
-    let path = StorePath::parse_base(base).map_err(|error| Failure::new(error).hint("name a store path"))?;
-    Ok(path.digest())
+    let path = StorePath::parse_base(base)
+        .map_err(|error| Failure::new(error).hint("name a store path, or a link to one such as ./result"))?;
+    Ok(path.digest().to_owned())
 }
 
 /// Bytes as people read them.

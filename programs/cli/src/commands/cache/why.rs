@@ -10,7 +10,7 @@ use crate::ui::Ui;
 /// Say why a cache or view serves a path or does not, with every decision about it. Exits with 1 where it is not served.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The store path, its last part, or the 32 characters it begins with.
+    /// The store path, its last part, a link to it such as ./result, or the 32 characters it begins with.
     #[arg(value_name = "PATH")]
     path: String,
     /// The cache or view.
@@ -46,7 +46,7 @@ struct Decision {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let digest = digest_of(&args.path)?;
-    let document = args.server.client()?.why(&args.cache, digest).map_err(|error| Failure::cache(&error))?;
+    let document = args.server.client()?.why(&args.cache, &digest).map_err(|error| Failure::cache(&error))?;
     let answer: Answer = document.read().map_err(|error| Failure::cache(&error))?;
     args.server.answer(&document, ui, || Ok(lines(&answer, args)))?;
     Ok(if answer.state == "served" { exit::DONE } else { exit::NO })

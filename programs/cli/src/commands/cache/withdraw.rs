@@ -4,14 +4,14 @@ use aux_app::exit;
 use aux_cache::client::{ClientError, Document};
 use serde::Deserialize;
 
-use super::server::Server;
+use super::server::{Server, store_path};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
 /// Stop serving a path, and what needs it, at once. Who asks for it is told the reason.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The store path, or its last part.
+    /// The store path, its last part, or a link to it such as ./result.
     #[arg(value_name = "PATH")]
     path: String,
     /// The cache or view it is withdrawn from.
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 /// End a withdrawal, and those that came with it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Restore {
-    /// The store path, or its last part.
+    /// The store path, its last part, or a link to it such as ./result.
     #[arg(value_name = "PATH")]
     path: String,
     /// The cache or view it was withdrawn from.
@@ -53,7 +53,7 @@ struct Answer {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     let client = args.server.client()?;
-    let document = client.withdraw(&args.cache, &args.path, &args.reason, args.dry_run);
+    let document = client.withdraw(&args.cache, &store_path(&args.path), &args.reason, args.dry_run);
     let document = document.map_err(|error| Failure::cache(&error))?;
     let verb = if args.dry_run { "would be withdrawn from" } else { "is withdrawn from" };
     args.server.answer(&document, ui, || lines(&document, verb, &args.cache))?;
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
 }
 
 pub(crate) fn restore(args: &Restore, ui: &mut Ui) -> Result<u8, Failure> {
-    let document = args.server.client()?.restore(&args.cache, &args.path, &args.reason);
+    let document = args.server.client()?.restore(&args.cache, &store_path(&args.path), &args.reason);
     let document = document.map_err(|error| Failure::cache(&error))?;
     args.server.answer(&document, ui, || lines(&document, "is served again by", &args.cache))?;
     Ok(exit::DONE)
