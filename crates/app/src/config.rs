@@ -137,8 +137,10 @@ pub fn load(start: &Path, places: &Places) -> Result<Config, ConfigError> {
         if file.is_file() && !config.files.contains(&file) {
             config.add(&file)?;
             let is_own = [&places.user, &places.system].into_iter().flatten().any(|own| *own == file);
-            let tables = [("alert", config.alert.is_some()), ("cache", config.cache.is_some())];
-            if let Some((table, _)) = tables.into_iter().find(|(_, is_set)| *is_set && !is_own) {
+            let alert = config.alert.as_ref().map(|set| ("alert", &set.file));
+            let cache = config.cache.as_ref().map(|set| ("cache", &set.file));
+            let mut set_here = [alert, cache].into_iter().flatten().filter(|(_, from)| **from == file);
+            if let (false, Some((table, _))) = (is_own, set_here.next()) {
                 return Err(ConfigError::Misplaced { file, table });
             }
         }
@@ -252,6 +254,14 @@ mod tests {
         aux_io::file::replace(&file, b"[cache]\nserver = \"https://c.example\"\ntoken_file = \"token\"\n").unwrap();
         let error = load(folder.path(), &Places::default()).unwrap_err();
         assert!(matches!(error, ConfigError::Misplaced { table: "cache", .. }), "{error}");
+        let inner = folder.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        let own = inner.join("aux.toml");
+        std::fs::rename(&file, &own).unwrap();
+        aux_io::file::replace(&file, b"fail_on = \"any\"\n").unwrap();
+        // A file above the user's own has nothing of it.
+        assert!(load(&inner, &Places { user: Some(own.clone()), system: None }).is_ok());
+        std::fs::rename(&own, &file).unwrap();
         let places = Places { user: Some(file), system: Some(folder.path().join("none")) };
         for config in [load_own(&places), load(Path::new("/nonexistent"), &places)] {
             let cache = config.unwrap().cache.unwrap().value;

@@ -47,6 +47,10 @@ pub use upstream::{Netrc, NetrcError, UpstreamError};
 #[path = "../../../tests/support/corpora.rs"]
 mod corpora;
 #[cfg(test)]
+#[expect(dead_code, reason = "files with tags, TLS and bodies are for other packages' tests")]
+#[path = "../../../tests/support/http_server.rs"]
+mod http_server;
+#[cfg(test)]
 #[path = "../../../tests/support/moto.rs"]
 mod moto;
 #[cfg(test)]

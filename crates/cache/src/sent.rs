@@ -20,6 +20,17 @@ impl Hashing {
     }
 }
 
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Hashes what is read of it, and nothing that only lies in its buffer.
 pub(crate) struct Hashed<'h, R> {
     pub(crate) inner: R,

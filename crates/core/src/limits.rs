@@ -158,6 +158,12 @@ pub const CACHE_HEAD_BYTES_MAX: usize = 64 << 10;
 pub const CACHE_HEAD_SECONDS_MAX: u64 = 60;
 /// How long a client of a cache may stand still while it sends or takes a body, seconds.
 pub const CACHE_STALL_SECONDS_MAX: u64 = 60;
+/// How fast a NAR must come at least, bytes per second: one of which the cache has all chunks is a few dozen bytes for each of
+/// them, and its sender reads as much as its disk gives.
+pub const CACHE_NAR_SPEED_BYTES_PER_SECOND_MIN: u64 = 32;
+/// What is still read of a body after it was refused, bytes and seconds, so that its sender comes to read why.
+pub const CACHE_LINGER_BYTES: u64 = 64 << 20;
+pub const CACHE_LINGER_SECONDS: u64 = 10;
 /// How fast the scrubber of a cache reads NARs, bytes per second: a percent of one core's hashing.
 pub const CACHE_SCRUB_BYTES_PER_SECOND: u64 = 8_000_000;
 /// How long the scrubber of a cache waits after the start and between two rounds, seconds.

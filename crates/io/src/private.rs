@@ -41,9 +41,9 @@ pub fn text(path: impl AsRef<Path>, limit_bytes: u64) -> Result<Zeroizing<String
     if !is_private(&file).map_err(failed)? {
         return Err(PrivateError::Readable { path: path.to_path_buf() });
     }
-    // Room for all of it from the start: memory that is given up to grow is not cleared.
-    let room = file.metadata().map_err(failed)?.len().min(limit_bytes).saturating_add(1);
-    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(room).unwrap_or_default()));
+    // Room for whatever may come from the start: memory that is given up to grow is not cleared.
+    let room = usize::try_from(limit_bytes.saturating_add(1)).unwrap_or_default();
+    let mut text = Zeroizing::new(String::with_capacity(room));
     match file.take(limit_bytes.saturating_add(1)).read_to_string(&mut text) {
         Ok(_) if text.len() as u64 > limit_bytes => {
             Err(PrivateError::TooLarge { path: path.to_path_buf(), limit_bytes })

@@ -7,8 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use aux_nix::Sha256;
-use aux_nix::hash::Sha256Hasher;
 use aux_nix::nar::{NarWriteError, Writer};
+
+use crate::sent::Hashing;
 
 /// What is read of a file at once.
 pub(super) const BUFFER_BYTES: usize = 256 << 10;
@@ -36,29 +37,12 @@ pub fn dump<W: Write>(path: &Path, sink: W) -> Result<W, DumpError> {
 
 /// The hash and the size of the NAR of `path`.
 pub(super) fn digest(path: &Path) -> Result<(Sha256, u64), DumpError> {
-    let hashing = dump(path, io::BufWriter::new(Hashing { hasher: Sha256Hasher::default(), size: 0 }))?;
+    let hashing = dump(path, io::BufWriter::new(Hashing::default()))?;
     let whole = hashing.into_inner().map_err(|error| DumpError::Write {
         path: path.to_path_buf(),
         cause: NarWriteError::Write(error.into_error()),
     })?;
     Ok((whole.hasher.finish(), whole.size))
-}
-
-struct Hashing {
-    hasher: Sha256Hasher,
-    size: u64,
-}
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hasher.update(bytes);
-        self.size += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A NAR that is being written.

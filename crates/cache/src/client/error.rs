@@ -76,9 +76,13 @@ impl ClientError {
         }
     }
 
-    /// Whether it goes well where nothing is left out.
-    pub(super) fn is_about_a_reference(&self) -> bool {
-        matches!(self, Self::Refused { refusal, .. } if refusal.error == "reference")
+    /// Whether it may go well where nothing is left out. A refusal that comes while a NAR is being sent can be lost.
+    pub(super) fn may_be_about_a_reference(&self) -> bool {
+        match self {
+            Self::Refused { refusal, .. } => refusal.error == "reference",
+            Self::Http(error) => matches!(error, HttpError::Broken { .. }),
+            _ => false,
+        }
     }
 
     /// Whether the NAR that was put is not what its narinfo says.

@@ -44,7 +44,7 @@ impl<'a> Known<'a> {
 
     /// Whether it is worth asking about the next chunks.
     pub(super) fn asks(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).asks()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_worth_it()
     }
 
     /// Which chunks of these digests and lengths the server has; none where it gives no answer, which whatever is sent next
@@ -70,10 +70,10 @@ impl<'a> Known<'a> {
 }
 
 impl State {
-    fn asks(&mut self) -> bool {
-        let is_asked = self.credit.is_some_and(|credit| credit > 0 || self.left_out + 1 >= ASKED_IN_VAIN);
-        self.left_out = if is_asked { 0 } else { self.left_out.saturating_add(1) };
-        is_asked
+    fn is_worth_it(&mut self) -> bool {
+        let is_worth_it = self.credit.is_some_and(|credit| credit > 0 || self.left_out + 1 >= ASKED_IN_VAIN);
+        self.left_out = if is_worth_it { 0 } else { self.left_out.saturating_add(1) };
+        is_worth_it
     }
 
     /// So many bytes are known, and so many are not.
@@ -93,14 +93,14 @@ mod tests {
     const MB: usize = 1 << 20;
 
     fn asked(state: &mut State, questions: u32) -> u32 {
-        (0..questions).map(|_| u32::from(state.asks())).sum()
+        (0..questions).map(|_| u32::from(state.is_worth_it())).sum()
     }
 
     #[test]
     fn what_does_not_pay_is_asked_seldom_and_what_pays_is_asked_always() {
         let mut state = State { credit: Some(CREDIT_BYTES), left_out: 0 };
         for _ in 0..4 {
-            assert!(state.asks());
+            assert!(state.is_worth_it());
             state.learn(Some((0, 8 * MB)));
         }
         assert_eq!(asked(&mut state, 80), 10);

@@ -18,8 +18,8 @@ use crate::objects::reference::Reference;
 
 /// What is gathered before it is asked which chunks of it need not be sent.
 const BATCH_BYTES: usize = 8 << 20;
-/// It is not asked about less: the answer would take longer than the chunks.
-const BATCH_BYTES_MIN: usize = 64 << 10;
+/// It is not asked about a smaller object: the answer would take longer than its chunks.
+const ASKED_BYTES_MIN: u64 = 64 << 10;
 /// Smaller pieces of a NAR are put together before they are cut.
 const SMALL_BYTES: usize = 64 << 10;
 
@@ -46,8 +46,12 @@ impl Tools {
         Ok(Self { cutter: Cutter::new(store_directory), packer, buffer: vec![0; BUFFER_BYTES], frame: Vec::new() })
     }
 
-    /// Packs the object at `path` as it is read.
-    pub(super) fn pack<'p>(&'p mut self, path: &Path, known: Option<&'p Known<'p>>) -> Result<Packing<'p>, DumpError> {
+    /// Packs the object at `path`, whose NAR should have so many bytes, as it is read.
+    pub(super) fn pack<'p>(
+        &'p mut self,
+        (path, nar_size): (&Path, u64),
+        known: Option<&'p Known<'p>>,
+    ) -> Result<Packing<'p>, DumpError> {
         self.cutter.begin();
         self.frame.clear();
         let cutting = Cutting { cutter: &mut self.cutter };
@@ -56,9 +60,10 @@ impl Tools {
         Ok(Packing {
             dump,
             packer: &mut self.packer,
-            known,
+            known: known.filter(|_| nar_size >= ASKED_BYTES_MIN),
             is_over: false,
             is_asked: false,
+            decided_bytes: 0,
             gathered: Vec::new(),
             settled: VecDeque::new(),
             frame: &mut self.frame,
@@ -78,6 +83,8 @@ pub(super) struct Packing<'p> {
     is_over: bool,
     /// What is gathered is to be asked about.
     is_asked: bool,
+    /// It was decided for so much that is still to come.
+    decided_bytes: usize,
     gathered: Vec<Cut>,
     /// Chunks of which it is known whether the server has them, and then by what digest.
     settled: VecDeque<(Cut, Option<[u8; 32]>)>,
@@ -122,9 +129,11 @@ impl Packing<'_> {
     }
 
     fn gather(&mut self, cut: Cut) {
-        if self.gathered.is_empty() {
+        if self.decided_bytes == 0 {
             self.is_asked = self.known.is_some_and(Known::asks);
+            self.decided_bytes = BATCH_BYTES;
         }
+        self.decided_bytes = self.decided_bytes.saturating_sub(cut.content.len());
         if self.is_asked {
             self.gathered.push(cut);
         } else {
@@ -138,12 +147,9 @@ impl Packing<'_> {
 
     /// Asks about what was gathered.
     fn settle(&mut self) {
-        let known = self.known.filter(|_| self.gathered_bytes() >= BATCH_BYTES_MIN);
-        let chunks: Vec<([u8; 32], usize)> = match known {
-            Some(_) => self.gathered.iter().map(|cut| (cut.digest(), cut.content.len())).collect(),
-            None => Vec::new(),
-        };
-        let are_known = known.map(|known| known.of(&chunks)).unwrap_or_default();
+        let chunks: Vec<([u8; 32], usize)> =
+            self.gathered.iter().map(|cut| (cut.digest(), cut.content.len())).collect();
+        let are_known = self.known.map(|known| known.of(&chunks)).unwrap_or_default();
         let mut digests = are_known.into_iter().zip(chunks).map(|(is_known, (digest, _))| is_known.then_some(digest));
         self.settled.extend(self.gathered.drain(..).map(|cut| (cut, digests.next().flatten())));
     }

@@ -73,8 +73,8 @@ pub enum PushError {
 }
 
 impl PushError {
-    fn is_about_a_reference(&self) -> bool {
-        matches!(self, Self::Client(error) if error.is_about_a_reference())
+    fn may_be_about_a_reference(&self) -> bool {
+        matches!(self, Self::Client(error) if error.may_be_about_a_reference())
     }
 
     fn is_about_the_nar(&self) -> bool {
@@ -220,18 +220,17 @@ impl Run<'_> {
 
     /// Sends one path; the answer is how many bytes went out.
     fn send(&self, item: &Item, tools: &mut Option<Tools>) -> Result<u64, PushError> {
-        let mut info = item.info.clone();
+        // It says nothing of the file: another who pushes the same may have sent one with fewer chunks, and the server knows.
+        let info = &item.info;
         let nar = format!("{}/{}", self.options.cache, info.url);
         let mut is_there = info.nar_size >= ASKED_FOR_BYTES && self.client.has(&nar)?;
         let mut sent = 0;
         loop {
             if !is_there {
                 sent = self.send_nar(item, &nar, tools)?;
-                // The server says how it keeps it.
-                info.file_size = Some(sent);
             }
             self.wait_for_needs(item)?;
-            match again(&mut || self.put_narinfo(&info)) {
+            match again(&mut || self.put_narinfo(info)) {
                 Ok(()) => return Ok(sent),
                 // What somebody left there under its name is something else.
                 Err(error) if error.is_about_the_nar() && is_there => is_there = false,
@@ -250,15 +249,19 @@ impl Run<'_> {
             Some(tools) => tools,
             none => none.insert(Tools::new(item.info.store_directory())?),
         };
-        match again(&mut || self.put_nar(item, nar, tools, Some(&self.known))) {
+        let mut known = Some(&self.known);
+        again(&mut || {
+            let put = self.put_nar(item, nar, tools, known);
             // A chunk was collected meanwhile, or is damaged.
-            Err(error) if error.is_about_a_reference() => again(&mut || self.put_nar(item, nar, tools, None)),
-            put => put,
-        }
+            if put.as_ref().is_err_and(PushError::may_be_about_a_reference) && known.take().is_some() {
+                return self.put_nar(item, nar, tools, None);
+            }
+            put
+        })
     }
 
     fn put_nar(&self, item: &Item, nar: &str, tools: &mut Tools, known: Option<&Known<'_>>) -> Result<u64, PushError> {
-        let mut packing = tools.pack(&item.source, known).map_err(PackError::from)?;
+        let mut packing = tools.pack((&item.source, item.info.nar_size), known).map_err(PackError::from)?;
         let put = self.client.put_stream(nar, &mut packing, item.info.nar_size);
         let sent = packing.packed_bytes();
         // It comes first: that a request broke off says less.

@@ -1,11 +1,17 @@
 //! What is on disk becomes the NAR that Nix makes of it.
 
 use std::fs::{self, Permissions};
+use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use aux_io::http::{HttpClient, HttpOptions, Url};
+
+use super::known::Known;
+use super::pack::Tools;
 use super::requests::part;
-use super::{ClientError, DumpError, dump};
+use super::{CacheClient, ClientError, DumpError, dump};
+use crate::http_server::{Answer, HttpServer};
 
 /// Of the folder that [`folder`] makes, by `nix-store --dump` of Nix 2.8.
 const NAR: &[u8] = include_bytes!("../../../nix/tests/vectors/2.8/cache/nar/8vfnwdmii3k3nip932bb8y1hp7c0j0cf-d.nar");
@@ -38,6 +44,33 @@ fn what_is_no_file_folder_or_link_is_refused_by_name() {
     let error = dump(scratch.path(), Vec::new()).unwrap_err();
     assert!(matches!(&error, DumpError::Kind { path } if *path == socket), "{error}");
     assert!(matches!(dump(&scratch.path().join("none"), Vec::new()), Err(DumpError::Read { .. })));
+}
+
+/// A hundred megabytes of which the cache knows nothing.
+#[test]
+fn a_cache_that_knows_nothing_is_asked_about_the_first_of_much_and_then_about_an_eighth() {
+    let server = HttpServer::start(|_| Answer::ok(r#"{"schema":"aux.chunks/1","known":[]}"#));
+    let http = HttpClient::new(HttpOptions::new("aux/test")).unwrap();
+    let client = CacheClient::new(http, Url::parse(&server.url("/")).unwrap(), None);
+    let folder = tempfile::tempdir().unwrap();
+    let large = folder.path().join("large");
+    fs::File::create(&large).unwrap().set_len(100 << 20).unwrap();
+    let known = Known::new(&client, "staging");
+    let mut tools = Tools::new("/nix/store").unwrap();
+    let mut pack = |path: &Path, nar_size| {
+        let mut packing = tools.pack((path, nar_size), Some(&known)).unwrap();
+        let sent = io::copy(&mut packing, &mut io::sink()).unwrap();
+        assert_eq!(sent, packing.packed_bytes());
+        server.requests().len()
+    };
+    // 32 MiB, 8 at a time, and then one of eight times 8.
+    assert_eq!(pack(&large, 100 << 20), 5);
+    let small = folder.path().join("small");
+    aux_io::file::replace(&small, b"nobody asks about so little").unwrap();
+    for _ in 0..20 {
+        assert_eq!(pack(&small, 200), 5);
+    }
+    assert_eq!(pack(&large, 100 << 20), 6);
 }
 
 #[test]

@@ -3,12 +3,15 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use aux_core::limits::{CACHE_SPEED_BYTES_PER_SECOND_MIN, CACHE_STALL_SECONDS_MAX};
+use aux_core::limits::{
+    CACHE_LINGER_BYTES, CACHE_LINGER_SECONDS, CACHE_NAR_SPEED_BYTES_PER_SECOND_MIN, CACHE_SPEED_BYTES_PER_SECOND_MIN,
+    CACHE_STALL_SECONDS_MAX,
+};
 use bytes::{Buf, Bytes};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::failure::Failure;
 
@@ -22,7 +25,7 @@ pub(super) async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, F
         return Err(Failure::TooLarge);
     }
     let mut bytes = Vec::new();
-    let mut speed = Speed::new();
+    let mut speed = Speed::at_least(CACHE_SPEED_BYTES_PER_SECOND_MIN);
     while let Some(frame) = timeout(STALL, body.frame()).await.map_err(|_| Failure::Slow)? {
         let frame = frame.map_err(|_| Failure::malformed("the body ended before its end"))?;
         let Ok(data) = frame.into_data() else { continue };
@@ -44,7 +47,7 @@ pub(super) fn pieces(body: Incoming) -> (Pieces, impl Future<Output = ()>) {
 }
 
 async fn fill(mut body: Incoming, sender: mpsc::Sender<Piece>) {
-    let mut speed = Speed::new();
+    let mut speed = Speed::at_least(CACHE_NAR_SPEED_BYTES_PER_SECOND_MIN);
     loop {
         let piece = match timeout(STALL, body.frame()).await {
             Err(_) => Piece::Failed(io::ErrorKind::TimedOut),
@@ -58,21 +61,39 @@ async fn fill(mut body: Incoming, sender: mpsc::Sender<Piece>) {
         };
         let is_last = !matches!(piece, Piece::Data(_));
         // The thread that has heard enough hangs up.
-        if sender.send(piece).await.is_err() || is_last {
+        if sender.send(piece).await.is_err() {
+            return drain(body).await;
+        }
+        if is_last {
             return;
+        }
+    }
+}
+
+/// Reads on for a while. Whoever still sends when the connection is closed is told of that alone (RFC 9112, section 9.6).
+async fn drain(mut body: Incoming) {
+    let end = Instant::now() + Duration::from_secs(CACHE_LINGER_SECONDS);
+    let mut left_bytes = CACHE_LINGER_BYTES;
+    while let Ok(Some(Ok(frame))) = timeout_at(end, body.frame()).await {
+        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+        match left_bytes.checked_sub(length) {
+            Some(left) => left_bytes = left,
+            None => return,
         }
     }
 }
 
 /// How fast a body comes, looked at in windows: one that drips would hold its place for ever.
 struct Speed {
+    /// In a window.
+    bytes_min: u64,
     began: Instant,
     bytes: u64,
 }
 
 impl Speed {
-    fn new() -> Self {
-        Self { began: Instant::now(), bytes: 0 }
+    fn at_least(bytes_per_second: u64) -> Self {
+        Self { bytes_min: bytes_per_second * CACHE_STALL_SECONDS_MAX, began: Instant::now(), bytes: 0 }
     }
 
     fn is_too_low(&mut self, length: usize) -> bool {
@@ -80,8 +101,8 @@ impl Speed {
         if self.began.elapsed() < STALL {
             return false;
         }
-        let is_too_low = self.bytes < CACHE_SPEED_BYTES_PER_SECOND_MIN * CACHE_STALL_SECONDS_MAX;
-        *self = Self::new();
+        let is_too_low = self.bytes < self.bytes_min;
+        (self.began, self.bytes) = (Instant::now(), 0);
         is_too_low
     }
 }

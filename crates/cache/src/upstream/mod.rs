@@ -9,10 +9,6 @@ mod breaker;
 mod closure;
 mod find;
 mod flights;
-#[cfg(test)]
-#[expect(dead_code, reason = "files with tags, TLS and bodies are for other packages' tests")]
-#[path = "../../../../tests/support/http_server.rs"]
-mod http_server;
 mod lasting;
 mod netrc;
 mod offer;

@@ -16,10 +16,10 @@ use tokio::sync::mpsc;
 use tokio::time::advance;
 use zeroize::Zeroizing;
 
-use super::http_server::{Answer, HttpServer};
 use super::{ClosureError, Found, Lack, PullError, Upstream, Via};
 use crate::cache::{Cache, Surroundings};
 use crate::catalogue::{SharedSpace, Space};
+use crate::http_server::{Answer, HttpServer};
 use crate::names::{PathHash, SpaceName};
 use crate::objects::Keep;
 use crate::records::{Actor, NewSpace, UpstreamRow, UpstreamTerms};

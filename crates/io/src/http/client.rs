@@ -91,13 +91,14 @@ impl HttpClient {
     pub fn upload(&self, request: &Request, body: &mut dyn Read, length: Length) -> Result<Response, HttpError> {
         let deadline = Instant::now() + self.options.total_limit;
         self.check(&request.url)?;
-        let answer = match length {
-            Length::Exactly(bytes) => {
-                let mut exact = Exact { body, left_bytes: bytes };
-                self.once(request, Some((&mut exact, length)), deadline)?
+        let mut body = Outgoing { body, length, sent_bytes: 0 };
+        let answer = self.once(request, Some((&mut body, length)), deadline).map_err(|error| match error {
+            // Whoever refuses it before its end hangs up, and the library does not listen while it sends.
+            HttpError::Connect { url, cause } if body.sent_bytes > 0 => {
+                HttpError::Broken { url, sent_bytes: body.sent_bytes, cause }
             }
-            Length::About(_) => self.once(request, Some((body, length)), deadline)?,
-        };
+            error => error,
+        })?;
         self.response(request, answer, deadline)
     }
 
@@ -235,21 +236,27 @@ pub enum Length {
     About(u64),
 }
 
-/// A body that ends where it was said to end: a library that waits for the rest of a shorter one would wait forever.
-struct Exact<'a> {
+/// A body that is counted, and ends where it was said to end: a library that waits for the rest of a shorter one would wait
+/// forever.
+struct Outgoing<'a> {
     body: &'a mut dyn Read,
-    left_bytes: u64,
+    length: Length,
+    sent_bytes: u64,
 }
 
-impl Read for Exact<'_> {
+impl Read for Outgoing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let limit = usize::try_from(self.left_bytes).unwrap_or(usize::MAX).min(buffer.len());
+        let left = match self.length {
+            Length::Exactly(bytes) => bytes.saturating_sub(self.sent_bytes),
+            Length::About(_) => u64::MAX,
+        };
+        let limit = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let Some(part) = buffer.get_mut(..limit).filter(|part| !part.is_empty()) else { return Ok(0) };
         let length = self.body.read(part)?;
-        if length == 0 {
+        if length == 0 && matches!(self.length, Length::Exactly(_)) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.left_bytes -= length as u64;
+        self.sent_bytes += length as u64;
         Ok(length)
     }
 }

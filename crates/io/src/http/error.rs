@@ -26,6 +26,8 @@ pub enum HttpError {
     TooLarge { url: Url, limit_bytes: u64 },
     #[error("{url}: the connection ended after {received_bytes} bytes, before the body did: {cause}")]
     Interrupted { url: Url, received_bytes: u64, cause: String },
+    #[error("{url}: the connection broke after {sent_bytes} bytes were sent: {cause}")]
+    Broken { url: Url, sent_bytes: u64, cause: String },
     #[error("{url}: redirected more than {limit} times")]
     Redirects { url: Url, limit: u32 },
     #[error("{url}: redirects from https to {to}, which is not encrypted")]
@@ -64,6 +66,9 @@ impl HttpError {
             Self::Timeout { .. } | Self::TooSlow { .. } | Self::Interrupted { .. } => {
                 "try again later; what is complete is kept"
             }
+            Self::Broken { .. } => {
+                "the server, or a proxy before it, may have refused what was sent without being heard: its log says why"
+            }
             Self::TooLarge { .. } => "this is not what was expected there; check the URL",
             Self::Redirects { .. } | Self::Downgrade { .. } | Self::Elsewhere { .. } | Self::RedirectTarget { .. } => {
                 "name the final https:// URL, or tell the server's owner"
@@ -86,7 +91,8 @@ impl HttpError {
             | Self::Connect { .. }
             | Self::Timeout { .. }
             | Self::TooSlow { .. }
-            | Self::Interrupted { .. } => true,
+            | Self::Interrupted { .. }
+            | Self::Broken { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
             _ => false,
         }

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use aux_app::config::{Places, load};
+use aux_app::config::{Places, load_own};
 use aux_inventory::{Nix, ReadOptions};
 use aux_io::input;
 use aux_repo::Git;
@@ -21,7 +21,8 @@ const HOST_NAME_BYTES_MAX: u64 = 256;
 /// Where configuration may lie beside the target's own folders.
 pub(crate) fn config_places() -> Places {
     let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let folder = env::var_os("XDG_CONFIG_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    // A relative one is to be ignored (XDG Base Directory Specification): it would make a checkout's file the user's.
+    let folder = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
     let folder = folder.or_else(|| home.map(|home| home.join(".config")));
     Places { user: folder.map(|folder| folder.join("aux/aux.toml")), system: Some(PathBuf::from("/etc/aux/aux.toml")) }
 }
@@ -138,7 +139,7 @@ pub(crate) fn alert_session() -> Result<aux_alert::Session, Failure> {
 
 /// The `[alert]` table of the user's file or the system's.
 pub(crate) fn alert_settings() -> Result<aux_alert::Settings, Failure> {
-    let config = load(Path::new("/"), &config_places()).map_err(Failure::new)?;
+    let config = load_own(&config_places()).map_err(Failure::new)?;
     let (settings, folder) = config.alert_settings::<aux_alert::Settings>().map_err(Failure::new)?;
     Ok(settings.in_folder(&folder))
 }

@@ -223,6 +223,30 @@ fn a_second_build_is_pushed_by_its_new_chunks_alone_and_no_cache_tells_of_anothe
     assert!(whole > 1 << 20, "{whole}");
 }
 
+/// The refusal comes while the rest is still being sent.
+#[test]
+fn a_damaged_chunk_at_the_front_of_much_is_sent_after_all() {
+    let mut world = World::new();
+    let token = world.token("staging", &["push", "read"]);
+    let mut state: u64 = 5;
+    let mut large = String::new();
+    while large.len() < 30 << 20 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        write!(large, "{state:x} ").unwrap();
+    }
+    let (first, _) = Pushing::new(&world, &token).push("staging", "program-1.0", &large);
+    world.kill();
+    let pack = world.path("data/packs/00000000.pack");
+    let file = fs::OpenOptions::new().write(true).open(&pack).unwrap();
+    // Behind the first chunk, in which the size of the file stands.
+    file.write_all_at(b"damage", 3_000_000).unwrap();
+    world.start(&[]);
+    large.push_str("and a little more");
+    let (second, _) = Pushing::new(&world, &token).push("staging", "program-1.1", &large);
+    assert!(second > first - (first >> 4), "{second} of {first}: all of it, whole");
+    assert_eq!(world.api("POST", "fsck", &json!({}))["clean"], true);
+}
+
 #[test]
 fn what_lies_under_the_name_of_a_nar_and_is_another_does_not_stop_a_push() {
     let world = World::new();

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aux_alert::{Secret, SecretError};
 use aux_app::config::load_own;
 use aux_cache::client::{CacheClient, ClientError, Document};
+use aux_core::limits::SECRET_FILE_BYTES_MAX;
 use aux_io::http::{HttpClient, Url};
+use aux_io::private::{self, PrivateError};
 use aux_nix::StorePath;
+use zeroize::Zeroizing;
 
 use crate::commands::{environment, network};
 use crate::failure::Failure;
@@ -36,19 +38,21 @@ impl Server {
     /// A client; opens no connection.
     pub(crate) fn client(&self) -> Result<CacheClient, Failure> {
         let (url, token_file) = self.named()?;
-        let token = token_file.as_deref().map(Secret::of_file).transpose().map_err(|error| {
+        let token = token_file.as_deref().map(|path| private::text(path, SECRET_FILE_BYTES_MAX)).transpose();
+        let token = token.map_err(|error| {
             let hint = match &error {
-                SecretError::Open { .. } => "chmod 600 it; who reads it may do what the token may",
+                PrivateError::Readable { .. } => "chmod 600 it; who reads it may do what the token may",
                 _ => "the server writes the first one to DIR/admin-token; `aux cache token create` makes others",
             };
             let named = if self.token_file.is_some() { "--token-file" } else { "token_file of aux.toml" };
             Failure::new(format!("{named}: {error}")).hint(hint)
         })?;
+        let token = token.map(|text| Zeroizing::new(text.trim().to_owned()));
         let mut options = network::options(self.allow_insecure)?;
         options.total_limit = REQUEST_LIMIT;
         options.response_limit = REQUEST_LIMIT;
         let http = HttpClient::new(options).map_err(|error| Failure::http(&error))?;
-        Ok(CacheClient::new(http, url, token.map(|token| token.reveal().to_owned().into())))
+        Ok(CacheClient::new(http, url, token))
     }
 
     /// The server and the file with the token. What aux.toml names is for the server that it names, and for no other.
@@ -58,23 +62,21 @@ impl Server {
                 Failure::new(format!("{named}: {error}")).hint("for example https://cache.example.org")
             })
         };
-        let typed = self.url.as_deref().map(|text| parsed(text, "--server")).transpose()?;
-        // Whoever types both needs no file.
-        let own = match (&typed, &self.token_file) {
-            (Some(_), Some(_)) => None,
-            _ => load_own(&environment::config_places()).map_err(Failure::new)?.cache,
-        };
-        let own = match own {
-            Some(set) => Some((parsed(&set.value.server, "server of aux.toml")?, set.value.token_file)),
-            None => None,
-        };
-        let (url, token_file) = match (typed, own) {
-            (Some(url), Some((known, token_file))) if url == known => (url, token_file),
-            (Some(url), _) => (url, None),
-            (None, Some(own)) => own,
-            (None, None) => {
-                let hint = "or once, in ~/.config/aux/aux.toml: [cache] with `server` and `token_file`";
-                return Err(Failure::new("which server? --server URL names it").hint(hint));
+        let own = || load_own(&environment::config_places()).map(|config| config.cache.map(|set| set.value));
+        let (url, token_file) = match (&self.url, &self.token_file) {
+            // Whoever types both needs no file, and a file that cannot be read has no token for the server that is typed.
+            (Some(text), Some(_)) => (parsed(text, "--server")?, None),
+            (Some(text), None) => {
+                let url = parsed(text, "--server")?;
+                let own = own().unwrap_or_default().filter(|own| Url::parse(&own.server).is_ok_and(|own| own == url));
+                (url, own.and_then(|own| own.token_file))
+            }
+            (None, _) => {
+                let own = own().map_err(Failure::new)?.ok_or_else(|| {
+                    Failure::new("which server? --server URL names it")
+                        .hint("or once, in ~/.config/aux/aux.toml: [cache] with `server` and `token_file`")
+                })?;
+                (parsed(&own.server, "server of aux.toml")?, own.token_file)
             }
         };
         Ok((url, self.token_file.clone().or(token_file)))
