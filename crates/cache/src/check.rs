@@ -10,7 +10,7 @@ use crate::access::Caller;
 use crate::cache::Cache;
 use crate::names::PathHash;
 use crate::objects::{Found, ObjectError, ObjectName, Stored};
-use crate::receive::rehash;
+use crate::receive::{ReceiveError, rehash};
 use crate::records::{Collected, ObjectRow, PathRow, SpaceRow, Terms};
 
 /// What a check found.
@@ -135,8 +135,10 @@ impl Cache {
             }
             (is_known, found) => checked.leftovers += u64::from(is_known == Some(false) && !is_leaving(&found)),
         })?;
+        let damaged = checked.problems.iter().filter(|wrong| wrong.kind == "object");
+        let damaged: BTreeSet<String> = damaged.map(|wrong| wrong.subject.clone()).collect();
         for space in self.records.spaces()? {
-            self.check_space(&space, &mut checked)?;
+            self.check_space(&space, &damaged, &mut checked)?;
         }
         Ok(checked)
     }
@@ -154,12 +156,19 @@ impl Cache {
     }
 
     /// Every visible path is what its narinfo says, has all it needs, and is served as it is written down.
-    fn check_space(&self, row: &SpaceRow, checked: &mut Checked) -> Result<(), RecordsError> {
+    fn check_space(
+        &self,
+        row: &SpaceRow,
+        damaged: &BTreeSet<String>,
+        checked: &mut Checked,
+    ) -> Result<(), RecordsError> {
         let paths = self.records.visible(row)?;
         let known: BTreeSet<PathHash> = paths.iter().map(|path| path.hash).collect();
         for path in &paths {
             checked.paths += 1;
-            if let Err(detail) = self.check_path(path, &known) {
+            let nar = path.object.nar_hash.nix32();
+            let is_damaged = damaged.contains(&nar).then(|| format!("its NAR {nar} is damaged or missing"));
+            if let Some(detail) = is_damaged.or_else(|| self.check_path(path, &known).err()) {
                 checked.wrong("path", &format!("{}/{}", row.name, path.base), detail);
             }
         }
@@ -193,6 +202,8 @@ impl Cache {
 /// What is wrong with a NAR, read and hashed whole; `None` where it is what the records say.
 pub(crate) fn damage(stored: &Stored, object: &ObjectRow) -> Option<String> {
     match rehash(&mut stored.reader(), object.packing) {
+        // Here the bytes come from the store.
+        Err(ReceiveError::Client(cause)) => Some(cause.to_string()),
         Err(error) => Some(error.to_string()),
         Ok(read) if (read.nar_hash, read.nar_size) != (object.nar_hash, object.nar_size) => {
             Some(format!("its content is that of {}", read.nar_hash.nix32()))

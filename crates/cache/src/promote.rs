@@ -100,6 +100,7 @@ impl Cache {
         for judgement in &mut judgements {
             judgement.admitted = admitted.contains(&judgement.base);
         }
+        judgements.extend(unjudged(&found, &judgements));
         let outcome = match (found.refused.is_empty(), admitted.is_empty()) {
             (true, true) => "nothing",
             (true, false) => "promoted",
@@ -284,6 +285,20 @@ impl Cache {
         }
         Findings::Unknown("no rule asks".to_owned())
     }
+}
+
+/// Refusals of what was not there to be judged.
+fn unjudged(found: &Candidates, judgements: &[Judgement]) -> Vec<Judgement> {
+    let judged: BTreeSet<&str> = judgements.iter().map(|judgement| judgement.base.as_str()).collect();
+    let present = |path: &str| found.present.iter().any(|info| info.path.as_str() == path);
+    let left =
+        found.refused.iter().filter(|refusal| !judged.contains(refusal.path.as_str()) && !present(&refusal.path));
+    let judgement = |refusal: &Refusal| {
+        let hash = PathHash::parse(refusal.path.get(..32)?)?;
+        let evidence = format!("{}: no: {}", refusal.rule, refusal.reason);
+        Some(Judgement { hash, base: refusal.path.clone(), admitted: false, evidence })
+    };
+    left.filter_map(judgement).collect()
 }
 
 /// What findings say of one path.

@@ -11,7 +11,7 @@ use crate::access::{AccessError, Caller};
 use crate::cache::Cache;
 use crate::catalogue::SharedSpace;
 use crate::names::{PathHash, UploadName};
-use crate::objects::{ObjectError, Objects};
+use crate::objects::ObjectError;
 use crate::receive::{Awaited, ReceiveError, Received, receive};
 use crate::records::{Actor, Commit, CommitOutcome, PathRow, Records, RecordsError, Upload};
 
@@ -109,7 +109,9 @@ impl Cache {
         // Until the upload is written down, collection could remove an object that nobody seems to need.
         let keeping = self.keeping()?;
         match keeping.object(received.nar_hash)? {
-            Some(kept) if self.objects.has(&(&kept).into())? => Objects::mend(arrived)?,
+            Some(kept) if self.objects.has(&(&kept).into())? => {
+                self.objects.mend(arrived, &received, &(&kept).into())?;
+            }
             Some(kept) if kept.file_hash != received.kept_hash => {
                 return Err(PutError::Lost { nar_hash: received.nar_hash });
             }

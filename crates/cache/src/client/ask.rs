@@ -84,7 +84,7 @@ impl CacheClient {
         if has_body {
             request = request.header("content-type", JSON);
         }
-        let bytes = checked(self.http.fetch(&request)?)?.body.into_bytes()?;
+        let bytes = self.checked(self.http.fetch(&request)?)?.body.into_bytes()?;
         let not_cache = || ClientError::NotCache { url: url.clone(), expected: schema };
         let value: Value = serde_json::from_slice(&bytes).map_err(|_| not_cache())?;
         if value.get("schema").and_then(Value::as_str) != Some(schema) {
@@ -96,7 +96,7 @@ impl CacheClient {
     /// What a cache says of itself, to Nix.
     pub(super) fn cache_info(&self, cache: &str) -> Result<CacheInfo, ClientError> {
         let url = self.of_nix(&format!("{cache}/nix-cache-info"))?;
-        let bytes = checked(self.http.fetch(&self.request(Method::Get, url.clone()))?)?.body.into_bytes()?;
+        let bytes = self.checked(self.http.fetch(&self.request(Method::Get, url.clone()))?)?.body.into_bytes()?;
         CacheInfo::parse(&bytes).map_err(|_| ClientError::NotCache { url, expected: "nix-cache-info" })
     }
 
@@ -106,21 +106,21 @@ impl CacheClient {
         if response.is_missing() {
             return Ok(false);
         }
-        checked(response).map(|_| true)
+        self.checked(response).map(|_| true)
     }
 
     /// Puts a whole body where Nix would.
     pub(super) fn put_bytes(&self, path: &str, body: &[u8], kind: &str) -> Result<(), ClientError> {
         let method = Method::Put { body: body.to_vec() };
         let request = self.request(method, self.of_nix(path)?).header("content-type", kind).header("accept", JSON);
-        checked(self.http.fetch(&request)?).map(drop)
+        self.checked(self.http.fetch(&request)?).map(drop)
     }
 
     /// Puts a NAR that is packed as it goes out, of so many bytes before that.
     pub(super) fn put_stream(&self, path: &str, body: &mut dyn Read, nar_size: u64) -> Result<(), ClientError> {
         let request = self.request(Method::Put { body: Vec::new() }, self.of_nix(path)?);
         let request = request.header("content-type", "application/x-nix-nar").header("accept", JSON);
-        checked(self.http.upload(&request, body, Length::About(nar_size))?).map(drop)
+        self.checked(self.http.upload(&request, body, Length::About(nar_size))?).map(drop)
     }
 
     fn of_nix(&self, path: &str) -> Result<Url, ClientError> {
@@ -134,17 +134,20 @@ impl CacheClient {
             None => request,
         }
     }
-}
 
-/// A success, or what the server says of its refusal.
-fn checked(response: Response) -> Result<Response, ClientError> {
-    if response.is_success() {
-        return Ok(response);
+    /// A success, or what the server says of its refusal.
+    fn checked(&self, response: Response) -> Result<Response, ClientError> {
+        if response.is_success() {
+            return Ok(response);
+        }
+        let (url, status) = (response.url.clone(), response.status);
+        if status == 401 && self.token.is_none() {
+            return Err(ClientError::NoToken { url });
+        }
+        let bytes = response.body.into_bytes().unwrap_or_default();
+        let refusal: Refusal = serde_json::from_slice(&bytes).unwrap_or_default();
+        Err(ClientError::Refused { url, status, refusal })
     }
-    let (url, status) = (response.url.clone(), response.status);
-    let bytes = response.body.into_bytes().unwrap_or_default();
-    let refusal: Refusal = serde_json::from_slice(&bytes).unwrap_or_default();
-    Err(ClientError::Refused { url, status, refusal })
 }
 
 /// Our own requests are data that JSON can hold.

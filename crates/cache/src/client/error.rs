@@ -14,6 +14,10 @@ pub enum ClientError {
     NotCache { url: Url, expected: &'static str },
     #[error("{url}: is for stores in {theirs}, and what is pushed belongs to {ours}")]
     StoreDirectory { url: Url, theirs: String, ours: String },
+    #[error("{view} is a view of {cache}, and takes nothing itself")]
+    View { view: String, cache: String },
+    #[error("{url}: wants a token, and was sent none")]
+    NoToken { url: Url },
     #[error("`{0}` can be no name of a cache, view, token or pin: letters, digits, `-` and `_`")]
     Name(String),
 }
@@ -52,16 +56,23 @@ impl ClientError {
             Self::Http(error) => error.advice(),
             Self::NotCache { .. } => "check --server: it is the server's address without the name of a cache",
             Self::StoreDirectory { .. } => "a store path works in its own store directory alone",
+            Self::View { .. } => "push to the cache, then promote into the view",
+            Self::NoToken { .. } => "name it with --token-file; what aux.toml names goes to the server beside it alone",
             Self::Name(_) => "`aux cache views` lists the names that are there",
             Self::Refused { status: 401, .. } => "check --token-file: the token is unknown, expired or revoked",
             Self::Refused { status: 403, .. } => "this token may not do that; `aux cache token create` makes others",
-            Self::Refused { status: 404, .. } => "`aux cache views` lists what is there",
+            Self::Refused { status: 404, .. } => {
+                "what was named is not there: check the name, and that --server is the address without the name of a cache"
+            }
             Self::Refused { status: 409, .. } => "something of that name is there already",
             Self::Refused { status: 413, refusal, .. } if refusal.error.is_empty() => {
                 "a proxy before the server bounds what may be sent; in nginx it is `client_max_body_size 0;`"
             }
             Self::Refused { status: 429 | 503, .. } => "try again later",
             Self::Refused { status: 507, .. } => "make room on the server: aux cache gc",
+            Self::Refused { status: 502 | 504, refusal, .. } if refusal.error.is_empty() => {
+                "a proxy answered in the server's place: check that aux-server runs behind it"
+            }
             Self::Refused { status: 500..=599, .. } => "the server's log knows more under that request",
             Self::Refused { .. } => "correct what was asked for",
         }
@@ -72,7 +83,11 @@ impl ClientError {
         match self {
             Self::Http(error) => !matches!(error, HttpError::Status { .. }),
             Self::Refused { status, .. } => matches!(status, 401 | 403 | 404 | 507),
-            Self::NotCache { .. } | Self::StoreDirectory { .. } | Self::Name(_) => true,
+            Self::NotCache { .. }
+            | Self::StoreDirectory { .. }
+            | Self::View { .. }
+            | Self::NoToken { .. }
+            | Self::Name(_) => true,
         }
     }
 
@@ -96,7 +111,11 @@ impl ClientError {
         match self {
             Self::Http(error) => error.is_passing(),
             Self::Refused { status, .. } => matches!(status, 408 | 429 | 502..=504),
-            Self::NotCache { .. } | Self::StoreDirectory { .. } | Self::Name(_) => false,
+            Self::NotCache { .. }
+            | Self::StoreDirectory { .. }
+            | Self::View { .. }
+            | Self::NoToken { .. }
+            | Self::Name(_) => false,
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct PushOptions {
     pub workers: usize,
     /// Ask what is missing, and send nothing.
     pub is_dry_run: bool,
+    /// Send what is there as well, which mends what is damaged of it.
+    pub is_repair: bool,
 }
 
 /// What a push has come to.
@@ -85,6 +87,8 @@ impl PushError {
 #[derive(Deserialize)]
 struct Missing {
     missing: Vec<String>,
+    /// Of views, the cache they are of.
+    view_of: Option<String>,
 }
 
 /// Pushes what is missing. An error here means that nothing was tried; what failed later stands in the answer.
@@ -95,7 +99,10 @@ pub fn push(
     step: &(dyn Fn(PushStep<'_>) + Sync),
 ) -> Result<Pushed, ClientError> {
     check_store_directory(client, plan, part(&options.cache)?)?;
-    let missing = missing(client, plan, &options.cache)?;
+    let mut missing = missing(client, plan, &options.cache)?;
+    if options.is_repair {
+        missing.extend(plan.items.iter().map(|item| item.info.path.to_string()));
+    }
     let bytes = |item: &&Item| item.info.nar_size;
     let wanted = |item: &&Item| missing.contains(item.info.path.as_str());
     step(PushStep::Missing {
@@ -157,6 +164,9 @@ fn missing(client: &CacheClient, plan: &Plan, cache: &str) -> Result<BTreeSet<St
     let mut missing = BTreeSet::new();
     for names in names.chunks(CACHE_MISSING_PATHS_MAX) {
         let answer: Missing = client.missing(cache, names)?.read()?;
+        if let Some(source) = answer.view_of {
+            return Err(ClientError::View { view: cache.to_owned(), cache: source });
+        }
         // Paths may come with the store directory before them.
         missing.extend(answer.missing.into_iter().map(|path| path.rsplit('/').next().unwrap_or_default().to_owned()));
     }
@@ -223,7 +233,8 @@ impl Run<'_> {
         // It says nothing of the file: another who pushes the same may have sent one with fewer chunks, and the server knows.
         let info = &item.info;
         let nar = format!("{}/{}", self.options.cache, info.url);
-        let mut is_there = info.nar_size >= ASKED_FOR_BYTES && self.client.has(&nar)?;
+        let is_asked_for = info.nar_size >= ASKED_FOR_BYTES && !self.options.is_repair;
+        let mut is_there = is_asked_for && self.client.has(&nar)?;
         let mut sent = 0;
         loop {
             if !is_there {
@@ -249,7 +260,7 @@ impl Run<'_> {
             Some(tools) => tools,
             none => none.insert(Tools::new(item.info.store_directory())?),
         };
-        let mut known = Some(&self.known);
+        let mut known = Some(&self.known).filter(|_| !self.options.is_repair);
         again(&mut || {
             let put = self.put_nar(item, nar, tools, known);
             // A chunk was collected meanwhile, or is damaged.

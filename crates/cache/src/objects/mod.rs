@@ -235,10 +235,19 @@ impl Objects {
     }
 
     /// Lets an arrived NAR go that the store has, after what is damaged of it was mended by it.
-    pub(crate) fn mend(arriving: Arriving<'_>) -> Result<(), ObjectError> {
+    pub(crate) fn mend(
+        &self,
+        arriving: Arriving<'_>,
+        received: &Received,
+        name: &ObjectName,
+    ) -> Result<(), ObjectError> {
         match arriving {
-            Arriving::Whole(_) => Ok(()),
             Arriving::Chunks(shelving) => shelving.mend(),
+            // The same file in the place of one that may be damaged.
+            Arriving::Whole(incoming) if self.folder.has(name.nar_hash) && name.file_hash == received.kept_hash => {
+                self.folder.keep(incoming, name.nar_hash)
+            }
+            Arriving::Whole(_) => Ok(()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A cache server as most have it: behind a real nginx that speaks TLS, set up as docs/cache.md says, and named once in aux.toml.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::process::{Command, Stdio};
 
 use crate::cache_server::CacheServer;
@@ -127,11 +127,75 @@ fn the_token_of_aux_toml_goes_to_the_server_that_stands_beside_it_and_to_no_othe
     assert_eq!(run(&world, &format!("cache views --server {}/", server.url)).code, Some(0));
     let other = server.url.replace("127.0.0.1", "localhost");
     let said = run(&world, &format!("cache views --server {other}"));
-    assert!(said.code == Some(2) && said.stderr.contains("401"), "{}", said.shown());
+    assert!(said.code == Some(2) && said.stderr.contains("was sent none"), "{}", said.shown());
     assert_eq!(run(&world, &format!("cache views --server {other} --token-file token")).code, Some(0));
     // A checkout has no say in where a token goes, and what it says is not passed over in silence elsewhere.
     world.file("aux.toml", "[cache]\nserver = \"http://127.0.0.1:1\"\n");
     assert_eq!(run(&world, "cache views").code, Some(0));
     let said = run(&world, "config show");
     assert!(said.stderr.contains("[cache] is heeded in the user's file and the system's only"), "{}", said.shown());
+}
+
+/// What is damaged on the server's disk, in chunks and whole.
+#[test]
+fn what_is_damaged_is_named_by_its_path_and_mended_by_a_push() {
+    for keep in ["chunks", "whole"] {
+        let world = World::empty();
+        let Some(server) = CacheServer::start_with(&world, &["--keep", keep]) else { return };
+        let large = large(&world, 5 << 20);
+        let push = format!("push {large} --to staging --root system");
+        assert_eq!(server.run(&world, &push).code, Some(0));
+        let file = if keep == "chunks" {
+            world.path("data/packs/00000000.pack")
+        } else {
+            let folder = fs::read_dir(world.path("data/objects")).unwrap().next().unwrap().unwrap().path();
+            fs::read_dir(folder).unwrap().next().unwrap().unwrap().path()
+        };
+        let file = fs::OpenOptions::new().write(true).open(file).unwrap();
+        file.write_all_at(b"damage", 3_000_000).unwrap();
+        let said = server.run(&world, "fsck");
+        let path = large.rsplit('/').next().unwrap();
+        assert!(
+            said.code == Some(1) && said.stdout.contains(&format!("path staging/{path}: its NAR ")),
+            "{}",
+            said.shown()
+        );
+        assert!(said.stdout.contains("--repair") && !said.stdout.contains("client"), "{}", said.shown());
+        assert!(server.run(&world, &push).stdout.contains("1 of 1 path there already"));
+        assert_eq!(server.run(&world, "fsck").code, Some(1), "an ordinary push believes the cache");
+        let said = server.run(&world, &format!("{push} --repair"));
+        assert!(said.code == Some(0) && said.stdout.contains("sent 1 path"), "{}", said.shown());
+        let said = server.run(&world, "fsck");
+        assert_eq!(said.code, Some(0), "{keep}: {}", said.shown());
+    }
+}
+
+#[test]
+fn a_view_says_which_cache_takes_the_push_and_a_refusal_of_what_is_not_there_is_told_later() {
+    let world = World::empty();
+    let Some(server) = CacheServer::start(&world) else { return };
+    let base = server.path.rsplit('/').next().unwrap();
+    let said = server.run(&world, &format!("push {base} --to vetted --root system"));
+    let told = said.stderr.contains("vetted is a view of staging, and takes nothing itself");
+    assert!(said.code == Some(2) && told && said.stderr.contains("promote"), "{}", said.shown());
+    assert_eq!(server.run(&world, &format!("promote {base} --to vetted --reason early")).code, Some(1));
+    let said = server.run(&world, &format!("why {base} --in vetted"));
+    assert!(said.code == Some(1) && said.stdout.contains("staging does not serve it"), "{}", said.shown());
+    write(&world.path("empty"), b"\n");
+    fs::set_permissions(world.path("empty"), fs::Permissions::from_mode(0o600)).unwrap();
+    for (command, told) in [
+        (format!("cache views --server {}", server.url), "wants a token, and was sent none"),
+        (format!("cache views --server {} --token-file empty", server.url), "holds no token"),
+        (
+            format!("cache rollback vetted --to soon --reason x --server {}", server.url),
+            "neither the number of an edition",
+        ),
+        (
+            format!("cache token create x --cache vetted --may read --expires soon --server {}", server.url),
+            "is no day such as",
+        ),
+    ] {
+        let said = run(&world, &command);
+        assert!(said.code == Some(2) && said.stderr.contains(told), "{}", said.shown());
+    }
 }

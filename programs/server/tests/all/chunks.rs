@@ -178,7 +178,7 @@ impl<'w> Pushing<'w> {
             content_address: None,
         };
         let plan = Plan::new(&[object], &root).unwrap();
-        let options = PushOptions { cache: cache.to_owned(), workers: 1, is_dry_run: false };
+        let options = PushOptions { cache: cache.to_owned(), workers: 1, is_dry_run: false, is_repair: false };
         let pushed = push(&self.client, &plan, &options, &|_| {}).unwrap();
         assert_eq!((pushed.sent.len(), pushed.failed.len()), (1, 0), "{:?}\n{}", pushed.failed, self.world.log());
         let narinfo = self.world.ask(&format!("GET /{cache}/{}.narinfo", made.hash), &self.world.admin, b"");

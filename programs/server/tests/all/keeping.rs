@@ -100,7 +100,11 @@ fn a_check_finds_a_changed_byte_a_missing_file_and_a_stray_one() {
     assert_eq!(checked["clean"], false);
     let kinds: Vec<_> =
         checked["problems"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["object", "object", "file"], "{checked}");
+    assert_eq!(kinds, ["object", "object", "file", "path", "path"], "{checked}");
+    let paths = checked["problems"].as_array().unwrap()[3..].iter().map(|one| one["subject"].as_str().unwrap());
+    let mut named: Vec<_> = paths.map(|path| path.rsplit('-').nth(1).unwrap()).collect();
+    named.sort_unstable();
+    assert_eq!(named, ["changed", "missing"], "whose NARs they are");
     assert!(!checked.to_string().contains(world.path("").to_str().unwrap()));
 }
 

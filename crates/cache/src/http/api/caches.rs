@@ -69,9 +69,12 @@ struct Wanted {
 }
 
 #[derive(Serialize)]
-struct Missing<'p> {
+struct Lacking<'p> {
     schema: &'static str,
     missing: Vec<&'p str>,
+    /// Views take no push; of those, the cache they are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view_of: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -170,7 +173,9 @@ impl Call {
                 missing.push(path.as_str());
             }
         }
-        ok(&Missing { schema: "aux.missing/1", missing })
+        let source = space.row.source.and_then(|number| self.cache.catalogue.numbered(number));
+        let view_of = source.map(|source| source.read().row.name.to_string());
+        ok(&Lacking { schema: "aux.missing/1", missing, view_of })
     }
 
     fn known_chunks(&self, name: &str) -> Result<Reply, Failure> {

@@ -50,5 +50,11 @@ fn lines(answer: &Answer, is_clean: bool) -> Vec<String> {
     for Problem { kind, subject, detail } in problems {
         lines.push(format!("  {kind} {subject}: {detail}"));
     }
+    if problems.iter().any(|problem| problem.kind == "object") {
+        lines.push(
+            "`aux cache push PATH --to CACHE --repair` sends a damaged NAR again, from a store that has the path"
+                .to_owned(),
+        );
+    }
     lines
 }

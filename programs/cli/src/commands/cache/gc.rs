@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::server::{Server, parse_size, size};
 use crate::failure::Failure;
-use crate::ui::Ui;
+use crate::ui::{Ui, counted};
 
 /// Delete what no pin and no view needs. It never breaks a closure.
 #[derive(Debug, clap::Args)]
@@ -52,15 +52,17 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
     args.server.answer(&document, ui, || {
         let Answer { paths, nar_bytes, objects, stored_bytes, kept, sample, uses_since } = document.read()?;
         let verb = if args.dry_run { "would delete" } else { "deleted" };
-        let mut lines = vec![
-            format!("{verb} {paths} paths ({}), {objects} objects ({})", size(nar_bytes), size(stored_bytes)),
-            format!("kept {kept} paths"),
-        ];
+        let counted = |number: u64, one, many| counted(usize::try_from(number).unwrap_or(usize::MAX), one, many);
+        let what = format!("{} ({})", counted(paths, "path", "paths"), size(nar_bytes));
+        let what = format!("{what}, {}", counted(objects, "object", "objects"));
+        let mut lines = vec![format!("{verb} {what} ({})", size(stored_bytes))];
         let shown = u64::try_from(sample.len()).unwrap_or(u64::MAX);
         lines.extend(sample.into_iter().map(|path| format!("  {path}")));
         if shown > 0 && shown < paths {
             lines.push(format!("  and {} more", paths - shown));
         }
+        let verb = if args.dry_run { "would keep" } else { "kept" };
+        lines.push(format!("{verb} {}", counted(kept, "path", "paths")));
         if let Some(since) = uses_since.filter(|_| args.unused_for_days.is_some()) {
             let since = since.strftime("%Y-%m-%d");
             lines.push(format!("uses are known since {since}; what was there before counts as used on that day"));

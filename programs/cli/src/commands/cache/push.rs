@@ -8,7 +8,7 @@ use aux_cache::client::{Plan, PushError, PushOptions, PushStep, Pushed, push};
 use aux_inventory::{store_objects, store_path_of};
 use serde_json::json;
 
-use super::server::{Server, size};
+use super::server::{self, Server, size};
 use crate::commands::environment;
 use crate::failure::Failure;
 use crate::ui::{Ui, counted};
@@ -17,6 +17,7 @@ use crate::ui::{Ui, counted};
 ///
 /// What was sent stays there: a push that broke off is taken up by the next.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Args {
     /// Store paths, or links to them such as ./result.
     #[arg(value_name = "PATH", required = true)]
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// Say what would be sent, and send nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Send what is there as well: what is damaged of it is mended.
+    #[arg(long)]
+    repair: bool,
     /// Paths that are packed and sent at once.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=16))]
     workers: Option<u8>,
@@ -64,6 +68,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
         cache: args.to.clone(),
         workers: args.workers.map_or(available.clamp(2, WORKERS_MAX), usize::from),
         is_dry_run: args.dry_run,
+        is_repair: args.repair,
     };
     let pushed = push(&client, &plan, &options, &step);
     bar.finish_and_clear();
@@ -82,6 +87,9 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
         Some(_) => (below(&options.store_dir), below(Path::new("/nix/var/nix"))),
     };
     let store_path = |typed: &PathBuf| {
+        // A link or a name means a path of the store it belongs to, wherever that is mounted.
+        let named = typed.to_str().map(|typed| PathBuf::from(server::store_path(typed)));
+        let typed = named.as_ref().filter(|path| path.starts_with(&options.store_dir)).unwrap_or(typed);
         let place = if typed.starts_with(&options.store_dir) { below(typed) } else { typed.clone() };
         let found = store_path_of(&place, &store);
         // Where it is on disk is not what it is called.

@@ -2,6 +2,7 @@
 
 use aux_app::exit;
 use aux_cache::client::Rollback;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -36,7 +37,14 @@ struct Answer {
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<u8, Failure> {
-    let to = args.to.parse::<u64>().map_or_else(|_| json!(args.to), |edition| json!(edition));
+    let to = match (args.to.parse::<u64>(), args.to.parse::<Timestamp>()) {
+        (Ok(edition), _) => json!(edition),
+        (_, Ok(_)) => json!(args.to),
+        _ => {
+            return Err(Failure::new(format!("--to {}: is neither the number of an edition nor a moment", args.to))
+                .hint("`aux cache views VIEW` lists the editions; a moment is written 2026-11-20T12:00:00Z"));
+        }
+    };
     let rollback = Rollback { to, reason: args.reason.clone(), dry_run: args.dry_run };
     let client = args.server.client()?;
     let document = client.roll_back(&args.view, &rollback).map_err(|error| Failure::cache(&error))?;

@@ -48,6 +48,10 @@ impl Server {
             Failure::new(format!("{named}: {error}")).hint(hint)
         })?;
         let token = token.map(|text| Zeroizing::new(text.trim().to_owned()));
+        if let (Some(path), true) = (&token_file, token.as_ref().is_some_and(|token| token.is_empty())) {
+            return Err(Failure::new(format!("{}: holds no token", path.display()))
+                .hint("the server writes the first one to DIR/admin-token; `aux cache token create` makes others"));
+        }
         let mut options = network::options(self.allow_insecure)?;
         options.total_limit = REQUEST_LIMIT;
         options.response_limit = REQUEST_LIMIT;
@@ -113,6 +117,9 @@ pub(crate) fn store_path(typed: &str) -> String {
     let path = Path::new(typed);
     if path.starts_with(&store) {
         return typed.to_owned();
+    }
+    if StorePath::parse_base(typed).is_ok() && !path.exists() {
+        return format!("{}/{typed}", store.display());
     }
     let gone =
         || path.read_link().ok().filter(|target| target.starts_with(&store))?.into_os_string().into_string().ok();

@@ -34,7 +34,7 @@ pub(crate) struct Create {
     #[arg(long, value_name = "PATTERN")]
     names: Option<String>,
     /// The day from which on it is worth nothing.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     expires: Option<Date>,
     #[command(flatten)]
     server: Server,
@@ -79,6 +79,10 @@ struct Answer {
 #[derive(Deserialize)]
 struct Answers {
     tokens: Vec<Answer>,
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| "is no day such as 2027-12-31".to_owned())
 }
 
 pub(crate) fn run(verb: &Token, ui: &mut Ui) -> Result<u8, Failure> {

@@ -106,7 +106,11 @@ fn lines(view: &View) -> Vec<String> {
     let readers = if view.anonymous { "everybody" } else { "those with a token" };
     let mut lines = vec![
         format!("view      {} of {}", view.name, view.source),
-        format!("serves    {} paths, {bytes}, to {readers}", number(view.paths)),
+        format!(
+            "serves    {} {}, {bytes}, to {readers}",
+            number(view.paths),
+            if view.paths == Some(1) { "path" } else { "paths" }
+        ),
         format!("verdict   {}", verdict(view)),
     ];
     lines.extend(view.problems.iter().map(|problem| format!("problem   {problem}")));

@@ -56,7 +56,7 @@ fn lines(answer: &Answer, args: &Args) -> Vec<String> {
     let path = answer.path.as_deref().unwrap_or(&args.path);
     let state = match answer.state.as_str() {
         "waiting" => "waiting: it is in the source, and nobody promoted it",
-        "absent" => "absent: it was never here",
+        "absent" => "absent: it is not here",
         "removed" => "removed: a rollback took it out",
         other => other,
     };

@@ -8,7 +8,7 @@ use super::server::{Server, store_path};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
-/// Stop serving a path, and what needs it, at once. Who asks for it is told the reason.
+/// Stop serving a path, and what needs it, at once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The store path, its last part, or a link to it such as ./result.
@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// The cache or view it is withdrawn from.
     #[arg(long = "from", value_name = "CACHE")]
     cache: String,
-    /// Why; everybody who asks for the path reads this.
+    /// Why: `aux cache why`, the status page and the header `aux-withdrawn` tell it. Nix itself says only that the path is not there.
     #[arg(long, value_name = "TEXT")]
     reason: String,
     /// Say what would be withdrawn, and withdraw nothing.
