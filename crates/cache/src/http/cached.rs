@@ -214,6 +214,11 @@ fn lost(hash: Sha256, error: ObjectError) -> Failure {
 fn unreadable(hash: Sha256, error: io::Error) -> Failure {
     match error.downcast::<ObjectError>() {
         Ok(error) => lost(hash, error),
+        // A client that is told 500 asks again and again; one that is told 404 goes elsewhere.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            tracing::error!("the NAR {} is damaged: {error}", hash.nix32());
+            Failure::NotFound
+        }
         Err(error) => Failure::Internal { detail: format!("the NAR {} cannot be read: {error}", hash.nix32()) },
     }
 }

@@ -175,6 +175,11 @@ fn a_view_says_which_cache_takes_the_push_and_a_refusal_of_what_is_not_there_is_
     let world = World::empty();
     let Some(server) = CacheServer::start(&world) else { return };
     let base = server.path.rsplit('/').next().unwrap();
+    std::os::unix::fs::symlink(&server.path, world.path("result")).unwrap();
+    for typed in [base, "result", &server.path] {
+        let said = server.run(&world, &format!("push {typed} --to staging --root system --dry-run"));
+        assert!(said.code == Some(0) && said.stdout.contains("would send 2 paths"), "{typed}: {}", said.shown());
+    }
     let said = server.run(&world, &format!("push {base} --to vetted --root system"));
     let told = said.stderr.contains("vetted is a view of staging, and takes nothing itself");
     assert!(said.code == Some(2) && told && said.stderr.contains("promote"), "{}", said.shown());

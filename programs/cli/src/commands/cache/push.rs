@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use aux_app::exit;
 use aux_cache::client::{Plan, PushError, PushOptions, PushStep, Pushed, push};
 use aux_inventory::{store_objects, store_path_of};
+use aux_nix::StorePath;
 use serde_json::json;
 
 use super::server::{self, Server, size};
@@ -87,8 +88,11 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
         Some(_) => (below(&options.store_dir), below(Path::new("/nix/var/nix"))),
     };
     let store_path = |typed: &PathBuf| {
-        // A link or a name means a path of the store it belongs to, wherever that is mounted.
-        let named = typed.to_str().map(|typed| PathBuf::from(server::store_path(typed)));
+        // A link or a last part means a path of the store that it is of, wherever that is mounted.
+        let named = typed.to_str().map(|typed| match StorePath::parse_base(typed) {
+            Ok(_) => options.store_dir.join(typed),
+            Err(_) => PathBuf::from(server::store_path(typed)),
+        });
         let typed = named.as_ref().filter(|path| path.starts_with(&options.store_dir)).unwrap_or(typed);
         let place = if typed.starts_with(&options.store_dir) { below(typed) } else { typed.clone() };
         let found = store_path_of(&place, &store);

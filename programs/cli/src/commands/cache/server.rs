@@ -118,9 +118,6 @@ pub(crate) fn store_path(typed: &str) -> String {
     if path.starts_with(&store) {
         return typed.to_owned();
     }
-    if StorePath::parse_base(typed).is_ok() && !path.exists() {
-        return format!("{}/{typed}", store.display());
-    }
     let gone =
         || path.read_link().ok().filter(|target| target.starts_with(&store))?.into_os_string().into_string().ok();
     aux_inventory::store_path_of(path, &store).or_else(gone).unwrap_or_else(|| typed.to_owned())
